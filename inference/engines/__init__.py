@@ -1,0 +1,1 @@
+"""The engine port (`base`) and its adapters: `vllm`, `remote`, `emulated`. No Django in here."""

@@ -1,0 +1,66 @@
+"""What travels between the tiers: the request, its sampling, its usage. No I/O, no Django."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Role = Literal["system", "user", "assistant"]
+
+FinishReason = Literal["stop", "length", "cancelled", "timeout", "interrupted", "error"]
+
+RequestClass = Literal["quick", "normal", "heavy"]
+
+
+class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One turn of the prompt. `content` is data: control tokens typed in it stay text."""
+
+    role: Role
+    content: str
+
+
+class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the next token is drawn. `max_tokens` None means "as many as fit the context"."""
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One generation as the scheduler sees it. Everything in it is known to the server.
+
+    `new_chars` is the length of the newest message in characters, `prompt_tokens` the size of the
+    whole rendered prompt, `waited_s` what it had already waited when this process met it (a restart
+    does not send anyone to the back of the line), `weight` the user's share from the plan.
+    """
+
+    generation: str
+    attempt: int
+    user: str
+    conversation: str
+    messages: tuple[ChatMessage, ...]
+    sampling: Sampling
+    prompt_tokens: int
+    max_tokens: int
+    new_chars: int
+    batch: bool = False
+    weight: float = 1.0
+    max_running: int | None = None
+    waited_s: float = 0.0
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens and times of one generation; times in seconds, None where there was no such moment."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    queue_s: float | None = None
+    ttft_s: float | None = None
+    total_s: float | None = None
