@@ -50,6 +50,7 @@ run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATS
 
 test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
 	$(DEV_VENV)/bin/python -m pytest -m "not proof"
+	$(DEV_VENV)/bin/python -m tests.services -m "not (real_engine or browser or proof)"
 
 check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
 	$(DEV_VENV)/bin/ruff check .
