@@ -80,7 +80,9 @@ def measure(name: str, site: Site, plan: Sequence[Ask], timeout_s: float = TIMEO
     cookies = site.people(1 + max(ask.person for ask in plan))
     before = site.use()
     outcome = load.run(
-        Plan(host=HOST, port=site.port, cookies=cookies, asks=list(plan), timeout_s=timeout_s, compare=False)
+        Plan(
+            host=HOST, ports=[site.port], cookies=cookies, asks=list(plan), timeout_s=timeout_s, compare=False
+        )
     )
     after = site.use()
     judged = transcript.judge(outcome.streams, transcript.read(site.transcript))

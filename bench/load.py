@@ -33,10 +33,13 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A load. `cookies` has one session per person; `compare` fetches what was stored, to judge losses."""
+    """A load. `cookies` has one session per person; people spread over `ports`, the web processes, in turn.
+
+    `compare` fetches what was stored, to judge losses.
+    """
 
     host: str
-    port: int
+    ports: list[int]
     cookies: list[str]
     asks: list[Ask]
     timeout_s: float
@@ -61,7 +64,9 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 async def connected(plan: Plan) -> list[Person]:
     """Everybody, with an open socket."""
-    people = [Person(n, plan.host, plan.port, cookie) for n, cookie in enumerate(plan.cookies)]
+    people = [
+        Person(n, plan.host, plan.ports[n % len(plan.ports)], cookie) for n, cookie in enumerate(plan.cookies)
+    ]
     gate = asyncio.Semaphore(CONNECT_AT_ONCE)
 
     async def connect(person: Person) -> None:
@@ -84,7 +89,7 @@ async def ask(people: list[Person], one: Ask, zero: float, timeout_s: float) -> 
 async def compare(plan: Plan, outcome: Outcome) -> None:
     """Read every finished answer back over HTTP and count what the stream lost, doubled or altered."""
     limits = httpx.Limits(max_connections=CONNECT_AT_ONCE)
-    base = f"http://{plan.host}:{plan.port}/api/conversations/"
+    base = f"http://{plan.host}:{plan.ports[0]}/api/conversations/"
     async with httpx.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
         gate = asyncio.Semaphore(CONNECT_AT_ONCE)
 

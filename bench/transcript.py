@@ -21,7 +21,7 @@ UUID_CHARS = 36
 
 @dataclass
 class Made:
-    """One generation's output: (due time, characters up to and with this step) for every step, and the text."""
+    """One generation's output: for every step when it was due and the characters so far; and the text."""
 
     steps: list[tuple[float, int]] = field(default_factory=list)
     text: str = ""
