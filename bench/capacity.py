@@ -140,8 +140,8 @@ def run(full: bool) -> Result:
             "failed": sum(point.side.failed for point in one + two),
         },
         columns=(
-            "side", "streams", "failed", "TTFT p95 ms", "delay p50 ms", "delay p99 ms", "CPU ms/token", "lost",
-            "doubled",
+            "side", "streams", "failed", "TTFT p95 ms", "delay p50 ms", "delay p99 ms", "CPU ms/token",
+            "lost", "doubled",
         ),
         rows=[row(point) for point in one + two],
         samples={

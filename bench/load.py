@@ -10,6 +10,7 @@ import asyncio
 import resource
 import subprocess
 import sys
+from itertools import cycle
 from time import perf_counter
 
 import httpx
