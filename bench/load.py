@@ -10,7 +10,6 @@ import asyncio
 import resource
 import subprocess
 import sys
-from itertools import cycle
 from time import perf_counter
 
 import httpx
