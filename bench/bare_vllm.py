@@ -1,4 +1,4 @@
-"""Bare vLLM: AsyncLLM in a process of its own, started as the engine host starts it, driven one task a request.
+"""Bare vLLM: AsyncLLM in a process of its own, started as the engine host does, driven one task a request.
 
 Speaks JSON lines: a list of `Job` in, a list of `Done` out; an empty line of output says that it is ready.
 """

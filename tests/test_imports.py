@@ -18,7 +18,8 @@ WIRE = (
 """What the entry tier may know of the inference tier: its wire types and the ends that are read."""
 
 SHELL = (
-    "consumer", "intake", "recorder", "recovery", "reaper", "owner", "server", "service", "apps", "management",
+    "consumer", "intake", "recorder", "recovery", "reaper", "owner", "server", "service", "apps",
+    "management",
 )  # fmt: skip
 """The parts of `inference` that know Django; all else in it is the core."""
 
