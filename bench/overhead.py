@@ -27,9 +27,10 @@ TOKENS, FULL_TOKENS = 64, 128
 TIMEOUT_S = 180
 
 TOPICS = (
-    "the sea", "old maps", "bread", "a bicycle", "winter", "the moon", "a lighthouse", "tea", "a garden",
-    "rivers", "clocks", "paper", "glass", "a violin", "bridges", "salt", "owls", "trains", "wool", "a harbour",
-    "chess", "candles", "copper", "a library", "rain", "kites", "honey", "stones", "a mirror", "ink", "apples", "snow",
+    "the sea", "old maps", "bread", "a bicycle", "winter", "the moon", "a lighthouse", "tea",
+    "a garden", "rivers", "clocks", "paper", "glass", "a violin", "bridges", "salt", "owls", "trains",
+    "wool", "a harbour", "chess", "candles", "copper", "a library", "rain", "kites", "honey", "stones",
+    "a mirror", "ink", "apples", "snow",
 )  # fmt: skip
 
 
