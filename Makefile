@@ -71,8 +71,8 @@ lock: $(DEV_VENV)/.uv ## Resolve the requirements again and write the hashed loc
 	$(CPU_TORCH) $(call compile,dev,--extra cpu --extra dev)
 	$(GPU_TORCH) $(call compile,gpu,--extra gpu)
 
-vendor: $(DEV_STAMP) ## Fetch the page's libraries again and write their manifest
-	$(DEV_VENV)/bin/python static/vendor/vendor.py
+vendor: ## Fetch the page's libraries again, by npm, and check them against their manifest
+	$(PYTHON) deploy/vendor.py
 
 clean: ## Remove environments and caches; data in var/ stays
 	rm -rf $(VENV) $(VENV)-dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist *.egg-info

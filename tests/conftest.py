@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
-import redis
 
 from tests import services
 
@@ -44,21 +40,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """A new, empty PostgreSQL database, dropped afterwards. For the test's own processes."""
-    name = f"chatsite_{secrets.token_hex(6)}"
-    with psycopg.connect(services.POSTGRES_URL, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield urlunsplit(urlsplit(services.POSTGRES_URL)._replace(path=f"/{name}"))
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with services.new_database() as url:
+        yield url
 
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
     """The tests' own Redis database, empty before and after."""
-    client = redis.Redis.from_url(services.REDIS_URL)
-    client.flushdb()
-    yield services.REDIS_URL
-    client.flushdb()
-    client.close()
+    with services.empty_redis() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import redis
@@ -73,6 +76,30 @@ WITHOUT: dict[str, Callable[[], str]] = {
     "real_engine": without_vllm,
 }
 """Marker → why its tests cannot run here."""
+
+
+@contextmanager
+def new_database() -> Iterator[str]:
+    """The address of a new, empty PostgreSQL database, dropped at the end whoever still uses it."""
+    name = f"chatsite_{secrets.token_hex(6)}"
+    with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield urlunsplit(urlsplit(POSTGRES_URL)._replace(path=f"/{name}"))
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def empty_redis() -> Iterator[str]:
+    """The address of the tests' own Redis database, empty before and after."""
+    client = redis.Redis.from_url(REDIS_URL)
+    client.flushdb()
+    try:
+        yield REDIS_URL
+    finally:
+        client.flushdb()
+        client.close()
 
 
 def main() -> int:

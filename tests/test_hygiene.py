@@ -7,6 +7,9 @@ import re
 
 import pytest
 
+from inference.engines.emulated import EmulatedSettings
+from inference.engines.timing import Timing
+from inference.policy import Policy
 from tests.source import PACKAGES, ROOT, modules, parsed, strings, tracked
 
 MAX_LINES = 400
@@ -87,10 +90,34 @@ def test_every_documented_setting_is_read_somewhere():
     documented = set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)`", SETTINGS_DOC.read_text(encoding="utf-8"), re.M))
     readers = [*CODE, *tracked(".py"), ROOT / "Makefile"]
     text = "\n".join(path.read_text(encoding="utf-8") for path in readers)
-    stale = sorted(name for name in documented if not re.search(rf"\b{name}\b", text))
+    computed = re.compile(
+        r"CHATSITE_EMULATED_.*|" + "|".join(f"CHATSITE_{f.upper()}" for f in Policy.__struct_fields__)
+    )
+    stale = sorted(
+        name for name in documented if not computed.fullmatch(name) and not re.search(rf"\b{name}\b", text)
+    )
     assert not stale, f"docs/settings.md describes what nothing reads: {stale}"
 
 
 def test_every_metric_is_documented():
     documented = set(METRIC.findall(OPERATIONS_DOC.read_text(encoding="utf-8")))
     assert metrics() <= documented, f"not in docs/operations.md: {sorted(metrics() - documented)}"
+
+
+def test_every_computed_setting_is_documented():
+    families = {
+        "CHATSITE_": Policy.__struct_fields__,
+        "CHATSITE_EMULATED_": {*EmulatedSettings.__struct_fields__, *Timing.__struct_fields__} - {"timing"},
+    }
+    text = SETTINGS_DOC.read_text(encoding="utf-8")
+    missing = [
+        name for prefix, fields in families.items() for name in (prefix + field.upper() for field in fields)
+        if f"| `{name}` |" not in text
+    ]  # fmt: skip
+    assert not missing
+
+
+@pytest.mark.parametrize("field", Policy.__struct_fields__)
+def test_documented_policy_defaults_are_the_real_ones(field):
+    default = getattr(Policy(), field)
+    assert f"| `CHATSITE_{field.upper()}` | {default} |" in SETTINGS_DOC.read_text(encoding="utf-8")
