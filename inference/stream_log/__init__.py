@@ -1,1 +1,1 @@
-"""The stream log: the one road from the engine to readers. `base` is the port; `memory`, `redis` the adapters."""
+"""The stream log: the one road from the engine to readers. `base` is the port; `memory`, `redis` adapt."""

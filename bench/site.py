@@ -1,0 +1,193 @@
+"""The real site as child processes: the embedded default, or its tiers apart on PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+
+from bench import processes
+from bench.processes import Use
+from bench.results import ROOT, BenchmarkError
+from tests import services
+
+HOST = "127.0.0.1"
+TRANSCRIPT = "transcript.jsonl"
+EMAIL, PASSWORD = "admin@bench.invalid", "correct horse battery staple"
+START_TIMEOUT_S = 240
+"""The first run converts the embedded model and builds an engine; that takes a minute on two cores."""
+
+STOP_TIMEOUT_S = 20
+POLL_S = 0.02
+LOG_TAIL = 3_000
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class Site:
+    """A running site. `started` is the monotonic time at which its first process was started."""
+
+    port: int
+    data_dir: Path
+    environment: dict[str, str]
+    started: float = field(default_factory=monotonic)
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.data_dir / "bench.log"
+
+    @property
+    def transcript(self) -> Path:
+        """Where an emulated engine writes what it made."""
+        return self.data_dir / TRANSCRIPT
+
+    def spawn(self, *command: str) -> None:
+        """Start one of the site's processes, its output in the log."""
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.children.append(child)
+
+    def manage(self, *arguments: str) -> None:
+        """Run a management command to its end. Raises BenchmarkError."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=False)
+        if done.returncode:
+            raise BenchmarkError(f"manage.py {' '.join(arguments)}: {done.stderr.decode()[-LOG_TAIL:]}")
+
+    def wait(self, path: str, timeout_s: float = START_TIMEOUT_S) -> float:
+        """Seconds from the start until `path` (redirects followed) answers 200. Raises BenchmarkError."""
+        with httpx.Client(trust_env=False, follow_redirects=True, timeout=10) as client:
+            while monotonic() - self.started < timeout_s:
+                if any(child.poll() is not None for child in self.children):
+                    break
+                try:
+                    if client.get(self.url + path).status_code == 200:
+                        return monotonic() - self.started
+                except httpx.TransportError:
+                    pass
+                sleep(POLL_S)
+        tail = self.log.read_text(errors="replace")[-LOG_TAIL:] if self.log.exists() else ""
+        raise BenchmarkError(f"{path} did not answer 200 within {timeout_s:g} s; the site said:\n{tail}")
+
+    def people(self, count: int) -> list[str]:
+        """Cookies of this many signed-in members."""
+        command = [sys.executable, "-m", "bench.people", str(count)]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=False)
+        if done.returncode:
+            raise BenchmarkError(f"people could not be made: {done.stderr.decode()[-LOG_TAIL:]}")
+        cookies: list[str] = json.loads(done.stdout)
+        return cookies
+
+    def sign_in(self) -> str:
+        """The administrator's cookie, by the sign-in page as a person uses it."""
+        with httpx.Client(base_url=self.url, trust_env=False, follow_redirects=True) as client:
+            page = client.get("/accounts/login/")
+            token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+            form = {"login": EMAIL, "password": PASSWORD, "csrfmiddlewaretoken": token[1] if token else ""}
+            client.post("/accounts/login/", data=form, headers={"Referer": str(page.url)})
+            if "sessionid" not in client.cookies:
+                raise BenchmarkError("the sign-in page did not let the administrator in")
+            return f"sessionid={client.cookies['sessionid']}"
+
+    def use(self) -> dict[str, Use]:
+        """Processor time and memory so far, by part."""
+        return processes.use(*(child.pid for child in self.children))
+
+    def stop(self) -> None:
+        """Ask every process to drain and end; insist after STOP_TIMEOUT_S."""
+        for child in self.children:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGTERM)
+        for child in self.children:
+            try:
+                child.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+
+
+def environment(data_dir: Path, port: int, settings: Mapping[str, str]) -> dict[str, str]:
+    """What the site's processes see: our environment without its settings, then `settings`."""
+    ours = {
+        name: value for name, value in os.environ.items()
+        if not name.startswith("CHATSITE_") and name not in ("DATABASE_URL", "REDIS_URL")
+    }  # fmt: skip
+    return ours | {
+        "HOST": HOST,
+        "PORT": str(port),
+        "CHATSITE_DATA_DIR": str(data_dir),
+        "CHATSITE_EMULATED_TRANSCRIPT": str(data_dir / TRANSCRIPT),
+        "CHATSITE_ADMIN_EMAIL": EMAIL,
+        "CHATSITE_ADMIN_PASSWORD": PASSWORD,
+        **settings,
+    }
+
+
+@contextmanager
+def embedded(
+    settings: Mapping[str, str], data_dir: Path | None = None, command: Sequence[str] = ()
+) -> Iterator[Site]:
+    """`manage.py serve` on SQLite, or another `command` that serves; yields at once, without waiting."""
+    with tempfile.TemporaryDirectory(prefix="chatsite-bench-") as folder:
+        home = data_dir or Path(folder)
+        port = free_port()
+        site = Site(port, home, environment(home, port, settings))
+        site.spawn(*(command or (sys.executable, "manage.py", "serve")))
+        try:
+            yield site
+        finally:
+            site.stop()
+
+
+@contextmanager
+def apart(settings: Mapping[str, str], webs: int = 1) -> Iterator[list[Site]]:
+    """`webs` × Daphne and one inference worker on a new PostgreSQL database and Redis, all ready.
+
+    Each Site has its own web process; the first owns the worker too. Raises BenchmarkError without servers.
+    """
+    if missing := services.without_postgres() or services.without_redis():
+        raise BenchmarkError(missing)
+    with ExitStack() as stack:
+        servers = {
+            "DATABASE_URL": stack.enter_context(services.new_database()),
+            "REDIS_URL": stack.enter_context(services.empty_redis()),
+        }
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chatsite-bench-")))
+        sites = []
+        for _ in range(webs):
+            port = free_port()
+            sites.append(Site(port, folder, environment(folder, port, {**servers, **settings})))
+            stack.callback(sites[-1].stop)
+        sites[0].manage("migrate", "--no-input")
+        sites[0].spawn(sys.executable, "manage.py", "inference_worker")
+        for site in sites:
+            daphne = (sys.executable, "-m", "daphne", "-v", "0", "-b", HOST, "-p", str(site.port))
+            site.spawn(*daphne, "chatsite.asgi:application")
+        for site in sites:
+            site.wait("/readyz")
+        yield sites

@@ -1,0 +1,209 @@
+"""A timing model of continuous batching, on any clock: how long each engine step takes, and what it brings.
+
+The idea is vLLM v1's scheduler reduced to what people feel. The engine advances in steps. A step has a
+token budget: every decoding sequence takes one token of it, the rest goes to the prompts that still
+prefill, the first first, in chunks. The step lasts a fixed time (the weights are read once), plus a
+little for each decoding sequence, plus the prefilled tokens at the prefill rate. So a long prompt
+lengthens everybody's step by its chunk, and many sequences slow each other, as on a card.
+
+`Batch` reads no clock: the emulated engine drives it with timers, simulations with a virtual clock.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of the model. Times in seconds, rates in tokens per second, sizes in tokens.
+
+    `step_s` with one sequence sets the decode rate per stream: 1 / (step_s + seq_s). `first_token_s`
+    is a floor under the time from arrival to first token, for whatever the steps do not explain
+    (tokenising, transport). `prefill_tokens_per_s` inf: prompts cost nothing but their place in the budget.
+    """
+
+    step_s: float
+    seq_s: float = 0.0
+    prefill_tokens_per_s: float = math.inf
+    first_token_s: float = 0.0
+    step_budget: int = 8192
+    max_prefills: int = 128
+    max_running: int = 128
+    kv_tokens: int = 131_072
+
+    def __post_init__(self) -> None:
+        for name in (
+            "step_s",
+            "prefill_tokens_per_s",
+            "step_budget",
+            "max_prefills",
+            "max_running",
+            "kv_tokens",
+        ):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)!r} must be above 0")
+        for name in ("seq_s", "first_token_s"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name}={getattr(self, name)!r} must not be negative")
+        if self.step_budget < self.max_running:
+            raise ValueError(
+                f"step_budget={self.step_budget} is below max_running={self.max_running}: "
+                "every running sequence needs a token of each step"
+            )
+
+
+PRESETS: dict[str, Timing] = {
+    # What the peers in the README's comparison were measured behind: an engine that never is the bottleneck.
+    "peer": Timing(step_s=0.05, max_running=2048, kv_tokens=4_194_304),
+}
+
+
+class Sequence(msgspec.Struct, kw_only=True):
+    """One request inside the batch. `todo` is what its prefill still has to compute."""
+
+    id: str
+    prompt_tokens: int
+    output_tokens: int
+    priority: int
+    added_at: float
+    order: int
+    todo: int
+    chunk: int = 0
+    produced: int = 0
+
+    @property
+    def kv(self) -> int:
+        """Tokens that it holds (or will hold, once prefilled) in the KV cache."""
+        return self.prompt_tokens + self.produced
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Lower is sooner: priority, then arrival."""
+        return (self.priority, self.order)
+
+
+class Batch:
+    """Sequences in an engine: `begin` plans a step and says how long it lasts, `end` says what it brought."""
+
+    def __init__(self, timing: Timing) -> None:
+        self.timing = timing
+        self.preemptions = 0
+        self._order = 0
+        self._waiting: list[Sequence] = []
+        self._running: dict[str, Sequence] = {}
+        self._kv = 0
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        return not self._running and not self._waiting
+
+    @property
+    def kv_usage(self) -> float:
+        """Share of the KV cache that running sequences hold, 0 to 1."""
+        return self._kv / self.timing.kv_tokens
+
+    def add(self, id: str, prompt_tokens: int, output_tokens: int, now: float, priority: int = 0) -> None:
+        """Let a request in at `now`. It will bring `output_tokens` (at least 1) unless removed before."""
+        self._order += 1
+        sequence = Sequence(
+            id=id,
+            prompt_tokens=prompt_tokens,
+            output_tokens=max(1, output_tokens),
+            priority=priority,
+            added_at=now,
+            order=self._order,
+            todo=prompt_tokens,
+        )
+        insort(self._waiting, sequence, key=_rank)
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Forget these sequences, wherever they are; unknown ids are ignored."""
+        gone = set(ids)
+        for id in gone & self._running.keys():
+            self._kv -= self._running.pop(id).kv
+        if self._waiting:
+            self._waiting = [sequence for sequence in self._waiting if sequence.id not in gone]
+
+    def begin(self) -> float:
+        """Plan the next step and return how long it lasts in seconds; 0.0 when there is nothing to do."""
+        if self.idle:
+            return 0.0
+        self._admit()
+        decoding = sum(1 for sequence in self._running.values() if not sequence.todo)
+        prefilled = self._chunk(self.timing.step_budget - decoding)
+        timing = self.timing
+        return timing.step_s + timing.seq_s * decoding + prefilled / timing.prefill_tokens_per_s
+
+    def end(self, now: float) -> list[Sequence]:
+        """Finish the step at `now`: the sequences that made one token each; the done ones have left."""
+        made: list[Sequence] = []
+        for sequence in self._running.values():
+            if sequence.todo:
+                sequence.todo -= sequence.chunk
+                sequence.chunk = 0
+            if sequence.todo or (
+                not sequence.produced and now - sequence.added_at < self.timing.first_token_s - _TIMER_S
+            ):
+                continue
+            sequence.produced += 1
+            self._kv += 1
+            made.append(sequence)
+        for sequence in made:
+            if sequence.produced >= sequence.output_tokens:
+                self.remove((sequence.id,))
+        self._preempt()
+        return made
+
+    def _admit(self) -> None:
+        """Waiting → running, best rank first, while slots and KV last. The head blocks, as in vLLM."""
+        while self._waiting and len(self._running) < self.timing.max_running:
+            head = self._waiting[0]
+            if self._running and self._kv + head.kv > self.timing.kv_tokens:
+                return
+            self._running[head.id] = self._waiting.pop(0)
+            self._kv += head.kv
+
+    def _chunk(self, budget: int) -> int:
+        """Give the prefills their chunks of this step's budget; returns the tokens given."""
+        given = 0
+        prefills = 0
+        for sequence in self._running.values():
+            if not sequence.todo:
+                continue
+            if given >= budget or prefills >= self.timing.max_prefills:
+                break
+            sequence.chunk = min(sequence.todo, budget - given)
+            given += sequence.chunk
+            prefills += 1
+        return given
+
+    def _preempt(self) -> None:
+        """Over the KV limit the worst-ranked sequence goes back and will compute everything again."""
+        while self._kv > self.timing.kv_tokens and len(self._running) > 1:
+            victim = max(self._running.values(), key=_rank)
+            del self._running[victim.id]
+            self._kv -= victim.kv
+            victim.todo = victim.kv
+            victim.chunk = 0
+            insort(self._waiting, victim, key=_rank)
+            self.preemptions += 1
+
+
+_TIMER_S = 1e-9
+"""Sums of floats: a step that ends on the floor exactly is not early."""
+
+
+def _rank(sequence: Sequence) -> tuple[int, int]:
+    return sequence.rank

@@ -1,0 +1,120 @@
+"""The waiting requests of one class, by user: who of them has had least, who has waited too long.
+
+Idea: every user has one live entry in one of two heaps (users under their caps, users at a cap), keyed
+by counter. Counters grow without telling the heap, so a stale top is put back at its present value; all
+other changes make a new live entry, and dead ones are dropped when they reach the top. Both heaps are
+rebuilt when more than half of them is dead, so a storm of cancellations costs no memory.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, insort
+
+from inference.counters import Counters
+from inference.policy import Policy
+from inference.request import RequestClass
+from inference.running import Running
+from inference.waiting import Waiting
+
+Entry = tuple[float, float, int, str]
+"""(counter, enqueued, seq, user): the smallest counter first, ties by who asked first."""
+
+
+def _place(waiting: Waiting) -> tuple[float, int]:
+    return waiting.place
+
+
+class Lane:
+    """One class. O(log users) per change, amortised."""
+
+    def __init__(self, kind: RequestClass, policy: Policy, running: Running, counters: Counters) -> None:
+        self.kind = kind
+        self.users: dict[str, list[Waiting]] = {}
+        self._policy = policy
+        self._running = running
+        self._counters = counters
+        self._live: dict[str, Entry] = {}
+        self._under: list[Entry] = []
+        self._capped: list[Entry] = []
+        self._starved: list[Entry] = []
+
+    def put(self, waiting: Waiting) -> None:
+        """A request joins its user's line at the place of its enqueue time."""
+        mine = self.users.setdefault(waiting.request.user, [])
+        insort(mine, waiting, key=_place)
+        if mine[0] is waiting:
+            self._enter(waiting.request.user)
+
+    def drop(self, waiting: Waiting) -> None:
+        """A request leaves."""
+        user = waiting.request.user
+        mine = self.users[user]
+        index = bisect_left(mine, waiting.place, key=_place)
+        del mine[index]
+        if not mine:
+            del self.users[user]
+            del self._live[user]
+        elif index == 0:
+            self._enter(user)
+
+    def touch(self, user: str) -> None:
+        """The user's runs changed, or their counter fell."""
+        if user in self.users:
+            self._enter(user)
+
+    def least_served(self, *, capped: bool) -> Waiting | None:
+        """The oldest request of the user with the smallest counter, among those (not) at a cap."""
+        heap = self._capped if capped else self._under
+        while heap:
+            entry = heap[0]
+            user = entry[3]
+            if self._live.get(user) is not entry:
+                heapq.heappop(heap)
+            elif entry[0] != self._counters.of(user):
+                heapq.heappop(heap)
+                self._enter(user)
+            else:
+                return self.users[user][0]
+        return None
+
+    def longest_waiting(self) -> Waiting | None:
+        """The oldest request among the users who run nothing."""
+        heap = self._starved
+        while heap:
+            _, _, seq, user = heap[0]
+            mine = self.users.get(user)
+            if mine and mine[0].seq == seq and user not in self._running.of_user:
+                return mine[0]
+            heapq.heappop(heap)
+        return None
+
+    def capped(self, user: str, head: Waiting) -> bool:
+        """Whether the user runs as much as the caps allow while others wait."""
+        running, policy = self._running, self._policy
+        limit = head.request.max_running or policy.user_running
+        if running.of_user.get(user, 0) >= limit:
+            return True
+        return self.kind == "heavy" and running.heavy_of_user.get(user, 0) >= policy.user_heavy_running
+
+    def _enter(self, user: str) -> None:
+        head = self.users[user][0]
+        entry = (self._counters.of(user), head.enqueued, head.seq, user)
+        self._live[user] = entry
+        heapq.heappush(self._capped if self.capped(user, head) else self._under, entry)
+        if user not in self._running.of_user:
+            heapq.heappush(self._starved, (head.enqueued, 0.0, head.seq, user))
+        if len(self._under) + len(self._capped) + len(self._starved) > 4 * len(self.users) + 64:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._under, self._capped, self._starved = [], [], []
+        for user, mine in self.users.items():
+            head = mine[0]
+            entry = (self._counters.of(user), head.enqueued, head.seq, user)
+            self._live[user] = entry
+            (self._capped if self.capped(user, head) else self._under).append(entry)
+            if user not in self._running.of_user:
+                self._starved.append((head.enqueued, 0.0, head.seq, user))
+        for heap in (self._under, self._capped, self._starved):
+            heapq.heapify(heap)

@@ -1,0 +1,189 @@
+"""The supervisor: keeps one engine alive, and tells the dispatcher when it was lost.
+
+An engine dies (EngineDiedError) or freezes: it has work and its step counter does not move, while its
+health flag still says yes. Both end the same way: close it, say so, build a new one after a pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from inference.board import EngineState
+from inference.engines.base import (
+    Engine,
+    EngineDiedError,
+    EngineError,
+    EngineInfo,
+    EngineRequest,
+    EngineStats,
+    Step,
+)
+from inference.request import ChatMessage
+
+log = logging.getLogger(__name__)
+
+FREEZE_CHECKS = 8
+"""Looks at the step counter per grace period. Looks are counted, not seconds: when this whole process
+was stopped for a minute, the engine did not freeze, we did."""
+
+
+class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`frozen_after_s` must exceed the longest step of a healthy engine.
+
+    Back-off doubles from `first_pause_s` to `longest_pause_s` while engines die younger than `stable_s`.
+    """
+
+    frozen_after_s: float = 20.0
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 30.0
+    stable_s: float = 60.0
+
+
+class EngineReady(msgspec.Struct, frozen=True):
+    """A fresh engine can compute."""
+
+    info: EngineInfo
+
+
+class EngineLost(msgspec.Struct, frozen=True):
+    """Whatever was running is gone."""
+
+    reason: str
+
+
+class Supervisor:
+    """Owner of the one engine. `factory` builds a fresh, unstarted one."""
+
+    def __init__(self, factory: Callable[[], Engine], settings: SupervisorSettings | None = None) -> None:
+        self._factory = factory
+        self._settings = settings or SupervisorSettings()
+        self._engine: Engine | None = None
+        self._failures = 0
+        self._closing = asyncio.Event()
+        self._unanswered = False
+        self._frozen = ""
+        self._stats: EngineStats | None = None
+        self.state: EngineState = "starting"
+        self.detail = ""
+        self.progress: float | None = None
+        self.info: EngineInfo | None = None
+        self.restarts = 0
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
+
+    def stats(self) -> EngineStats | None:
+        """The engine's latest counters; None while there is no engine."""
+        return self._engine.stats() if self._engine is not None and self.ready else None
+
+    async def add(self, request: EngineRequest) -> None:
+        """Hand a request to the engine. Raises EngineDiedError when there is none."""
+        engine = self._running()
+        self._unanswered = True
+        await engine.add(request)
+
+    async def abort(self, ids: Sequence[str]) -> None:
+        """Stop these requests, if there is an engine at all."""
+        if self._engine is not None and self.ready:
+            with suppress(EngineDiedError):
+                await self._engine.abort(ids)
+
+    async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+        """The exact prompt size. Raises EngineDiedError when there is no engine to ask."""
+        return await self._running().count_tokens(messages)
+
+    async def steps(self) -> AsyncIterator[Step | EngineReady | EngineLost]:
+        """Every step of every engine, and the moments between them, until close(). Iterate once."""
+        while not self._closing.is_set():
+            engine = await self._start()
+            if engine is None:
+                await self._pause()
+                continue
+            assert self.info is not None
+            yield EngineReady(self.info)
+            born = asyncio.get_running_loop().time()
+            reason = "The engine was closed."
+            watch = asyncio.create_task(self._watch(engine), name="engine-watch")
+            try:
+                async for step in engine.steps():
+                    self._unanswered = False
+                    yield step
+            except EngineDiedError as error:
+                reason = str(error)
+            finally:
+                self.state = "restarting"
+                if not self._frozen:
+                    watch.cancel()
+                await asyncio.wait([watch])
+                await engine.close()
+                self._engine = None
+            if asyncio.get_running_loop().time() - born > self._settings.stable_s:
+                self._failures = 0
+            yield self._lost(self._frozen or reason)
+            await self._pause()
+
+    async def close(self) -> None:
+        """End the engine; steps() ends too."""
+        self._closing.set()
+        if self._engine is not None:
+            await self._engine.close()
+
+    async def _start(self) -> Engine | None:
+        """A started engine, or None with the reason on the board."""
+        engine = self._engine = self._factory()
+        self._frozen, self._unanswered = "", False
+        self.state = "restarting" if self.info else "starting"
+        try:
+            self.info = await engine.start(self._tell)
+        except (EngineError, OSError) as error:
+            log.error("The engine does not start: %s", error)
+            self.state, self.detail, self.progress = "failed", str(error), None
+            self._engine = None
+            await engine.close()
+            return None
+        self.state, self.detail, self.progress = "ready", "", None
+        return engine
+
+    def _tell(self, detail: str, progress: float | None) -> None:
+        self.detail, self.progress = detail, progress
+
+    def _lost(self, reason: str) -> EngineLost:
+        if not self._closing.is_set():
+            log.error("The engine was lost: %s", reason)
+            self.restarts += 1
+        self.detail = reason
+        return EngineLost(reason)
+
+    async def _pause(self) -> None:
+        """Wait before the next engine, longer each time; close() cuts it short."""
+        settings = self._settings
+        pause = min(settings.longest_pause_s, settings.first_pause_s * 2**self._failures)
+        self._failures += 1
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), pause)
+
+    async def _watch(self, engine: Engine) -> None:
+        """Close an engine that has work and does not step."""
+        seen, unmoved = -1, 0
+        while True:
+            await asyncio.sleep(self._settings.frozen_after_s / FREEZE_CHECKS)
+            stats = engine.stats()
+            busy = stats.running > 0 or stats.waiting > 0 or self._unanswered
+            unmoved = unmoved + 1 if busy and stats.steps == seen else 0
+            seen = stats.steps
+            if unmoved >= FREEZE_CHECKS:
+                self._frozen = f"The engine did not step for {self._settings.frozen_after_s:g} s."
+                self.state = "restarting"
+                await engine.close()
+                return
+
+    def _running(self) -> Engine:
+        if self._engine is None or not self.ready:
+            raise EngineDiedError(self.detail or "There is no engine yet.")
+        return self._engine

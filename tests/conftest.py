@@ -1,0 +1,60 @@
+"""Services found or missed, and said; databases and browsers that a test may have to itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests import services
+
+_SKIPPED: Counter[str] = Counter()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test whose service is missing is skipped; in CI it fails instead, with the reason."""
+    for item in items:
+        for marker, why_not in services.WITHOUT.items():
+            if item.get_closest_marker(marker) and (reason := why_not()):
+                _SKIPPED[reason] += 1
+                if not services.CI:
+                    item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if services.CI:
+        for marker, why_not in services.WITHOUT.items():
+            if item.get_closest_marker(marker) and (reason := why_not()):
+                pytest.fail(f"CI=true, and {reason}", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What this run did not look at, where nobody overlooks it."""
+    if _SKIPPED and not services.CI:
+        terminalreporter.section("NOT TESTED HERE", sep="!", yellow=True, bold=True)
+        for reason, count in _SKIPPED.items():
+            terminalreporter.write_line(f"{count} tests: {reason}", yellow=True)
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A new, empty PostgreSQL database, dropped afterwards. For the test's own processes."""
+    with services.new_database() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """The tests' own Redis database, empty before and after."""
+    with services.empty_redis() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the Chromium to drive (`executable_path` for Playwright)."""
+    return services.chromium()
+
+
+pytest_plugins = ["tests.people"]

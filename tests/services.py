@@ -1,0 +1,119 @@
+"""What the tests can use on this machine: PostgreSQL, Redis, Chromium, vLLM. Each is probed once.
+
+`python -m tests.services [pytest arguments]` runs the suite's database tests a second time, on
+PostgreSQL and Redis: Django's settings choose the servers when they are imported, so it takes a
+process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import redis
+
+POSTGRES_URL = os.environ.get("CHATSITE_TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+# Database 15 is flushed by the tests; 0, the one a person would use by hand, is not touched.
+REDIS_URL = os.environ.get("CHATSITE_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+CONNECT_TIMEOUT_S = 3
+
+CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+@cache
+def without_postgres() -> str:
+    """Why PostgreSQL cannot be used; empty when it can."""
+    try:
+        psycopg.connect(POSTGRES_URL, connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.Error as error:
+        return f"no PostgreSQL at CHATSITE_TEST_DATABASE_URL={POSTGRES_URL}: {str(error).strip()}"
+    return ""
+
+
+@cache
+def without_redis() -> str:
+    """Why Redis cannot be used; empty when it can."""
+    client = redis.Redis.from_url(REDIS_URL, socket_connect_timeout=CONNECT_TIMEOUT_S)
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        return f"no Redis at CHATSITE_TEST_REDIS_URL={REDIS_URL}: {error}"
+    finally:
+        client.close()
+    return ""
+
+
+@cache
+def chromium() -> str:
+    """Path of the system's Chromium, or empty."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("CHATSITE_TEST_CHROMIUM", "") or next(filter(None, map(shutil.which, names)), "")
+
+
+def without_browser() -> str:
+    """Why no browser can be driven; empty when one can."""
+    return "" if chromium() else "no chromium on PATH; CHATSITE_TEST_CHROMIUM may name one"
+
+
+def without_vllm() -> str:
+    """Why the real engine cannot run; empty when it can."""
+    return "" if importlib.util.find_spec("vllm") else "vllm is not installed in this environment"
+
+
+WITHOUT: dict[str, Callable[[], str]] = {
+    "postgres": without_postgres,
+    "redis": without_redis,
+    "browser": without_browser,
+    "real_engine": without_vllm,
+}
+"""Marker → why its tests cannot run here."""
+
+
+@contextmanager
+def new_database() -> Iterator[str]:
+    """The address of a new, empty PostgreSQL database, dropped at the end whoever still uses it."""
+    name = f"chatsite_{secrets.token_hex(6)}"
+    with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield urlunsplit(urlsplit(POSTGRES_URL)._replace(path=f"/{name}"))
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def empty_redis() -> Iterator[str]:
+    """The address of the tests' own Redis database, empty before and after."""
+    client = redis.Redis.from_url(REDIS_URL)
+    client.flushdb()
+    try:
+        yield REDIS_URL
+    finally:
+        client.flushdb()
+        client.close()
+
+
+def main() -> int:
+    """Run pytest on PostgreSQL and Redis. Skipping is said loudly, and is an error in CI."""
+    missing = list(filter(None, (without_postgres(), without_redis())))
+    if missing:
+        print("\nNOT TESTED on PostgreSQL and Redis:", *missing, sep="\n  ", file=sys.stderr)
+        return 1 if CI else 0
+    print("\nOnce more, on PostgreSQL and Redis", flush=True)
+    command = [sys.executable, "-m", "pytest", "-q", *sys.argv[1:]]
+    return subprocess.run(
+        command, env=os.environ | {"DATABASE_URL": POSTGRES_URL, "REDIS_URL": REDIS_URL}, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

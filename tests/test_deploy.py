@@ -1,0 +1,71 @@
+"""The files of deploy/ load in the real servers' own checkers, and name metrics that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests import services
+from tests.source import ROOT
+
+PROMETHEUS = ROOT / "deploy/prometheus"
+DASHBOARD = ROOT / "deploy/grafana/chatsite.json"
+METRIC = re.compile(r"\bchatsite_[a-z0-9_]+")
+HISTOGRAM_PARTS = re.compile(r"_(bucket|sum|count)$")
+
+
+def documented() -> set[str]:
+    return set(METRIC.findall((ROOT / "docs/operations.md").read_text(encoding="utf-8")))
+
+
+def expressions(text: str) -> set[str]:
+    return {HISTOGRAM_PARTS.sub("", name) for name in METRIC.findall(text)}
+
+
+def promtool(*arguments: str) -> None:
+    if not (tool := shutil.which("promtool")):
+        if services.CI:
+            pytest.fail("CI=true, and promtool is not on PATH", pytrace=False)
+        pytest.skip("promtool is not on PATH")
+    done = subprocess.run([tool, *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_loads_its_configuration_and_rules():
+    promtool("check", "config", "prometheus.yml")
+
+
+def test_alerts_fire_when_they_should():
+    promtool("test", "rules", "alerts_test.yml")
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "alerts_test.yml"])
+def test_alerts_name_documented_metrics(name: str):
+    assert expressions((PROMETHEUS / name).read_text(encoding="utf-8")) <= documented()
+
+
+def test_dashboard_is_whole():
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    assert all(target["expr"] for panel in panels for target in panel["targets"])
+
+
+def test_dashboard_shows_every_documented_metric_and_no_other():
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    shown = expressions(" ".join(t["expr"] for p in dashboard["panels"] for t in p.get("targets", ())))
+    assert shown == documented()
+
+
+@pytest.mark.parametrize(
+    "unit", sorted((ROOT / "deploy/systemd").glob("*.service")), ids=lambda path: path.name
+)
+def test_units_start_what_exists(unit):
+    text = unit.read_text(encoding="utf-8")
+    commands = ROOT / "inference/management/commands"
+    for command in re.findall(r"manage\.py (\w+)", text):
+        assert command in {"migrate", "collectstatic"} or (commands / f"{command}.py").exists(), command

@@ -1,0 +1,123 @@
+"""What every file of the repository keeps to, and what the documents promise to name."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from inference.engines.emulated import EmulatedSettings
+from inference.engines.timing import Timing
+from inference.policy import Policy
+from tests.source import PACKAGES, ROOT, modules, parsed, strings, tracked
+
+MAX_LINES = 400
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:work|home|root|Users)/[\w.-]+")
+SETTING = re.compile(
+    r"(?:CHATSITE|VLLM|RATE_LIMIT|OTEL)_[A-Z0-9_]+|HOST|PORT|DATABASE_URL|REDIS_URL|EMAIL_URL"
+)
+METRIC = re.compile(r"chatsite_[a-z0-9_]+")
+CODE = [path for path in tracked(".py") if path.relative_to(ROOT).parts[0] in (*PACKAGES, "manage.py")]
+SETTINGS_DOC = ROOT / "docs/settings.md"
+OPERATIONS_DOC = ROOT / "docs/operations.md"
+METRIC_TYPES = {"Counter", "Gauge", "Histogram", "Summary", "Info", "Enum"} | {
+    f"{kind}MetricFamily" for kind in ("Counter", "Gauge", "Histogram", "Summary", "Info")
+}
+
+
+def named(pattern: re.Pattern[str]) -> set[str]:
+    """String constants of the product's code that are such a name as a whole."""
+    return {text for path in CODE for text in strings(path) if pattern.fullmatch(text)}
+
+
+def metrics() -> set[str]:
+    """Names given to the constructors of prometheus-client."""
+    calls = (
+        node
+        for path in CODE
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and (getattr(node.func, "id", "") or getattr(node.func, "attr", "")) in METRIC_TYPES
+    )
+    firsts = (call.args[0] for call in calls if call.args)
+    return {
+        first.value for first in firsts
+        if isinstance(first, ast.Constant) and METRIC.fullmatch(str(first.value))
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", tracked(".py", ".js", ".css"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_is_too_long(path):
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= MAX_LINES, f"{lines} lines; split it by noun"
+
+
+def test_no_file_names_a_path_of_one_machine():
+    checked = tracked(
+        ".py", ".js", ".css", ".html", ".md", ".toml", ".yml", ".yaml", ".txt", ".lock", ".json", ""
+    )
+    wrong = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in checked
+        for match in MACHINE_PATHS.finditer(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_drawer_of_odds_and_ends():
+    assert not [
+        path for path in tracked(".py", ".js") if path.stem in {"utils", "util", "helpers", "misc", "common"}
+    ]
+
+
+def test_every_package_says_what_lives_in_it():
+    packages = [path for path in modules(*PACKAGES, "bench").values() if path.name == "__init__.py"]
+    silent = [
+        str(path.relative_to(ROOT)) for path in packages
+        if "migrations" not in path.parts and "management" not in path.parts
+        and not ast.get_docstring(parsed(path))
+    ]  # fmt: skip
+    assert not silent, silent
+
+
+def test_every_setting_is_documented():
+    documented = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", SETTINGS_DOC.read_text(encoding="utf-8")))
+    assert named(SETTING) <= documented, f"not in docs/settings.md: {sorted(named(SETTING) - documented)}"
+
+
+def test_every_documented_setting_is_read_somewhere():
+    documented = set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)`", SETTINGS_DOC.read_text(encoding="utf-8"), re.M))
+    readers = [*CODE, *tracked(".py"), ROOT / "Makefile"]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in readers)
+    computed = re.compile(
+        r"CHATSITE_EMULATED_.*|" + "|".join(f"CHATSITE_{f.upper()}" for f in Policy.__struct_fields__)
+    )
+    stale = sorted(
+        name for name in documented if not computed.fullmatch(name) and not re.search(rf"\b{name}\b", text)
+    )
+    assert not stale, f"docs/settings.md describes what nothing reads: {stale}"
+
+
+def test_every_metric_is_documented():
+    documented = set(METRIC.findall(OPERATIONS_DOC.read_text(encoding="utf-8")))
+    assert metrics() <= documented, f"not in docs/operations.md: {sorted(metrics() - documented)}"
+
+
+def test_every_computed_setting_is_documented():
+    families = {
+        "CHATSITE_": Policy.__struct_fields__,
+        "CHATSITE_EMULATED_": {*EmulatedSettings.__struct_fields__, *Timing.__struct_fields__} - {"timing"},
+    }
+    text = SETTINGS_DOC.read_text(encoding="utf-8")
+    missing = [
+        name for prefix, fields in families.items() for name in (prefix + field.upper() for field in fields)
+        if f"| `{name}` |" not in text
+    ]  # fmt: skip
+    assert not missing
+
+
+@pytest.mark.parametrize("field", Policy.__struct_fields__)
+def test_documented_policy_defaults_are_the_real_ones(field):
+    default = getattr(Policy(), field)
+    assert f"| `CHATSITE_{field.upper()}` | {default} |" in SETTINGS_DOC.read_text(encoding="utf-8")
