@@ -23,6 +23,9 @@ export const toast = signal(null);
 /** How long an undo is offered; the server keeps what was deleted for 60 s. */
 const TOAST_MS = 10_000;
 
+/** Conversations answered elsewhere that are read, so that their end is noticed here. */
+const MOST_WATCHED = 5;
+
 let socket;
 let greeted = false;
 let toastTimer;
@@ -61,6 +64,9 @@ function heard(frame, asked) {
 
 /** After a reconnect: what ended meanwhile, or was written elsewhere, is read from the record. */
 function catchUp({ active }) {
+  for (const id of new Set(active.map((one) => one.conversation).slice(0, MOST_WATCHED))) {
+    if (!state.value.conversations[id]) fetchConversation(id);
+  }
   if (!greeted) {
     greeted = true;
     return;
@@ -196,16 +202,33 @@ export function send() {
   if (!content.trim() || activeIn(state.value, current)) return false;
   const held = conversations[current];
   if (current && held?.status !== "ready") return false;
-  submit(content, current, held ? tree.leafOf(held.tree)?.id ?? null : null);
-  write("");
+  if (!submit(content, current, held ? tree.leafOf(held.tree)?.id ?? null : null)) return false;
+  drafts.set(current, "");
+  draft.value = "";
   return true;
 }
 
+/** Daphne closes the socket over 1 MiB; this leaves room for the rest of the frame. */
+const MOST_FRAME_BYTES = 1_000_000;
+
+/** Why this text cannot even be sent: half a character, or more than a frame holds. */
+function unsendable(content) {
+  if (content.isWellFormed?.() === false) return "forbidden_text";
+  return new Blob([JSON.stringify(content)]).size > MOST_FRAME_BYTES ? "too_long" : null;
+}
+
+/** Returns whether it was sent. */
 function submit(content, conversation, parent) {
   const id = crypto.randomUUID();
+  const code = unsendable(content);
   dispatch({ type: "dismissed" });
+  if (code) {
+    dispatch({ type: "refused", refusal: { id, kind: "submit", conversation, content, code, message: "", retryAfter: null } });
+    return false;
+  }
   dispatch({ type: "sent", id, conversation, parent, content, at: Date.now() });
   socket.ask({ type: "submit", id, content, conversation, parent });
+  return true;
 }
 
 /** Ask a question in other words: a sibling of the message, with its own branch. */

@@ -23,6 +23,8 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ["align", "checked", "class", "disabled", "href", "start", "title", "type"],
   ALLOWED_URI_REGEXP: LINK_PROTOCOL,
+  // These hold no addresses; without this the expression above would be asked about them.
+  ADD_URI_SAFE_ATTR: ["align", "checked", "class", "disabled", "start", "type"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,

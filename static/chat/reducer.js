@@ -21,7 +21,7 @@ const STATUS_OF_REASON = {
 /** An optimistic thing carries the id of the frame that asks for it, with this before it. */
 export const LOCAL = "local:";
 
-/** Titles are the first message cut at this length, as on the server. */
+/** The length of a title, as on the server. */
 const TITLE_CHARS = 60;
 
 export const initialState = {
@@ -103,10 +103,10 @@ function withAnswer(state, { id, conversation, parent, at }) {
   return put(next, "generations", generation, fresh);
 }
 
-/** The first line of a message, cut as the server cuts it. */
+/** A title as the server makes it: the first words on one line. */
 export function titleOf(content) {
-  const line = content.trim().split("\n", 1)[0];
-  return line.length > TITLE_CHARS ? `${line.slice(0, TITLE_CHARS)}…` : line;
+  const line = content.trim().split(/\s+/).join(" ");
+  return line.length > TITLE_CHARS ? `${line.slice(0, TITLE_CHARS - 1).trimEnd()}…` : line;
 }
 
 // --- what the server says ---------------------------------------------------------------------------------------
@@ -199,13 +199,13 @@ function loaded(state, { conversation }) {
 }
 
 /** The recorded generation, unless the stream has already brought more of the same text. */
-function withFetched(state, conversation, { id: answer, content, generation }) {
+function withFetched(state, conversation, { id: answer, content, reasoning, generation }) {
   const held = state.generations[generation.id];
   const over = !ACTIVE.has(generation.status);
   if (held && !over && (held.seq > generation.seq || !isActive(held))) return state;
   if (held && over && !isActive(held) && held.seq >= generation.seq) return state;
-  const fields = { ...generation, conversation, answer, text: content };
-  return put(state, "generations", generation.id, { reasoning: "", ...fields, stopping: false });
+  const fields = { ...generation, conversation, answer, text: content, reasoning: reasoning ?? "" };
+  return put(state, "generations", generation.id, { ...fields, stopping: false });
 }
 
 function listed(state, { conversations, next, append }) {
@@ -237,6 +237,7 @@ const HANDLERS = {
   chosen: (state, { conversation, message }) => onTree(state, conversation, (tree) => messages.choose(tree, message)),
   stopping: (state, { generation }) => onGeneration(state, generation, { stopping: true }),
   dismissed: (state) => ({ ...state, refusal: null }),
+  refused: (state, { refusal }) => ({ ...state, refusal }),
   // the socket
   connection: (state, { state: name, code }) => ({ ...state, connection: { state: name, code: code ?? null } }),
   hello,

@@ -22,6 +22,12 @@ const ACK_EVERY_CHARS = 8_192;
 const FINAL_CODES = new Set([4401, 4403]);
 const FLOODED = 4429;
 
+/** Closed because of what was sent, and the refusal that it amounts to: broken Unicode, over 1 MiB. */
+const UNREADABLE = { 1007: "forbidden_text", 1009: "too_long" };
+
+/** A stream that broke on the server is followed again after this long. */
+const BROKEN_MS = 1_000;
+
 export class ChatSocket {
   /**
    * @param {object} options `url`; `onFrame(frame, asked)` with what an answer was asked by; `onConnection({state, code})` with state connecting, online,
@@ -78,6 +84,7 @@ export class ChatSocket {
     this.onFrame(frame, asked);
     if (frame.type === "hello") this.resume();
     if (frame.type === "delta") this.acknowledge(frame);
+    if (frame.type === "error" && frame.code === "engine_unavailable") this.clock.setTimeout(() => this.resume(), BROKEN_MS);
     if (frame.type === "finished") this.unacknowledged.delete(frame.generation);
   }
 
@@ -121,6 +128,7 @@ export class ChatSocket {
     this.clock.clearTimeout(this.silenceTimer);
     this.socket = null;
     this.ready = false;
+    if (UNREADABLE[code]) this.giveBack(UNREADABLE[code]);
     if (FINAL_CODES.has(code)) {
       this.over = true;
       this.onConnection({ state: "closed", code });
@@ -128,6 +136,12 @@ export class ChatSocket {
     }
     this.onConnection({ state: "offline", code });
     this.retryTimer = this.clock.setTimeout(() => this.connect(), this.backOff(code));
+  }
+
+  /** What the server's socket layer could not take must not be sent again and again. */
+  giveBack(code) {
+    for (const frame of [...this.outbox.values()]) this.received({ type: "rejected", id: frame.id, code, message: "" });
+    this.clock.clearTimeout(this.silenceTimer);
   }
 
   backOff(code) {

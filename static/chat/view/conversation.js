@@ -92,7 +92,7 @@ function queueWords() {
   const held = engine.value;
   if (!held) return t("connecting");
   if (held.state !== "ready") return t(`welcome_${held.state}`);
-  return t("people_waiting", { count: held.waiting });
+  return t("welcome_ready");
 }
 
 function Skeleton() {
