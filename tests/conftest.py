@@ -55,3 +55,6 @@ def redis_url() -> Iterator[str]:
 def chromium() -> str:
     """Path of the Chromium to drive (`executable_path` for Playwright)."""
     return services.chromium()
+
+
+pytest_plugins = ["tests.people"]

@@ -114,7 +114,7 @@ class EngineStatus(msgspec.Struct, frozen=True):
 
 
 class Hello(ServerFrame, tag="hello", frozen=True):
-    """First frame after connecting: the wire version, the engine, and what is still running for this person."""
+    """First frame after connecting: wire version, engine, and what still runs for this person."""
 
     version: int
     engine: EngineStatus
@@ -213,6 +213,17 @@ class Error(ServerFrame, tag="error", frozen=True):
 
 
 ServerFrames = (
-    Hello | Accepted | QueuedFrame | StartedFrame | DeltaFrame | SnapshotFrame | FinishedFrame
-    | Rejected | Changed | Status | Quota | Pong | Error
+    Hello
+    | Accepted
+    | QueuedFrame
+    | StartedFrame
+    | DeltaFrame
+    | SnapshotFrame
+    | FinishedFrame
+    | Rejected
+    | Changed
+    | Status
+    | Quota
+    | Pong
+    | Error
 )

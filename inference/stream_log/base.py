@@ -77,7 +77,7 @@ class StreamLog(ABC):
 
     @abstractmethod
     async def notify(self, notices: Mapping[str, Notice]) -> None:
-        """Replace the latest notice of each generation and tell its readers. May be lost; never awaited for."""
+        """Replace the latest notice of each generation and tell its readers. May be lost."""
 
     @abstractmethod
     async def read(self, generation: str, after: int) -> list[Event]:

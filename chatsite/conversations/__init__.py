@@ -1,0 +1,1 @@
+"""Conversations and their message trees: models, access, actions. Imports accounts only."""

@@ -1,0 +1,65 @@
+"""Database work off the event loop: short sync functions in threads that keep their connection.
+
+SQLite has one writer, so its writes share one thread and never wait for each other's lock; reads run
+beside it. Channels' own helper shares one thread for everything (0.4 s became 1.6 s for 8 sockets).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections, connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READER_THREADS = 4
+"""Reads are a millisecond; more threads only queue at the interpreter's lock."""
+
+POOLED_WRITER_THREADS = 8
+"""PostgreSQL commits wait for the disk, in parallel; half of the connection pool's default size."""
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(READER_THREADS, "db-read")
+
+
+@cache
+def _writers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1 if connection.vendor == "sqlite" else POOLED_WRITER_THREADS, "db-write")
+
+
+async def read(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that only reads."""
+    return await _run(_readers(), function, *args, **kwargs)
+
+
+async def write(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that writes, in one short transaction of its own."""
+    return await _run(_writers(), function, *args, **kwargs)
+
+
+async def _run(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call() -> T:
+        if connection.vendor == "sqlite":
+            return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            close_old_connections()  # gives the connection back to the driver's pool
+
+    return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+
+def close_threads() -> None:
+    """End the threads and their connections (tests, shutdown)."""
+    for pool in (_readers(), _writers()):
+        pool.submit(connection.close)
+        pool.shutdown(wait=True)
+    _readers.cache_clear()
+    _writers.cache_clear()

@@ -1,0 +1,47 @@
+"""Reading the environment before Django is configured: one validated value at a time."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+
+
+def positive(name: str, default: int) -> int:
+    """A whole number of at least 1. Raises ImproperlyConfigured that names variable, value and rule."""
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        return default
+    if not raw.isdigit() or int(raw) < 1:
+        raise ImproperlyConfigured(
+            f"{name}={raw!r}: must be a whole number of at least 1. Mend it or unset it (default {default})."
+        )
+    return int(raw)
+
+
+def data_dir() -> Path:
+    """Where everything that must be kept lies: database, models, secret key. Created on first use."""
+    path = Path(env.str("CHATSITE_DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def secret_key(directory: Path) -> str:
+    """CHATSITE_SECRET_KEY, else one made once and kept in the data directory, for its owner alone."""
+    if given := env.str("CHATSITE_SECRET_KEY", ""):
+        return given
+    path = directory / "secret_key"
+    try:
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(fd, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    return path.read_text().strip()

@@ -1,0 +1,36 @@
+"""One family of refusals: a code of the wire, a sentence for the person, a status for HTTP."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+STATUS_OF_CODE = {
+    "empty": HTTPStatus.BAD_REQUEST,
+    "too_long": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "forbidden_text": HTTPStatus.BAD_REQUEST,
+    "bad_frame": HTTPStatus.BAD_REQUEST,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
+    "engine_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "not_found": HTTPStatus.NOT_FOUND,
+}
+"""A stranger's id is `not_found` as a missing one is; there is no "forbidden"."""
+
+
+class Refusal(Exception):
+    """Something was asked that cannot be done. Nothing was stored.
+
+    `code` is one of `STATUS_OF_CODE`; `message` names the value, the rule and the remedy;
+    `retry_after_s` tells in seconds when asking again may help.
+    """
+
+    def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+    @property
+    def status(self) -> HTTPStatus:
+        return STATUS_OF_CODE[self.code]

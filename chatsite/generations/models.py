@@ -1,0 +1,94 @@
+"""Generation: one answer being made, from the question's commit to its end. And its owner's epoch."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from chatsite.conversations.models import Conversation, Message
+
+
+class Status(models.TextChoices):
+    """queued → running → one of the rest. A running row that made no text may go back to queued."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+
+
+ACTIVE = (Status.QUEUED, Status.RUNNING)
+
+
+class Generation(models.Model):
+    """The job. `client_id` makes a submit idempotent.
+
+    `seq` and `completion_tokens` are the stream position and the size of the recorded text, which is
+    `answer.content`; `attempt` and `epoch` name the one inference process that may write it; times
+    in `usage` are seconds.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client_id = models.UUIDField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="generations")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="generations")
+    answer = models.OneToOneField(Message, models.CASCADE, related_name="generation")
+
+    status = models.CharField(max_length=11, choices=Status, default=Status.QUEUED)
+    cancel_requested = models.BooleanField(default=False)
+    attempt = models.PositiveIntegerField(default=0)
+    epoch = models.PositiveBigIntegerField(default=0)
+    seq = models.PositiveIntegerField(default=0)
+
+    sampling: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    new_chars = models.PositiveIntegerField()
+    prompt_tokens = models.PositiveIntegerField()
+    max_tokens = models.PositiveIntegerField()
+    completion_tokens = models.PositiveIntegerField(default=0)
+
+    finish_reason = models.CharField(max_length=11, blank=True)
+    message = models.TextField(blank=True)
+    usage: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+
+    created_at = models.DateTimeField(default=timezone.now)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "client_id"], name="generation_submitted_once"),
+            models.CheckConstraint(condition=models.Q(status__in=Status.values), name="generation_status"),
+        ]
+        indexes = [
+            # The worker's sweep and the door's counts look at the few active rows only.
+            models.Index(
+                fields=["status", "created_at"],
+                name="generation_active",
+                condition=models.Q(status__in=["queued", "running"]),
+            ),
+            models.Index(fields=["user", "-created_at"], name="generation_by_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.id}"
+
+
+class Ownership(models.Model):
+    """One row: the epoch of the inference process that owns the queue. A younger owner has a higher one."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    epoch = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="ownership_one_row")]
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}"

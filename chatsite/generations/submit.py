@@ -1,0 +1,173 @@
+"""Submit: a question becomes rows, in one transaction. The row is the job; ringing comes after."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from chatsite.conversations.access import access_conversation, access_message
+from chatsite.conversations.branch import read_branches
+from chatsite.conversations.models import Conversation, Message, title_from
+from chatsite.errors import Refusal
+from chatsite.generations.content import check_content
+from chatsite.generations.counting import count_prompt
+from chatsite.generations.models import ACTIVE, Generation
+from inference.request import ChatMessage, Sampling
+
+MAX_CONTENT_CHARS = 256 * 1024
+"""The reference's limit for one message. Larger input belongs into an attachment."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Who asks, and under which limits. `context_tokens` 0: not known yet, the engine will check.
+
+    `retry_after_s` is what a full queue tells people to wait, from the queue's own measure.
+    """
+
+    user: int
+    client_id: UUID
+    sampling: Sampling
+    context_tokens: int = 0
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What was stored. `created` is False where this client id was known already."""
+
+    conversation: UUID
+    message: UUID
+    answer: UUID
+    generation: UUID
+    created: bool
+
+
+def do_submit(ask: Ask, content: str, conversation: UUID | None, parent: UUID | None) -> Submitted:
+    """Store a question and the job that answers it. Raises Refusal; then nothing is stored.
+
+    `parent` None starts at the root: a new conversation, or a sibling of its first question.
+    """
+    if known := _known(ask):
+        return known
+    check_content(content, MAX_CONTENT_CHARS)
+    home, follows = _place(ask.user, conversation, parent)
+    turns = read_branches([follows.id])[follows.id] if follows else ()
+    question = Message(conversation=home, parent=follows, role=Message.Role.USER, content=content)
+    job = _job(ask, question, (*turns, ChatMessage("user", content)))
+    return _store(ask, job, question, new_home=conversation is None)
+
+
+def do_regenerate(ask: Ask, message: UUID) -> Submitted:
+    """Store a job that answers a question again: a sibling of its answer. Raises Refusal."""
+    if known := _known(ask):
+        return known
+    found = access_message(ask.user, message)
+    question = found.parent if found.role == Message.Role.ASSISTANT else found
+    if question is None:
+        raise Refusal("not_found", "This answer has no question to answer again.")
+    job = _job(ask, question, read_branches([question.id])[question.id])
+    return _store(ask, job, None, new_home=False)
+
+
+def _known(ask: Ask) -> Submitted | None:
+    job = (
+        Generation.objects.select_related("answer").filter(user_id=ask.user, client_id=ask.client_id).first()
+    )
+    return None if job is None else _submitted(job, created=False)
+
+
+def _submitted(job: Generation, *, created: bool) -> Submitted:
+    question = job.answer.parent_id
+    assert question is not None
+    return Submitted(job.conversation_id, question, job.answer_id, job.id, created)
+
+
+def _place(user: int, conversation: UUID | None, parent: UUID | None) -> tuple[Conversation, Message | None]:
+    """Where the question goes: a conversation that may be new, and the message it follows."""
+    if conversation is None:
+        if parent is not None:
+            raise Refusal("bad_frame", "A parent needs its conversation.")
+        return Conversation(owner_id=user), None
+    home = access_conversation(user, conversation)
+    if parent is None:
+        return home, None
+    follows = access_message(user, parent)
+    if follows.conversation_id != home.id:
+        raise Refusal("not_found", "There is no such message in this conversation.")
+    return home, follows
+
+
+def _job(ask: Ask, question: Message, turns: tuple[ChatMessage, ...]) -> Generation:
+    prompt_tokens = count_prompt(turns)
+    room = ask.context_tokens - prompt_tokens
+    if ask.context_tokens and room < 1:
+        raise Refusal(
+            "too_long",
+            f"The conversation has {prompt_tokens:,} tokens; the model's context is {ask.context_tokens:,}. "
+            "Shorten the message or start a new conversation.",
+        )
+    wanted = ask.sampling.max_tokens or settings.MAX_OUTPUT_TOKENS
+    answer = Message(conversation=question.conversation, parent=question, role=Message.Role.ASSISTANT)
+    return Generation(
+        id=uuid.uuid4(),
+        client_id=ask.client_id,
+        user_id=ask.user,
+        conversation=question.conversation,
+        answer=answer,
+        sampling=_stored(ask.sampling),
+        new_chars=len(question.content),
+        prompt_tokens=prompt_tokens,
+        max_tokens=min(wanted, room) if ask.context_tokens else wanted,
+    )
+
+
+def _stored(sampling: Sampling) -> dict[str, object]:
+    return dict(msgspec.to_builtins(sampling))
+
+
+def _store(ask: Ask, job: Generation, question: Message | None, *, new_home: bool) -> Submitted:
+    """One transaction: counts under it, then the rows. A race of the same client id gives the winner's."""
+    try:
+        with transaction.atomic():
+            check_room(ask)
+            now = timezone.now()
+            if new_home and question is not None:
+                job.conversation.title = title_from(question.content)
+                job.conversation.save(force_insert=True)
+            else:
+                Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
+            if question is not None:
+                question.save(force_insert=True)
+            job.answer.save(force_insert=True)
+            job.save(force_insert=True)
+    except IntegrityError:
+        if known := _known(ask):
+            return known
+        raise
+    return _submitted(job, created=True)
+
+
+def check_room(ask: Ask) -> None:
+    """Bounded queue: per person and for the site. Raises Refusal `queue_full` with an honest wait."""
+    active = Generation.objects.filter(status__in=ACTIVE)
+    if active.filter(user_id=ask.user).count() >= settings.MAX_ACTIVE_PER_USER:
+        raise Refusal(
+            "queue_full",
+            f"{settings.MAX_ACTIVE_PER_USER} of your questions are waiting or being answered already. "
+            "Wait for one of them or stop one.",
+            ask.retry_after_s,
+        )
+    if active.count() >= settings.MAX_ACTIVE_GENERATIONS:
+        raise Refusal(
+            "queue_full",
+            f"{settings.MAX_ACTIVE_GENERATIONS} questions are waiting or being answered already. "
+            "Your text is kept; please try again in a moment.",
+            ask.retry_after_s,
+        )

@@ -1,0 +1,47 @@
+"""Structured logs: JSON lines or a console form, with request ids; never a secret, never a prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def logging_config(level: str, form: str) -> dict[str, Any]:
+    """A dictConfig that sends all records one way. `form`: json | console."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "chatsite": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processor": renderer,
+                "foreign_pre_chain": _SHARED,
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chatsite"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # One line per request and frame is the metrics' task, not the log's.
+            "daphne": {"level": "WARNING"},
+            "django_structlog": {"level": "WARNING"},
+            "httpx": {"level": "WARNING"},
+        },
+    }

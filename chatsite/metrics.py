@@ -1,0 +1,10 @@
+"""Figures of the web tier. Each is described in docs/operations.md; a test holds the two together."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, Counter, Gauge
+
+__all__ = ["REGISTRY", "frames_rejected", "websockets"]
+
+websockets = Gauge("chatsite_websockets", "Open websockets of this process.")
+frames_rejected = Counter("chatsite_frames_rejected_total", "Refused frames, by code.", ["code"])

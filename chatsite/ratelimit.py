@@ -1,0 +1,62 @@
+"""Rate limits by account, in fixed windows, counted in the cache: exact over processes that share it."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+from django.conf import settings
+from django_ratelimit.core import get_usage
+
+from chatsite.errors import Refusal
+
+USER_PER_SECOND = 5
+STAFF_PER_SECOND = 10
+"""The reference's rates by account."""
+
+
+def check_rate(user_id: int, *, is_staff: bool) -> None:
+    """Count one question of this account. Raises Refusal `rate_limited` with the time to the next window."""
+    per_second = STAFF_PER_SECOND if is_staff else USER_PER_SECOND
+    for rate in (f"{per_second}/s", f"{settings.RATE_LIMIT_PER_MINUTE}/m"):
+        usage = get_usage(
+            SimpleNamespace(method="POST", user_id=user_id),
+            group=f"submit:{rate}",
+            key=lambda _group, request: str(request.user_id),
+            rate=rate,
+            increment=True,
+        )
+        if usage and usage["should_limit"]:
+            wait = max(1.0, float(usage["time_left"]))
+            raise Refusal(
+                "rate_limited",
+                f"At most {usage['limit']} questions in this time are allowed; please wait {wait:.0f} s.",
+                wait,
+            )
+
+
+class FrameBucket:
+    """Counts frames before they are parsed: `rate` a second on average, `burst` at once.
+
+    `refused` counts what came too fast since the sender was last quiet.
+    """
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = burst
+        self._at = time.monotonic()
+        self.refused = 0
+
+    def take(self, now: float | None = None) -> bool:
+        """True while the sender keeps within the rate."""
+        now = time.monotonic() if now is None else now
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens >= self._burst:
+            self.refused = 0
+        if self._tokens < 1:
+            self.refused += 1
+            return False
+        self._tokens -= 1
+        return True

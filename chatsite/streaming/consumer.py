@@ -1,0 +1,248 @@
+"""The socket of one tab: frames in, frames out. It holds no answer and owns no engine."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from chatsite import metrics
+from chatsite.accounts.sessions import check_session
+from chatsite.database import read, write
+from chatsite.errors import Refusal
+from chatsite.generations.access import active_generations
+from chatsite.generations.cancel import do_cancel
+from chatsite.generations.doorbell import ring
+from chatsite.generations.models import Generation
+from chatsite.generations.submit import Ask, Submitted, do_regenerate, do_submit
+from chatsite.ratelimit import FrameBucket, check_rate
+from chatsite.streaming.engine_status import engine_status
+from chatsite.streaming.follower import Follower
+from chatsite.streaming.frames import (
+    MAX_CONTENT_CHARS,
+    VERSION,
+    Accepted,
+    Active,
+    Cancel,
+    Changed,
+    ClientFrames,
+    Error,
+    Follow,
+    Hello,
+    Params,
+    Ping,
+    Pong,
+    Regenerate,
+    Rejected,
+    ServerFrame,
+    Submit,
+)
+from chatsite.streaming.watch import sockets
+from chatsite.wiring import board_store
+from inference.board import current
+from inference.request import Sampling
+
+log = structlog.get_logger(__name__)
+
+NOT_SIGNED_IN, DEACTIVATED, TOO_MANY = 4401, 4403, 4429
+
+FRAMES_PER_S, FRAMES_AT_ONCE = 20, 100
+"""A person makes one or two frames a second; reconnecting with many streams makes dozens at once."""
+
+FLOOD_FRAMES = 200
+"""Refused frames in a row after which the socket is closed: nobody types that."""
+
+MAX_FOLLOWED = 50
+"""Streams one tab may follow at once; more than a person may have active, and bounded."""
+
+_LONE_SURROGATE = re.compile(
+    r"[\ud800-\udfff]|\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f][0-9a-f]{2}",
+    re.IGNORECASE,
+)
+"""Half of a UTF-16 pair, spelled out or not: JSON can spell it, Unicode text cannot hold it."""
+
+_decoder = msgspec.json.Decoder(ClientFrames)
+_encode = msgspec.json.Encoder().encode
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    """Parse → access → action → answer. Each followed stream is one task, so Stop never waits behind text."""
+
+    async def connect(self) -> None:
+        self.followers: dict[UUID, tuple[Follower, asyncio.Task[None]]] = {}
+        self.bucket = FrameBucket(FRAMES_PER_S, FRAMES_AT_ONCE)
+        self.user_id = 0
+        await self.accept()  # a close code reaches the page only on an accepted socket
+        user = self.scope["user"]
+        if not user.is_authenticated:
+            await self.close(NOT_SIGNED_IN)
+            return
+        if len(sockets) >= settings.MAX_SOCKETS or sockets.of(user.pk) >= settings.MAX_SOCKETS_PER_USER:
+            await self.close(TOO_MANY)
+            return
+        self.user_id = user.pk
+        await self.channel_layer.group_add(group_of(self.user_id), self.channel_name)
+        await self._hello()
+        sockets.join(self)
+
+    async def disconnect(self, code: int) -> None:
+        sockets.leave(self)
+        for _, task in self.followers.values():
+            task.cancel()
+        if self.user_id:
+            await self.channel_layer.group_discard(group_of(self.user_id), self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if not self.user_id:
+            return
+        if not self.bucket.take():
+            await self._refuse_flood()
+            return
+        try:
+            frame = decode(text_data)
+            await self._serve(frame)
+        except Refusal as refusal:
+            await self._error(refusal)
+
+    async def send_frame(self, frame: ServerFrame) -> None:
+        """One frame as one text message."""
+        await self.send(text_data=_encode(frame).decode())
+
+    # --- what the frames do ---------------------------------------------------------------------
+
+    async def _serve(self, frame: Any) -> None:
+        match frame:
+            case Submit(id, content, conversation, parent, params):
+                await self._ask(id, params, lambda ask: do_submit(ask, content, conversation, parent))
+            case Regenerate(id, message, params):
+                await self._ask(id, params, lambda ask: do_regenerate(ask, message))
+            case Cancel(generation):
+                if await write(do_cancel, self.user_id, generation):
+                    await ring("cancelled", generation)
+            case Follow(generation, after):
+                self._follow(generation, after)
+            case Ping():
+                await self.send_frame(Pong())
+
+    async def _ask(self, client_id: UUID, params: Params | None, do: Callable[[Ask], Submitted]) -> None:
+        board = await current(board_store())
+        ask = Ask(
+            user=self.user_id,
+            client_id=client_id,
+            sampling=sampling_of(params),
+            context_tokens=board.info.context_tokens if board.info else 0,
+            retry_after_s=board.retry_after_s,
+        )
+        try:
+            done = await write(self._checked, ask, do)
+        except Refusal as refusal:
+            metrics.frames_rejected.labels(refusal.code).inc()
+            await self.send_frame(
+                Rejected(client_id, refusal.code, refusal.message, refusal.retry_after_s)  # type: ignore[arg-type]
+            )
+            return
+        await self.send_frame(
+            Accepted(client_id, done.conversation, done.message, done.answer, done.generation)
+        )
+        self._follow(done.generation, 0)
+        if done.created:
+            await ring("queued", done.generation)
+            await self._tell_other_tabs(done.conversation)
+
+    def _checked(self, ask: Ask, do: Callable[[Ask], Submitted]) -> Submitted:
+        """The account may have changed since the socket opened: checked at each question."""
+        account = check_session(self.scope["session"], self.user_id)
+        check_rate(self.user_id, is_staff=account.is_staff)
+        return do(ask)
+
+    def _follow(self, generation: UUID, after: int) -> None:
+        if generation in self.followers and not self.followers[generation][1].done():
+            self.followers[generation][0].acknowledge(after)
+            return
+        if len(self.followers) >= MAX_FOLLOWED:
+            raise Refusal("bad_frame", f"At most {MAX_FOLLOWED} streams are followed on one socket.")
+        follower = Follower(self.user_id, generation, after, self.send_frame)
+        task = asyncio.create_task(self._run_follower(generation, follower))
+        self.followers[generation] = (follower, task)
+
+    async def _run_follower(self, generation: UUID, follower: Follower) -> None:
+        try:
+            await follower.run()
+        except Refusal as refusal:
+            await self._error(refusal)
+        except Exception:
+            # The page follows again from its cursor: nothing is lost, and the cause is in the log.
+            log.exception("follower_failed", generation=str(generation))
+            await self._error(Refusal("engine_unavailable", "The stream broke; it will be resumed."))
+        finally:
+            self.followers.pop(generation, None)
+
+    # --- what comes from elsewhere --------------------------------------------------------------
+
+    async def conversation_changed(self, event: dict[str, str]) -> None:
+        """Another tab or device of this person changed a conversation."""
+        if event.get("by") != self.channel_name:
+            await self.send_frame(Changed(UUID(event["conversation"])))
+
+    async def account_closed(self, event: dict[str, str]) -> None:
+        """The account was deactivated or its sessions ended."""
+        await self.close(DEACTIVATED)
+
+    async def _tell_other_tabs(self, conversation: UUID) -> None:
+        await self.channel_layer.group_send(
+            group_of(self.user_id),
+            {"type": "conversation.changed", "conversation": str(conversation), "by": self.channel_name},
+        )
+
+    # --- answers --------------------------------------------------------------------------------
+
+    async def _hello(self) -> None:
+        board = await current(board_store())
+        jobs = await read(lambda: list(active_generations(self.user_id)[:MAX_FOLLOWED]))
+        await self.send_frame(
+            Hello(VERSION, engine_status(board), MAX_CONTENT_CHARS, tuple(active_of(job) for job in jobs))
+        )
+
+    async def _error(self, refusal: Refusal) -> None:
+        metrics.frames_rejected.labels(refusal.code).inc()
+        await self.send_frame(Error(refusal.code, refusal.message))  # type: ignore[arg-type]
+
+    async def _refuse_flood(self) -> None:
+        """Answers the first refused frame of a flood; the rest only counts, so that nothing floods back."""
+        if self.bucket.refused == 1:
+            await self._error(Refusal("rate_limited", f"More than {FRAMES_PER_S} frames a second."))
+        elif self.bucket.refused >= FLOOD_FRAMES:
+            await self.close(TOO_MANY)
+
+
+def group_of(user_id: int) -> str:
+    """The channel group of one person's open sockets."""
+    return f"user.{user_id}"
+
+
+def active_of(job: Generation) -> Active:
+    return Active(job.id, job.conversation_id, job.answer_id)
+
+
+def sampling_of(params: Params | None) -> Sampling:
+    """What the person chose over the site's defaults."""
+    return msgspec.convert(msgspec.to_builtins(params), Sampling) if params else Sampling()
+
+
+def decode(text: str | None) -> Any:
+    """One client frame. Raises Refusal `bad_frame`; `forbidden_text` for what is no Unicode text."""
+    if text is None:
+        raise Refusal("bad_frame", "Frames are JSON text; this was binary.")
+    try:
+        return _decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        if _LONE_SURROGATE.search(text):
+            raise Refusal("forbidden_text", "The text holds a lone surrogate: half a character.") from error
+        raise Refusal("bad_frame", f"The frame was not understood: {error}.") from error

@@ -1,0 +1,72 @@
+"""One watcher per process: polls the board and tells every open socket when the engine's state changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from chatsite.streaming.engine_status import engine_status
+from chatsite.streaming.frames import EngineStatus, Status
+from chatsite.wiring import board_store
+from inference.board import current
+
+POLL_S = 1.0
+"""The board is published every second."""
+
+
+class Watching(Protocol):
+    """A socket, as the watcher sees it."""
+
+    user_id: int
+
+    async def send_frame(self, frame: Status) -> None: ...
+
+
+class StatusWatch:
+    """The sockets of this process. The task runs while there is one."""
+
+    def __init__(self) -> None:
+        self._sockets: set[Watching] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def of(self, user_id: int) -> int:
+        """How many sockets this person has open in this process."""
+        return sum(socket.user_id == user_id for socket in self._sockets)
+
+    def join(self, socket: Watching) -> None:
+        self._sockets.add(socket)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._watch())
+
+    def leave(self, socket: Watching) -> None:
+        self._sockets.discard(socket)
+
+    async def _watch(self) -> None:
+        told: EngineStatus | None = None
+        while self._sockets:
+            status = engine_status(await current(board_store()))
+            if _worth_telling(told, status):
+                told = status
+                await asyncio.gather(
+                    *(socket.send_frame(Status(status)) for socket in tuple(self._sockets)),
+                    return_exceptions=True,
+                )
+            await asyncio.sleep(POLL_S)
+
+
+def _worth_telling(told: EngineStatus | None, now: EngineStatus) -> bool:
+    """Load alone changes all the time and has its own frames; only state and progress are news."""
+    if told is None:
+        return True
+    return (told.state, told.detail, told.progress, told.model) != (
+        now.state,
+        now.detail,
+        now.progress,
+        now.model,
+    )
+
+
+sockets = StatusWatch()

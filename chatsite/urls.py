@@ -1,0 +1,28 @@
+"""Every route of the site, in one list."""
+
+from __future__ import annotations
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+from django.views.i18n import set_language
+
+from chatsite import health
+from chatsite.page import conversations, shell
+
+# Django's own sign-in form would bypass the second factor.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("", shell.chat, name="chat"),
+    path("c/<uuid:conversation>", shell.chat, name="conversation"),
+    path("api/conversations", conversations.conversations),
+    path("api/conversations/<uuid:id>", conversations.conversation),
+    path("api/conversations/<uuid:id>/restore", conversations.restore),
+    path("accounts/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+    path("language", set_language, name="set_language"),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+]

@@ -1,0 +1,35 @@
+"""Which adapters this process uses: Redis where REDIS_URL is set, else its own memory.
+
+One instance per process. In the embedded mode web and inference share a process, so they share these.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from inference.board import BoardStore, MemoryBoard, RedisBoard
+from inference.stream_log.base import StreamLog
+from inference.stream_log.memory import MemoryStreamLog
+
+
+@cache
+def stream_log() -> StreamLog:
+    """The stream log that this process reads, and writes if it owns the queue."""
+    if not settings.REDIS_URL:
+        return MemoryStreamLog()
+    from inference.stream_log.redis import RedisStreamLog
+    from redis.asyncio import Redis
+
+    return RedisStreamLog(Redis.from_url(settings.REDIS_URL))
+
+
+@cache
+def board_store() -> BoardStore:
+    """Where the inference process publishes its board."""
+    if not settings.REDIS_URL:
+        return MemoryBoard()
+    from redis.asyncio import Redis
+
+    return RedisBoard(Redis.from_url(settings.REDIS_URL))

@@ -1,0 +1,53 @@
+"""`manage.py serve`: the whole site in one process, on SQLite and this process's memory."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from chatsite.accounts.first_admin import FirstAdmin, ensure_first_admin
+
+
+class Command(BaseCommand):
+    help = "Run the web tier and the inference consumer in one process."
+    requires_system_checks = "__all__"
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self._print_block(ensure_first_admin())
+        # Imported late: the reactor is installed on the loop by the import.
+        from inference.server import serve
+
+        try:
+            serve(settings.HOST, settings.PORT)
+        except OSError as error:
+            raise CommandError(
+                f"HOST={settings.HOST} PORT={settings.PORT}: cannot listen ({error.strerror}). "
+                "Choose another PORT."
+            ) from error
+
+    def _print_block(self, admin: FirstAdmin | None) -> None:
+        from inference.engine_choice import chosen_engine
+
+        lines = [
+            ("Address", f"http://{settings.HOST}:{settings.PORT}/"),
+            ("Engine", chosen_engine(os.environ)),
+            ("Data", str(settings.DATA_DIR)),
+        ]
+        if admin is not None:
+            lines.insert(1, ("Administrator", admin.email))
+            if admin.password:
+                lines.insert(
+                    2, ("One-time password", f"{admin.password}   (shown once; change it after signing in)")
+                )
+        width = max(len(name) for name, _ in lines)
+        self.stdout.write("")
+        for name, value in lines:
+            self.stdout.write(f"  {name.ljust(width)}  {value}")
+        self.stdout.write("")
+        self.stdout.flush()

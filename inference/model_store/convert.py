@@ -1,0 +1,51 @@
+"""Turn a GGUF file into a directory that vLLM loads. Runs as a process of its own, for it imports torch.
+
+    python -m inference.model_store.convert FILE.gguf DIRECTORY PARENT_PID
+
+vLLM's own GGUF path is slow on CPUs and wants the tokenizer from the network, so the weights are
+dequantised once to bfloat16 safetensors, with tokenizer and chat template beside them. Each line on
+stdout is JSON, `{"phase": text, "fraction": 0..1}`; an exception ends with its text on stderr.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+from inference.parent_death import die_with_parent
+
+
+def report(phase: str, fraction: float) -> None:
+    """One progress line, sent at once."""
+    print(json.dumps({"phase": phase, "fraction": fraction}), flush=True)
+
+
+def convert(source: Path, directory: Path) -> None:
+    """Write model, tokenizer and chat template of `source` into `directory`, which must exist."""
+    report("Loading the conversion library", 0.0)
+    import gguf as gguf_library
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    # The library reads the file's 98,000 strings anew for configuration, tokenizer and weights: seconds each.
+    setattr(gguf_library, "GGUFReader", functools.lru_cache(gguf_library.GGUFReader))  # noqa: B010
+
+    report("Reading the tokenizer", 0.25)
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    tokenizer.save_pretrained(directory)
+    report("Unpacking the weights", 0.4)
+    model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.bfloat16)
+    # The weights are plain bfloat16 now; the leftover setting would make loaders expect GGUF.
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    setattr(model, "hf_quantizer", None)  # noqa: B010
+    report("Writing the weights", 0.9)
+    model.save_pretrained(directory)
+    report("Converted", 1.0)
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[3]))
+    convert(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,155 @@
+"""The inference service: owner lock, recovery, dispatcher, intake, board, sweep; built and run in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+
+from chatsite.conversations.actions import purge_deleted
+from chatsite.database import write
+from chatsite.wiring import board_store, stream_log
+from inference.board import Board
+from inference.consumer import listen
+from inference.dispatcher import Dispatcher, DispatcherSettings
+from inference.engine_choice import engine_factory
+from inference.errors import QueueFullError
+from inference.intake import Intake
+from inference.owner import become_owner, owner_lock
+from inference.policy import Policy
+from inference.recorder import Recorder
+from inference.recovery import reap, recover
+from inference.scheduler import Scheduler
+from inference.supervisor import Supervisor
+
+log = structlog.get_logger(__name__)
+
+SWEEP_S = 2.0
+"""How long a question whose doorbell was lost may lie unseen."""
+
+BOARD_S = 1.0
+"""How often the web tier learns the state of the engine."""
+
+REAP_S = 30.0
+"""A row that runs, unknown here and silent for this long, is run by nobody."""
+
+LOCK_CHECK_S = 2.0
+"""How soon a lost lock is noticed. Until then the epoch fences the rows."""
+
+PURGE_S = 60.0
+"""How often deletions that can no longer be undone are carried out."""
+
+
+class LockLostError(Exception):
+    """The owner lock is gone, with its connection: another process may own the queue by now."""
+
+
+class InferenceService:
+    """Everything of the inference process. `run()` until drained; a crash of any part ends all of it."""
+
+    def __init__(self) -> None:
+        self._lock = owner_lock()
+        self._wake = asyncio.Event()
+        self._dispatcher: Dispatcher | None = None
+        self._supervisor: Supervisor | None = None
+
+    async def run(self) -> None:
+        """Become the owner, mend what the one before left, then serve."""
+        factory = engine_factory(os.environ, Path(settings.DATA_DIR))
+        epoch = await become_owner(self._lock)
+        recorder = Recorder(epoch)
+        await recover(recorder, stream_log())
+        self._supervisor = Supervisor(factory)
+        self._dispatcher = Dispatcher(
+            Scheduler(Policy.from_env(os.environ), UNKNOWN_KV_TOKENS),
+            self._supervisor,
+            stream_log(),
+            recorder,
+            DispatcherSettings(epoch=epoch),
+        )
+        log.info("owner", epoch=epoch)
+        try:
+            await self._serve(self._dispatcher, recorder)
+        finally:
+            await self._supervisor.close()
+            self._lock.release()
+
+    async def drain(self, grace_s: float) -> None:
+        """Let running answers end for `grace_s` seconds, keep the rest as interrupted; then `run()` returns."""
+        if self._dispatcher is not None:
+            await self._dispatcher.drain(grace_s)
+
+    async def _serve(self, dispatcher: Dispatcher, recorder: Recorder) -> None:
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(listen(self._wake), name="doorbell"),
+                group.create_task(self._take_in(Intake(dispatcher)), name="intake"),
+                group.create_task(self._publish_board(dispatcher), name="board"),
+                group.create_task(self._keep_lock(), name="lock"),
+                group.create_task(self._reap(dispatcher, recorder), name="reaper"),
+                group.create_task(self._purge(), name="purge"),
+            ]
+            await dispatcher.run()
+            for task in background:
+                task.cancel()
+
+    async def _take_in(self, intake: Intake) -> None:
+        """At each ring, and every few seconds without one."""
+        while True:
+            self._wake.clear()
+            try:
+                await intake.look()
+            except QueueFullError as full:
+                log.info("line_full", message=str(full))
+            except Exception:
+                log.exception("intake_failed")
+            try:
+                async with asyncio.timeout(SWEEP_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _publish_board(self, dispatcher: Dispatcher) -> None:
+        state = ""
+        while True:
+            board = dispatcher.board()
+            state = _log_change(state, board)
+            try:
+                await board_store().publish(board)
+            except OSError as error:
+                log.warning("board_unpublished", error=repr(error))
+            await asyncio.sleep(BOARD_S)
+
+    async def _keep_lock(self) -> None:
+        while await asyncio.to_thread(self._lock.held):
+            await asyncio.sleep(LOCK_CHECK_S)
+        raise LockLostError("The owner lock was lost; this process stops writing.")
+
+    async def _reap(self, dispatcher: Dispatcher, recorder: Recorder) -> None:
+        while True:
+            await asyncio.sleep(REAP_S)
+            try:
+                await reap(recorder, stream_log(), dispatcher.known, REAP_S)
+            except OSError:
+                log.exception("reaping_failed")
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_S)
+            try:
+                await write(purge_deleted)
+            except Exception:
+                log.exception("purge_failed")
+
+
+UNKNOWN_KV_TOKENS = 2**31
+"""Before the engine has started nothing is refused for its size; then the engine's own figure counts."""
+
+
+def _log_change(before: str, board: Board) -> str:
+    if board.state != before:
+        log.info("engine", state=board.state, detail=board.detail)
+    return board.state
