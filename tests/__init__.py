@@ -1,0 +1,1 @@
+"""The tests: one file per behaviour, folders as the packages are."""
