@@ -98,10 +98,25 @@ class Lane:
             return True
         return self.kind == "heavy" and running.heavy_of_user.get(user, 0) >= policy.user_heavy_running
 
-    def tag(self, head: Waiting, ahead: float = 0.0) -> float:
+    def by_counter(self, likely_output: float, without: set[int]) -> list[Waiting]:
+        """The lane as VTC would take it if nobody else came: by the tag that each request will have once
+        its user's earlier ones are charged, with outputs of a likely length."""
+        policy = self._policy
+        output_cost = policy.output_cost * likely_output
+        tagged: list[tuple[float, float, int, Waiting]] = []
+        for user, mine in self.users.items():
+            counter = self._counters.of(user) - self._slack
+            for one in mine:
+                if one.seq not in without:
+                    tagged.append((max(one.level, counter), one.enqueued, one.seq, one))
+                counter += (policy.prompt_cost * one.uncached_tokens + output_cost) / one.request.weight
+        tagged.sort()
+        return [entry[3] for entry in tagged]
+
+    def tag(self, head: Waiting) -> float:
         """What orders the users: their counter, or the level of their asking if they are ahead by no more
-        than the slack. `ahead` is what the user's earlier requests will have cost. (Start tags: Goyal et al., start-time fair queueing, 1996.)"""
-        return max(head.level, self._counters.of(head.request.user) + ahead - self._slack)
+        than the slack (start tags: Goyal et al., "Start-time Fair Queuing", 1996)."""
+        return max(head.level, self._counters.of(head.request.user) - self._slack)
 
     def _enter(self, user: str) -> None:
         head = self.users[user][0]
