@@ -1,5 +1,7 @@
 """The policy's settings: checked when built, the bad value named."""
 
+from pathlib import Path
+
 import pytest
 
 from inference.policy import ENV_PREFIX, FIELD_TYPES, Policy, PolicyError
@@ -73,7 +75,6 @@ def test_it_fits_itself_to_a_smaller_engine():
 
 
 def test_every_setting_is_documented():
-    with open("docs/scheduling.md", encoding="utf-8") as page:
-        text = page.read()
+    text = (Path(__file__).parents[2] / "docs/scheduling.md").read_text(encoding="utf-8")
     missing = [name for name in FIELD_TYPES if f"`{ENV_PREFIX}{name.upper()}`" not in text]
     assert missing == []
