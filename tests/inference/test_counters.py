@@ -54,7 +54,11 @@ def test_idle_users_are_forgotten_once_the_level_has_passed_them():
     assert len(counters) < 5
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["wait", "leave", "use"]), st.integers(0, 99))))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from(["wait", "leave", "use"]), st.integers(0, 99))
+    )
+)
 def test_forgetting_changes_nothing(events):
     """The same events with and without forgetting give the same counters to everybody who waits."""
     forgetful, loyal = Counters(), Counters()
