@@ -34,17 +34,17 @@ export function useNear(ref, eager) {
   return near;
 }
 
-export function AnswerText({ text, near }) {
-  return near ? html`<${Rendered} key=${language.value} text=${text} />` : html`<div class="markdown unrendered">${text}</div>`;
+export function AnswerText({ text, near, over }) {
+  return near ? html`<${Rendered} key=${language.value} text=${text} over=${over} />` : html`<div class="markdown unrendered">${text}</div>`;
 }
 
-function Rendered({ text }) {
+function Rendered({ text, over }) {
   const root = useRef(null);
   const surface = useRef(null);
   useLayoutEffect(() => {
     surface.current = new MarkdownSurface(root.current);
     return () => surface.current.destroy();
   }, []);
-  useLayoutEffect(() => surface.current.update(text), [text]);
+  useLayoutEffect(() => surface.current.update(text, over), [text, over]);
   return html`<div ref=${root} class="markdown" onClick=${onCodeClick}></div>`;
 }

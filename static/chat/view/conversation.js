@@ -71,7 +71,8 @@ const greeting = (hour) => (hour < 5 ? "evening" : hour < 12 ? "morning" : hour 
 
 function Welcome({ user }) {
   const hour = new Date().getHours();
-  const name = user.name?.split(/\s/, 1)[0] || "";
+  // A name that is only the beginning of the address is no name to greet anybody by.
+  const name = user.email.startsWith(`${user.name}@`) ? "" : user.name.split(/\s/, 1)[0];
   return html`<div class="welcome">
     <h2>${t(`good_${greeting(hour)}`, { name })}</h2>
     <p>${queueWords()}</p>
