@@ -15,7 +15,7 @@ from tests.source import PACKAGES, ROOT, modules, parsed, strings, tracked
 MAX_LINES = 400
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:work|home|root|Users)/[\w.-]+")
 SETTING = re.compile(
-    r"(?:CHATSITE|VLLM|RATE_LIMIT|OTEL)_[A-Z0-9_]+|HOST|PORT|DATABASE_URL|REDIS_URL|EMAIL_URL"
+    r"(?:CHATSITE|VLLM|RATE_LIMIT|OTEL)_[A-Z0-9_]*[A-Z0-9]|HOST|PORT|DATABASE_URL|REDIS_URL|EMAIL_URL"
 )
 METRIC = re.compile(r"chatsite_[a-z0-9_]+")
 CODE = [path for path in tracked(".py") if path.relative_to(ROOT).parts[0] in (*PACKAGES, "manage.py")]

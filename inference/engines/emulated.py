@@ -59,7 +59,8 @@ def estimate_tokens(messages: Sequence[ChatMessage]) -> int:
 class EmulatedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`timing` is the model; `answer_tokens` the mean natural length (0: until max_tokens).
 
-    `startup_s` is how long start() takes. `transcript` appends what every step made, as JSON lines.
+    `startup_s` is how long start() takes. `transcript` is a file that gets a JSON line per step:
+    {"at": when it was due, in monotonic seconds, "made": {request id: text}}.
     """
 
     timing: Timing = PRESETS["peer"]
@@ -248,6 +249,7 @@ class EmulatedEngine(Engine):
             await self._news.wait()
 
     async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+        self._check_alive()
         return self._count(messages)
 
     def stats(self) -> EngineStats:
@@ -330,17 +332,17 @@ class EmulatedEngine(Engine):
             preemptions=batch.preemptions,
             **self._totals,
         )
-        self._write(outputs)
+        self._write(outputs, now)
         self._unread.append(Step(outputs=tuple(outputs), stats=self._stats))
         self._news.set()
 
-    def _write(self, outputs: list[Output]) -> None:
-        """The transcript comes before the delivery: what a reader has, the transcript has."""
+    def _write(self, outputs: list[Output], at: float) -> None:
+        """The transcript comes before the delivery: what a reader has, the transcript has. `at`: monotonic s."""
         if self.transcript is not None:
             for output in outputs:
                 self.transcript[output.id] = self.transcript.get(output.id, "") + output.text
         if self._file is not None:
             made = {output.id: output.text for output in outputs if output.text}
             if made:
-                self._file.write(json.dumps(made, ensure_ascii=False) + "\n")
+                self._file.write(json.dumps({"at": at, "made": made}, ensure_ascii=False) + "\n")
                 self._file.flush()

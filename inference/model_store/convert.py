@@ -33,10 +33,13 @@ def convert(source: Path, directory: Path) -> None:
     setattr(gguf_library, "GGUFReader", functools.lru_cache(gguf_library.GGUFReader))  # noqa: B010
 
     report("Reading the tokenizer", 0.25)
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    # Both read the local file; nothing is fetched.
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)  # nosec B615
     tokenizer.save_pretrained(directory)
     report("Unpacking the weights", 0.4)
-    model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.bfloat16)
+    model = AutoModelForCausalLM.from_pretrained(  # nosec B615
+        source.parent, gguf_file=source.name, dtype=torch.bfloat16
+    )
     # The weights are plain bfloat16 now; the leftover setting would make loaders expect GGUF.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config

@@ -1,0 +1,1 @@
+"""Tests of the measuring itself: a benchmark that miscounts is worse than none."""
