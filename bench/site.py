@@ -142,6 +142,7 @@ def environment(data_dir: Path, port: int, settings: Mapping[str, str]) -> dict[
     return ours | {
         "HOST": HOST,
         "PORT": str(port),
+        "CHATSITE_METRICS_PORT": str(free_port()),
         "CHATSITE_DATA_DIR": str(data_dir),
         "CHATSITE_EMULATED_TRANSCRIPT": str(data_dir / TRANSCRIPT),
         "CHATSITE_ADMIN_EMAIL": EMAIL,

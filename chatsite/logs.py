@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import structlog
@@ -12,6 +13,13 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+
+class NotReadiness(logging.Filter):
+    """"Not ready" is an answer, not an error: whoever asks every second would fill the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "/readyz" not in record.getMessage()
 
 
 def logging_config(level: str, form: str) -> dict[str, Any]:
@@ -36,12 +44,15 @@ def logging_config(level: str, form: str) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
             }
         },
+        "filters": {"not_readiness": {"()": NotReadiness}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chatsite"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # One line per request and frame is the metrics' task, not the log's.
             "daphne": {"level": "WARNING"},
-            "django_structlog": {"level": "WARNING"},
+            # Failed requests are told once, by django.request, with the id that this middleware binds.
+            "django_structlog": {"level": "CRITICAL"},
+            "django.request": {"filters": ["not_readiness"]},
             "httpx": {"level": "WARNING"},
         },
     }

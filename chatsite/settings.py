@@ -140,7 +140,7 @@ vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 # --- language -----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "chatsite/locale"]
 TIME_ZONE = env.str("CHATSITE_TIME_ZONE", "UTC")
 USE_TZ = True
 

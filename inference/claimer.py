@@ -40,7 +40,7 @@ class Claimer:
             if not jobs:
                 continue
             try:
-                ours = await self._store.claim([job.claim for job in jobs])
+                ours = await self._claim(jobs)
             except FencedError:
                 raise
             except Exception:
@@ -52,3 +52,9 @@ class Claimer:
             backoff.reset()
             for job in jobs:
                 await self._granted(job, job.generation in ours)
+
+    async def _claim(self, jobs: list[Job]) -> set[str]:
+        """Generations that may run; a job that comes back after its engine was lost is ours already."""
+        ours = {job.generation for job in jobs if job.claimed}
+        fresh = [job.claim for job in jobs if not job.claimed]
+        return ours | await self._store.claim(fresh) if fresh else ours

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from inference.engines.base import Engine, EngineStartError
+from inference.engines.base import Engine
 
 ENGINES = ("vllm", "remote", "emulated")
 
 
 def chosen_engine(env: Mapping[str, str]) -> str:
-    """The engine's name. Raises EngineStartError that names the value and the rule."""
+    """The engine's name. Raises ValueError that names the value and the rule."""
     name = env.get("CHATSITE_ENGINE", "").strip() or "vllm"
     if name not in ENGINES:
-        raise EngineStartError(f"CHATSITE_ENGINE={name!r}: must be one of {', '.join(ENGINES)}.")
+        raise ValueError(f"CHATSITE_ENGINE={name!r}: must be one of {', '.join(ENGINES)}.")
     return name
 
 
 def engine_factory(env: Mapping[str, str], data_dir: Path) -> Callable[[], Engine]:
     """Builds a fresh, unstarted engine each time. Settings are validated here, once.
 
-    Raises EngineStartError for a value that is wrong.
+    Raises ValueError that names the variable, the value and the rule.
     """
     match chosen_engine(env):
         case "emulated":
@@ -30,10 +30,10 @@ def engine_factory(env: Mapping[str, str], data_dir: Path) -> Callable[[], Engin
             emulated = EmulatedSettings.from_env(env)
             return lambda: EmulatedEngine(emulated)
         case "vllm":
-            from inference.engine_settings import EngineSettings
+            from inference.engine_settings import read_settings
             from inference.engines.vllm import VllmEngine
 
-            settings = EngineSettings.from_env(env, data_dir)
+            settings = read_settings(env, data_dir)
             return lambda: VllmEngine(settings)
         case _:
-            raise EngineStartError("CHATSITE_ENGINE='remote': is not built yet; use vllm or emulated.")
+            raise ValueError("CHATSITE_ENGINE='remote': is not built yet; use vllm or emulated.")

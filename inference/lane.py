@@ -18,7 +18,7 @@ from inference.running import Running
 from inference.waiting import Waiting
 
 Entry = tuple[float, float, int, str]
-"""(counter, enqueued, seq, user): the smallest counter first, ties by who asked first."""
+"""(tag, enqueued, seq, user): the smallest tag first, ties by who asked first."""
 
 
 def _place(waiting: Waiting) -> tuple[float, int]:
@@ -38,6 +38,7 @@ class Lane:
         self._under: list[Entry] = []
         self._capped: list[Entry] = []
         self._starved: list[Entry] = []
+        self._slack = policy.heavy_slack if kind == "heavy" else 0.0
 
     def put(self, waiting: Waiting) -> None:
         """A request joins its user's line at the place of its enqueue time."""
@@ -71,7 +72,7 @@ class Lane:
             user = entry[3]
             if self._live.get(user) is not entry:
                 heapq.heappop(heap)
-            elif entry[0] != self._counters.of(user):
+            elif entry[0] != self.tag(self.users[user][0]):
                 heapq.heappop(heap)
                 self._enter(user)
             else:
@@ -97,9 +98,14 @@ class Lane:
             return True
         return self.kind == "heavy" and running.heavy_of_user.get(user, 0) >= policy.user_heavy_running
 
+    def tag(self, head: Waiting, ahead: float = 0.0) -> float:
+        """What orders the users: their counter, or the level of their asking if they are ahead by no more
+        than the slack. `ahead` is what the user's earlier requests will have cost. (Start tags: Goyal et al., start-time fair queueing, 1996.)"""
+        return max(head.level, self._counters.of(head.request.user) + ahead - self._slack)
+
     def _enter(self, user: str) -> None:
         head = self.users[user][0]
-        entry = (self._counters.of(user), head.enqueued, head.seq, user)
+        entry = (self.tag(head), head.enqueued, head.seq, user)
         self._live[user] = entry
         heapq.heappush(self._capped if self.capped(user, head) else self._under, entry)
         if user not in self._running.of_user:
@@ -111,7 +117,7 @@ class Lane:
         self._under, self._capped, self._starved = [], [], []
         for user, mine in self.users.items():
             head = mine[0]
-            entry = (self._counters.of(user), head.enqueued, head.seq, user)
+            entry = (self.tag(head), head.enqueued, head.seq, user)
             self._live[user] = entry
             (self._capped if self.capped(user, head) else self._under).append(entry)
             if user not in self._running.of_user:

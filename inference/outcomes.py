@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from inference.engines.base import Output
 from inference.request import FinishReason
 from inference.store import Status
 
@@ -18,12 +19,16 @@ class Ending(msgspec.Struct, frozen=True):
 
 CANCELLED = Ending("cancelled", "cancelled")
 
-BOUND_TO_FAIL = Ending("failed", "error", "The engine could not answer this.")
+REFUSED = Ending("failed", "error", "The engine refused this request.")
 
 ENGINE_LOST = Ending(
     "interrupted",
     "interrupted",
     "The engine stopped in the middle. What it had written is kept; please retry.",
+)
+
+ENGINE_LOST_TWICE = Ending(
+    "failed", "error", "The engine stopped twice before it could begin to answer. Please retry later."
 )
 
 ENGINE_DROPPED = Ending(
@@ -40,6 +45,14 @@ _DEADLINES = {
     "stall": "The engine fell silent in the middle. What it had written is kept; please retry.",
     "total": "The answer took longer than allowed. What was written so far is kept.",
 }
+
+
+def by_engine(output: Output) -> Ending:
+    """The ending that an engine's last output tells."""
+    reason = output.finish_reason
+    if reason == "stop" or reason == "length":
+        return Ending("finished", reason)
+    return REFUSED if reason == "error" else ENGINE_DROPPED
 
 
 def deadline(reason: str) -> Ending:

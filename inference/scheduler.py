@@ -74,6 +74,7 @@ class Scheduler:
             ageing=enqueued + self.policy.ageing_factor * tau,
             expires=self._clock.at(now) + self.policy.first_token_s(kind),
             uncached_tokens=request.prompt_tokens - cached,
+            level=self.counters.floor,
         )
         self._put(waiting)
         return kind

@@ -6,11 +6,16 @@ import asyncio
 import signal
 import socket
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
+from django.core.management.base import CommandError
 
 from inference.service import InferenceService
+
+if TYPE_CHECKING:
+    from daphne.server import Server
 
 log = structlog.get_logger(__name__)
 
@@ -18,8 +23,19 @@ DRAIN_S = 5.0
 """How long running answers may go on after Ctrl-C before they are kept as interrupted."""
 
 
-def serve(host: str, port: int) -> None:
-    """Web and inference until SIGINT or SIGTERM. Raises OSError where the address cannot be had."""
+def build_service() -> InferenceService:
+    """The service, its settings checked. Raises CommandError that names what is wrong."""
+    try:
+        return InferenceService()
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def serve(service: InferenceService, host: str, port: int) -> None:
+    """Web and inference until SIGINT or SIGTERM. Raises OSError where the address cannot be had.
+
+    Raises what the inference service died of: half a site is none.
+    """
     _check_address(host, port)
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server, twisted_loop
@@ -27,10 +43,10 @@ def serve(host: str, port: int) -> None:
     from chatsite.asgi import application
 
     asyncio.set_event_loop(twisted_loop)
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: list[asyncio.Task[None]] = []
 
     def begin() -> None:
-        tasks.add(twisted_loop.create_task(_inference(server)))
+        tasks.append(twisted_loop.create_task(_beside(server, service)))
 
     server = Server(
         application,
@@ -40,22 +56,24 @@ def serve(host: str, port: int) -> None:
         server_name="chatsite",
     )
     server.run()
+    for task in tasks:
+        task.result()
 
 
-async def _inference(server: object) -> None:
+async def _beside(server: Server, service: InferenceService) -> None:
     """The inference service beside the web server; when it ends, so does the server."""
     try:
-        await _run(InferenceService())
+        await _run(service)
     finally:
-        server.stop()  # type: ignore[attr-defined]
+        server.stop()
 
 
-async def work() -> None:
+async def work(service: InferenceService) -> None:
     """The inference service alone until SIGINT or SIGTERM, with its own metrics port."""
     from prometheus_client import start_http_server
 
     start_http_server(settings.METRICS_PORT, settings.HOST)
-    await _run(InferenceService())
+    await _run(service)
 
 
 async def _run(service: InferenceService) -> None:

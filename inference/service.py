@@ -51,6 +51,9 @@ class InferenceService:
     """Everything of the inference process. `run()` until drained; a crash of any part ends all of it."""
 
     def __init__(self) -> None:
+        """Raises ValueError for a setting that is wrong, naming it."""
+        self._factory = engine_factory(os.environ, Path(settings.DATA_DIR))
+        self._policy = Policy.from_env(os.environ)
         self._lock = owner_lock()
         self._wake = asyncio.Event()
         self._dispatcher: Dispatcher | None = None
@@ -58,13 +61,12 @@ class InferenceService:
 
     async def run(self) -> None:
         """Become the owner, mend what the one before left, then serve."""
-        factory = engine_factory(os.environ, Path(settings.DATA_DIR))
         epoch = await become_owner(self._lock)
         recorder = Recorder(epoch)
         await recover(recorder, stream_log())
-        self._supervisor = Supervisor(factory)
+        self._supervisor = Supervisor(self._factory)
         self._dispatcher = Dispatcher(
-            Scheduler(Policy.from_env(os.environ), UNKNOWN_KV_TOKENS),
+            Scheduler(self._policy, UNKNOWN_KV_TOKENS),
             self._supervisor,
             stream_log(),
             recorder,
@@ -78,7 +80,7 @@ class InferenceService:
             self._lock.release()
 
     async def drain(self, grace_s: float) -> None:
-        """Let running answers end for `grace_s` seconds, keep the rest as interrupted; then `run()` returns."""
+        """Let running answers end for `grace_s` seconds, keep the rest as interrupted; then end `run()`."""
         if self._dispatcher is not None:
             await self._dispatcher.drain(grace_s)
 
@@ -124,7 +126,7 @@ class InferenceService:
             await asyncio.sleep(BOARD_S)
 
     async def _keep_lock(self) -> None:
-        while await asyncio.to_thread(self._lock.held):
+        while await asyncio.to_thread(self._lock.held):  # noqa: ASYNC110 - the lock cannot tell us
             await asyncio.sleep(LOCK_CHECK_S)
         raise LockLostError("The owner lock was lost; this process stops writing.")
 

@@ -53,7 +53,11 @@ class Store(Protocol):
     """Rows of generations, written in batches."""
 
     async def claim(self, claims: Sequence[Claim]) -> set[str]:
-        """queued → running. Only the returned generations may run."""
+        """queued → running, for this owner. Only the returned generations may run.
+
+        Like `finish`, it returns what a former call of this owner (same epoch, same attempt) claimed whose
+        reply was lost: a row that is running because of us would otherwise run nowhere.
+        """
 
     async def checkpoint(self, answers: Sequence[Answer]) -> None:
         """Keep the text so far of running generations."""

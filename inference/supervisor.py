@@ -51,7 +51,7 @@ class EngineReady(msgspec.Struct, frozen=True):
 
 
 class EngineLost(msgspec.Struct, frozen=True):
-    """Whatever was running is gone."""
+    """Whatever was running is gone; also said of an engine that did not even start."""
 
     reason: str
 
@@ -103,6 +103,7 @@ class Supervisor:
         while not self._closing.is_set():
             engine = await self._start()
             if engine is None:
+                yield EngineLost(self.detail)
                 await self._pause()
                 continue
             assert self.info is not None

@@ -1,4 +1,4 @@
-"""The batching writer: checkpoints of running answers together, outcomes at once, nothing lost while we live."""
+"""The batching writer: checkpoints together, outcomes at once, nothing lost while this process lives."""
 
 from __future__ import annotations
 

@@ -249,6 +249,7 @@ class EmulatedEngine(Engine):
             await self._news.wait()
 
     async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
+        self._check_alive()
         return self._count(messages)
 
     def stats(self) -> EngineStats:

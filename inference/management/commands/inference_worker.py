@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from inference.server import build_service, work
+
 
 class Command(BaseCommand):
     help = "Run the inference consumer: it owns the engine and the one priority queue."
@@ -15,9 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.REDIS_URL:
             raise CommandError(
-                "REDIS_URL is not set: an inference process of its own reaches the web processes through Redis. "
+                "REDIS_URL is not set: an inference process of its own reaches web processes through Redis. "
                 "Set it, or run everything in one process with `manage.py serve`."
             )
-        from inference.server import work
-
-        asyncio.run(work())
+        asyncio.run(work(build_service()))

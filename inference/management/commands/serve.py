@@ -10,6 +10,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from chatsite.accounts.first_admin import FirstAdmin, ensure_first_admin
+from inference.engine_choice import chosen_engine
+from inference.server import build_service, serve
 
 
 class Command(BaseCommand):
@@ -19,12 +21,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
+        service = build_service()
         self._print_block(ensure_first_admin())
-        # Imported late: the reactor is installed on the loop by the import.
-        from inference.server import serve
-
         try:
-            serve(settings.HOST, settings.PORT)
+            serve(service, settings.HOST, settings.PORT)
         except OSError as error:
             raise CommandError(
                 f"HOST={settings.HOST} PORT={settings.PORT}: cannot listen ({error.strerror}). "
@@ -32,8 +32,6 @@ class Command(BaseCommand):
             ) from error
 
     def _print_block(self, admin: FirstAdmin | None) -> None:
-        from inference.engine_choice import chosen_engine
-
         lines = [
             ("Address", f"http://{settings.HOST}:{settings.PORT}/"),
             ("Engine", chosen_engine(os.environ)),

@@ -1,0 +1,27 @@
+/** The chat page: reads what the server put into the shell, mounts the view, connects. */
+
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { start } from "./actions.js";
+import { useLanguage } from "./i18n.js";
+import { html } from "./html.js";
+import { conversation } from "./store.js";
+import { Shell } from "./view/shell.js";
+import { listenForKeys } from "./view/keys.js";
+
+const boot = JSON.parse(document.getElementById("boot").textContent);
+const siteName = document.title;
+
+useLanguage(boot.language);
+
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${Shell} user=${boot.user} />`, root);
+
+effect(() => {
+  const title = conversation.value?.title;
+  document.title = title ? `${title} · ${siteName}` : siteName;
+});
+
+listenForKeys();
+start(boot);

@@ -1,0 +1,26 @@
+/** Numbers and times as people read them. Pure; the language comes in. */
+
+const ORDINAL_ENDS = { one: "st", two: "nd", few: "rd", other: "th" };
+const ordinalRules = new Intl.PluralRules("en", { type: "ordinal" });
+
+/** 1st, 2nd, 3rd, 11th. */
+export const ordinal = (number) => `${number}${ORDINAL_ENDS[ordinalRules.select(number)]}`;
+
+export const integer = (number, locale) => new Intl.NumberFormat(locale).format(Math.round(number));
+
+/** Seconds with one decimal below ten, whole above: 0.4, 12. */
+export const seconds = (value) => (value < 9.95 ? value.toFixed(1) : String(Math.round(value)));
+
+/** A wait in seconds rounded as an honest estimate is: to 1 below ten, 5 below a minute, else whole minutes. */
+export function roughly(wait) {
+  if (wait < 10) return { unit: "s", value: Math.max(1, Math.round(wait)) };
+  if (wait < 58) return { unit: "s", value: Math.round(wait / 5) * 5 };
+  return { unit: "min", value: Math.max(1, Math.round(wait / 60)) };
+}
+
+/** Tokens per second after the first one, or null where that says nothing. */
+export function speed({ completion_tokens: tokens, ttft_s: ttft, total_s: total }) {
+  if (!tokens || tokens < 2 || total == null || ttft == null) return null;
+  const writing = total - ttft;
+  return writing > 0.05 ? (tokens - 1) / writing : null;
+}

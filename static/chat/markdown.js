@@ -1,0 +1,73 @@
+/**
+ * Markdown to safe nodes. marked renders, then DOMPurify sanitises, always in that order and always both.
+ *
+ * What a model writes is data: raw HTML is shown as text (but for a few plain marks such as <br> and <sub>), images
+ * become links, since fetching one would tell its server who reads what, and links open outside and say nothing of
+ * where they came from.
+ */
+
+import DOMPurify from "dompurify";
+import { Marked } from "marked";
+import { mathsExtension } from "./maths.js";
+
+/** Raw HTML that is let through: marks without attributes that Markdown has no other way to write. */
+const PLAIN_TAG = /^<\/?(br|sub|sup|kbd|mark|u|s|ins|del)\s*\/?>$/i;
+
+const LINK_PROTOCOL = /^(https?:|mailto:|tel:|#)/i;
+
+const ALLOWED = {
+  ALLOWED_TAGS: [
+    "a", "b", "blockquote", "br", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "input",
+    "ins", "kbd", "li", "mark", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td", "th",
+    "thead", "tr", "u", "ul",
+  ],
+  ALLOWED_ATTR: ["align", "checked", "class", "disabled", "href", "start", "title", "type"],
+  ALLOWED_URI_REGEXP: LINK_PROTOCOL,
+  // These hold no addresses; without this the expression above would be asked about them.
+  ADD_URI_SAFE_ATTR: ["align", "checked", "class", "disabled", "start", "type"],
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+};
+
+const MATHS = {
+  USE_PROFILES: { mathMl: true },
+  FORBID_ATTR: ["style", "href", "xlink:href"],
+  RETURN_DOM_FRAGMENT: true,
+};
+
+const escape = (text) =>
+  text.replace(/[&<>"']/g, (mark) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[mark]);
+
+const renderer = {
+  html: ({ text }) => (PLAIN_TAG.test(text.trim()) ? text : escape(text)),
+  image: ({ href, text }) => `<a class="image-link" href="${escape(href)}">${escape(text || href)}</a>`,
+  code: ({ text, lang }) => `<pre><code class="language-${escape(lang ?? "")}">${escape(text)}\n</code></pre>`,
+};
+
+const marked = new Marked({ gfm: true, breaks: true, renderer, extensions: [mathsExtension] });
+
+const purifier = DOMPurify(window);
+
+purifier.addHook("afterSanitizeAttributes", (node) => {
+  if (node.tagName === "A") dressLink(node);
+  if (node.tagName === "INPUT") {
+    if (node.getAttribute("type") !== "checkbox") node.remove();
+    else node.setAttribute("disabled", "");
+  }
+});
+
+function dressLink(link) {
+  if (!link.getAttribute("href")) return;
+  link.setAttribute("target", "_blank");
+  link.setAttribute("rel", "noopener noreferrer");
+}
+
+/** HTML from anywhere as nodes that can do nothing but be read. */
+export const sanitise = (markup) => purifier.sanitize(markup, ALLOWED);
+
+/** KaTeX's MathML, likewise. */
+export const sanitiseMaths = (markup) => purifier.sanitize(markup, MATHS);
+
+/** One block of Markdown as a sanitised fragment. Code panels, tables and maths are dressed by the view. */
+export const render = (source) => sanitise(marked.parse(source));

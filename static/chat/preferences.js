@@ -1,0 +1,45 @@
+/** Choices of this browser: theme and sidebar. */
+
+import { signal } from "@preact/signals";
+
+const THEME = "chatsite.theme";
+const SIDEBAR = "chatsite.sidebar";
+
+/** Narrower than this the sidebar is a sheet over the page; the same width stands in chat.css. */
+export const narrow = matchMedia("(max-width: 760px)");
+
+function read(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function write(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // The choice then lasts as long as the page.
+  }
+}
+
+/** system, light or dark. */
+export const theme = signal(read(THEME) ?? "system");
+
+export function chooseTheme(name) {
+  theme.value = name;
+  write(THEME, name);
+  if (name === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+}
+
+export const sidebarOpen = signal(!narrow.matches && read(SIDEBAR) !== "closed");
+
+export function openSidebar(isOpen) {
+  sidebarOpen.value = isOpen;
+  document.documentElement.classList.toggle("sidebar-closed", !isOpen);
+  if (!narrow.matches) write(SIDEBAR, isOpen ? "open" : "closed");
+}
+
+narrow.addEventListener("change", () => openSidebar(!narrow.matches));

@@ -1,0 +1,268 @@
+/**
+ * The page's state and every way it changes. Pure: `reduce(state, event)` gives the next state.
+ *
+ * Events are the server's frames as they come (docs/protocol.md), results of HTTP calls, and what the person does.
+ * The rules of the stream: text with a seq that is already known is dropped; a snapshot replaces what is held;
+ * `finished` closes. A generation holds the text of its answer, so a token touches one small object and no tree.
+ */
+
+import * as messages from "./tree.js";
+
+const ACTIVE = new Set(["queued", "running"]);
+const STATUS_OF_REASON = {
+  stop: "finished",
+  length: "finished",
+  cancelled: "cancelled",
+  timeout: "timed_out",
+  interrupted: "interrupted",
+  error: "failed",
+};
+
+/** An optimistic thing carries the id of the frame that asks for it, with this before it. */
+export const LOCAL = "local:";
+
+/** The length of a title, as on the server. */
+const TITLE_CHARS = 60;
+
+export const initialState = {
+  connection: { state: "connecting", code: null },
+  engine: null,
+  maxContentChars: null,
+  quota: [],
+  current: null,
+  conversations: {},
+  generations: {},
+  sent: {},
+  busy: {},
+  list: { items: [], next: null, status: "loading" },
+};
+
+export const isActive = (generation) => Boolean(generation) && ACTIVE.has(generation.status);
+
+/** The generations that this page shows and that are not over, with the last seq known of each. */
+export function cursors(state) {
+  const running = Object.values(state.generations).filter((one) => isActive(one) && !one.local);
+  return running.map((one) => ({ generation: one.id, after: one.seq }));
+}
+
+/** The generation that is queued or running on the shown path of a conversation, or null. */
+export function activeIn(state, conversation) {
+  const tree = state.conversations[conversation]?.tree;
+  const leaf = tree ? messages.leafOf(tree) : null;
+  const generation = leaf?.generation ? state.generations[leaf.generation] : null;
+  return isActive(generation) ? generation : null;
+}
+
+const put = (state, part, id, fields) => ({
+  ...state,
+  [part]: { ...state[part], [id]: { ...state[part][id], ...fields } },
+});
+
+function without(object, key) {
+  const { [key]: _, ...rest } = object;
+  return rest;
+}
+
+function onTree(state, conversation, change) {
+  const held = state.conversations[conversation];
+  return held ? put(state, "conversations", conversation, { tree: change(held.tree) }) : state;
+}
+
+function withItem(state, item) {
+  const others = state.list.items.filter((one) => one.id !== item.id);
+  return { ...state, list: { ...state.list, items: [item, ...others] } };
+}
+
+// --- what the person does ---------------------------------------------------------------------------------------
+
+function sent(state, { id, conversation, parent, content, at }) {
+  const key = conversation ?? LOCAL + id;
+  let next = state;
+  if (!conversation) {
+    next = put(next, "conversations", key, { id: key, title: titleOf(content), status: "ready", tree: messages.emptyTree });
+    next = { ...next, current: key };
+  }
+  next = onTree(next, key, (tree) =>
+    messages.add(tree, { id: LOCAL + id, key: id, parent, role: "user", content, created_at: at, generation: null }),
+  );
+  next = withAnswer(next, { id, conversation: key, parent: LOCAL + id, at });
+  return put(next, "sent", id, { id, conversation: key, content, parent, at, kind: "submit" });
+}
+
+function regenerating(state, { id, conversation, question, message, at }) {
+  const next = withAnswer(state, { id, conversation, parent: question, at });
+  return put(next, "sent", id, { id, conversation, message, at, kind: "regenerate" });
+}
+
+function withAnswer(state, { id, conversation, parent, at }) {
+  const answer = `${LOCAL}${id}:answer`;
+  const generation = LOCAL + id;
+  const node = { id: answer, key: `${id}:answer`, parent, role: "assistant", content: "", created_at: at, generation };
+  const next = onTree(state, conversation, (tree) => messages.add(tree, node));
+  const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "", local: true };
+  return put(next, "generations", generation, fresh);
+}
+
+/** A title as the server makes it: the first words on one line. */
+export function titleOf(content) {
+  const line = content.trim().split(/\s+/).join(" ");
+  return line.length > TITLE_CHARS ? `${line.slice(0, TITLE_CHARS - 1).trimEnd()}…` : line;
+}
+
+// --- what the server says ---------------------------------------------------------------------------------------
+
+function accepted(state, { id, conversation, message, answer, generation }) {
+  const asked = state.sent[id];
+  if (!asked) return state;
+  let next = { ...state, sent: without(state.sent, id), generations: without(state.generations, LOCAL + id) };
+  if (asked.conversation !== conversation) next = renameConversation(next, asked.conversation, conversation);
+  next = onTree(next, conversation, (held) => {
+    const tree = messages.rename(held, LOCAL + id, message);
+    return messages.update(messages.rename(tree, `${LOCAL}${id}:answer`, answer), answer, { generation });
+  });
+  const known = next.generations[generation];
+  const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "" };
+  next = put(next, "generations", generation, { ...fresh, ...known, asked_at: asked.at });
+  const held = next.conversations[conversation];
+  const item = next.list.items.find((one) => one.id === conversation);
+  return withItem(next, { id: conversation, title: held?.title ?? "", pinned: false, ...item, updated_at: asked.at });
+}
+
+function renameConversation(state, from, to) {
+  const held = state.conversations[from];
+  if (!held) return state;
+  const conversations = { ...without(state.conversations, from), [to]: state.conversations[to] ?? { ...held, id: to } };
+  return { ...state, conversations, current: state.current === from ? to : state.current };
+}
+
+function rejected(state, { id, code, message, retry_after_s: retryAfter }) {
+  const asked = state.sent[id];
+  if (!asked) return state;
+  let next = { ...state, sent: without(state.sent, id), generations: without(state.generations, LOCAL + id) };
+  const doomed = asked.kind === "submit" ? LOCAL + id : `${LOCAL}${id}:answer`;
+  next = onTree(next, asked.conversation, (tree) => messages.remove(tree, doomed));
+  const refusal = { ...asked, code, message, retryAfter: retryAfter ?? null };
+  if (asked.conversation.startsWith(LOCAL)) {
+    next = { ...next, conversations: without(next.conversations, asked.conversation) };
+    refusal.conversation = null;
+    if (next.current === asked.conversation) next = { ...next, current: null };
+  }
+  return { ...next, refusal };
+}
+
+function onGeneration(state, id, fields) {
+  return isActive(state.generations[id]) ? put(state, "generations", id, fields) : state;
+}
+
+function delta(state, { generation, seq, text, reasoning }) {
+  const held = state.generations[generation];
+  if (!isActive(held) || seq <= held.seq) return state;
+  return put(state, "generations", generation, {
+    status: "running",
+    seq,
+    text: held.text + (text ?? ""),
+    reasoning: held.reasoning + (reasoning ?? ""),
+  });
+}
+
+function snapshot(state, { generation, seq, text, reasoning }) {
+  const held = state.generations[generation];
+  if (!isActive(held) || seq < held.seq) return state;
+  return put(state, "generations", generation, { status: seq ? "running" : held.status, seq, text, reasoning: reasoning ?? "" });
+}
+
+function finished(state, { generation, seq, finish_reason: reason, usage, message }) {
+  const held = state.generations[generation];
+  const next = { ...state, busy: without(state.busy, generation) };
+  if (!isActive(held)) return next;
+  const over = { status: STATUS_OF_REASON[reason], finish_reason: reason, seq, usage, message: message ?? "" };
+  return put(next, "generations", generation, { ...over, position: null, stopping: false });
+}
+
+function hello(state, { engine, max_content_chars: maxContentChars, active }) {
+  const busy = Object.fromEntries(active.map((one) => [one.generation, one.conversation]));
+  return { ...state, engine, maxContentChars, busy, connection: { state: "online", code: null } };
+}
+
+// --- what HTTP brings -------------------------------------------------------------------------------------------
+
+function loaded(state, { conversation }) {
+  const { id, title, pinned, leaf, messages: rows } = conversation;
+  const held = state.conversations[id];
+  let next = state;
+  const nodes = rows.map((row) => ({ ...row, generation: row.generation?.id ?? null }));
+  for (const row of rows) if (row.generation) next = withFetched(next, id, row);
+  const server = messages.treeOf(nodes, leaf);
+  const keep = (node) => node.id.startsWith(LOCAL) || isActive(next.generations[node.generation]);
+  const tree = held?.tree ? messages.merge(held.tree, server, keep) : server;
+  return put(next, "conversations", id, { id, title, pinned, status: "ready", tree });
+}
+
+/** The recorded generation, unless the stream has already brought more of the same text. */
+function withFetched(state, conversation, { id: answer, content, reasoning, generation }) {
+  const held = state.generations[generation.id];
+  const over = !ACTIVE.has(generation.status);
+  if (held && !over && (held.seq > generation.seq || !isActive(held))) return state;
+  if (held && over && !isActive(held) && held.seq >= generation.seq) return state;
+  const fields = { ...generation, conversation, answer, text: content, reasoning: reasoning ?? "" };
+  return put(state, "generations", generation.id, { ...fields, stopping: false });
+}
+
+function listed(state, { conversations, next, append }) {
+  const known = new Set(conversations.map((one) => one.id));
+  const before = append ? state.list.items.filter((one) => !known.has(one.id)) : [];
+  return { ...state, list: { items: [...before, ...conversations], next, status: "ready" } };
+}
+
+function patched(state, { item }) {
+  const items = state.list.items.map((one) => (one.id === item.id ? { ...one, ...item } : one));
+  const next = { ...state, list: { ...state.list, items } };
+  return next.conversations[item.id] ? put(next, "conversations", item.id, item) : next;
+}
+
+function removed(state, { conversation }) {
+  const items = state.list.items.filter((one) => one.id !== conversation);
+  const current = state.current === conversation ? null : state.current;
+  return { ...state, current, conversations: without(state.conversations, conversation), list: { ...state.list, items } };
+}
+
+const HANDLERS = {
+  // the person
+  sent,
+  regenerating,
+  opened: (state, { conversation }) =>
+    conversation && !state.conversations[conversation]
+      ? put({ ...state, current: conversation }, "conversations", conversation, { id: conversation, status: "loading", tree: null })
+      : { ...state, current: conversation },
+  chosen: (state, { conversation, message }) => onTree(state, conversation, (tree) => messages.choose(tree, message)),
+  stopping: (state, { generation }) => onGeneration(state, generation, { stopping: true }),
+  dismissed: (state) => ({ ...state, refusal: null }),
+  refused: (state, { refusal }) => ({ ...state, refusal }),
+  // the socket
+  connection: (state, { state: name, code }) => ({ ...state, connection: { state: name, code: code ?? null } }),
+  hello,
+  status: (state, { engine }) => ({ ...state, engine }),
+  quota: (state, { budgets }) => ({ ...state, quota: budgets }),
+  accepted,
+  rejected,
+  queued: (state, { generation, position, eta_s: eta, at }) => onGeneration(state, generation, { position, eta, eta_at: at }),
+  started: (state, { generation }) => onGeneration(state, generation, { status: "running", position: null }),
+  delta,
+  snapshot,
+  finished,
+  // HTTP
+  loaded,
+  load_failed: (state, { conversation, code, message }) =>
+    put(state, "conversations", conversation, { id: conversation, status: "failed", code, message }),
+  listed,
+  list_failed: (state, { message }) => ({ ...state, list: { ...state.list, status: "failed", message } }),
+  patched,
+  removed,
+  restored: (state, { item }) => withItem(state, item),
+};
+
+/** The state after an event. Events of an unknown type change nothing: the wire may grow. */
+export function reduce(state, event) {
+  const handler = HANDLERS[event.type];
+  return handler ? handler(state, event) : state;
+}

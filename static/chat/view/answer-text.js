@@ -1,0 +1,50 @@
+/** The text of an answer as Markdown, rendered when it comes near the window; until then its plain text holds the place. */
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { html } from "../html.js";
+import { language } from "../i18n.js";
+import { onCodeClick } from "./code.js";
+import { MarkdownSurface } from "./markdown-surface.js";
+
+/** Rendered this far ahead, a fast scroll meets finished text. */
+const AHEAD = "1200px 0px";
+
+let observer;
+const wanted = new WeakMap();
+
+function whenNear(element, action) {
+  observer ??= new IntersectionObserver(arrived, { rootMargin: AHEAD });
+  wanted.set(element, action);
+  observer.observe(element);
+  return () => observer.unobserve(element);
+}
+
+function arrived(entries) {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    observer.unobserve(target);
+    wanted.get(target)();
+  }
+}
+
+/** True once the element has come near the window; `eager` ones are at once. */
+export function useNear(ref, eager) {
+  const [near, setNear] = useState(eager);
+  useEffect(() => (near ? undefined : whenNear(ref.current, () => setNear(true))), []);
+  return near;
+}
+
+export function AnswerText({ text, near }) {
+  return near ? html`<${Rendered} key=${language.value} text=${text} />` : html`<div class="markdown unrendered">${text}</div>`;
+}
+
+function Rendered({ text }) {
+  const root = useRef(null);
+  const surface = useRef(null);
+  useLayoutEffect(() => {
+    surface.current = new MarkdownSurface(root.current);
+    return () => surface.current.destroy();
+  }, []);
+  useLayoutEffect(() => surface.current.update(text), [text]);
+  return html`<div ref=${root} class="markdown" onClick=${onCodeClick}></div>`;
+}

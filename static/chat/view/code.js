@@ -1,0 +1,80 @@
+/** Code as a quiet panel: its language, a button that copies, one that wraps long lines. Plain DOM, built once. */
+
+import { t } from "../i18n.js";
+import { highlight } from "../highlight.js";
+import { sanitise } from "../markdown.js";
+
+const ICONS = {
+  copy: "M9 9h11v11a2 2 0 0 1-2 2H9z M5 15H4a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v1",
+  wrap: "M3 6h18 M3 12h15a3 3 0 1 1 0 6h-4 M16 16l-2 2 2 2 M3 18h7",
+};
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+function button(action, label) {
+  const made = element("button", "code-button");
+  made.type = "button";
+  made.dataset.action = action;
+  made.title = label;
+  made.setAttribute("aria-label", label);
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[action]);
+  svg.append(path);
+  made.append(svg);
+  return made;
+}
+
+/** An empty panel for code with this info string; `code` is where the text goes. */
+export function codePanel(info) {
+  const language = info.split(/\s/, 1)[0];
+  const panel = element("figure", "code");
+  const bar = element("figcaption", "code-bar");
+  bar.append(element("span", "code-language", language || t("code")), button("wrap", t("wrap_lines")), button("copy", t("copy_code")));
+  const scroll = element("pre");
+  scroll.tabIndex = 0;
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", language ? t("code_in", { language }) : t("code"));
+  const code = element("code");
+  scroll.append(code);
+  panel.append(bar, scroll);
+  return { panel, code };
+}
+
+/** A whole panel for finished code, coloured when its grammar has come. */
+export function finishedCode(text, info) {
+  const { panel, code } = codePanel(info);
+  code.textContent = text;
+  highlight(code, info, sanitise);
+  return panel;
+}
+
+/** How long the button says that it has copied. */
+const COPIED_MS = 1_500;
+
+/** Clicks on the buttons of any panel inside an element. */
+export function onCodeClick(event) {
+  const pressed = event.target.closest?.("[data-action]");
+  const panel = pressed?.closest(".code");
+  if (!panel) return;
+  if (pressed.dataset.action === "wrap") pressed.setAttribute("aria-pressed", panel.classList.toggle("wrapped"));
+  else copyCode(pressed, panel);
+}
+
+async function copyCode(pressed, panel) {
+  await navigator.clipboard.writeText(panel.querySelector("code").textContent);
+  pressed.classList.add("done");
+  pressed.title = t("copied");
+  setTimeout(() => {
+    pressed.classList.remove("done");
+    pressed.title = t("copy_code");
+  }, COPIED_MS);
+}

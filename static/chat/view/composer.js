@@ -1,0 +1,102 @@
+/** Where one writes. Stop stands where Send was. A refused question comes back here with the reason. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { draft, editing, focusAsked, retry, send, stop, write } from "../actions.js";
+import { html } from "../html.js";
+import { locale, t } from "../i18n.js";
+import { integer, roughly } from "../format.js";
+import { branch } from "../tree.js";
+import { conversation, dispatch, engine, isStopping, maxContentChars, refusal, runningId } from "../store.js";
+import { Icon } from "./icons.js";
+import { fitHeight } from "./textarea.js";
+
+/** On a phone's keyboard Enter makes a new line; there is a button to send. */
+const touch = matchMedia("(pointer: coarse)");
+
+/** The limit is mentioned when this part of it is used. */
+const NEAR_LIMIT = 0.8;
+
+/** The model that comes with the site: small, and said to be. */
+const EMBEDDED = /smollm2-135m/i;
+
+function isSend(event) {
+  // 229: Safari reports the Enter that ends a composition as a key of its own.
+  if (event.isComposing || event.keyCode === 229) return false;
+  return event.key === "Enter" && !event.shiftKey && !event.altKey && !touch.matches;
+}
+
+function editLast() {
+  const questions = branch(conversation.value?.tree ?? { children: {}, nodes: {}, chosen: {} }).filter((one) => one.role === "user");
+  if (questions.length && !runningId.value) editing.value = questions.at(-1).id;
+  return questions.length > 0;
+}
+
+export function Composer() {
+  const field = useRef(null);
+  const busy = runningId.value !== null;
+  useEffect(() => {
+    if (!touch.matches || focusAsked.value > 1) field.current.focus();
+  }, [focusAsked.value]);
+  useEffect(() => fitHeight(field.current), [draft.value]);
+  const onKeyDown = (event) => {
+    if (isSend(event)) {
+      event.preventDefault();
+      if (!busy) send();
+    } else if (event.key === "ArrowUp" && !draft.value && !event.isComposing && editLast()) event.preventDefault();
+  };
+  const onSubmit = (event) => {
+    event.preventDefault();
+    if (!busy) send();
+    field.current.focus();
+  };
+  return html`<form class="composer" onSubmit=${onSubmit}>
+    <${Refusal} />
+    <div class="composer-box">
+      <textarea id="composer" ref=${field} rows="1" value=${draft.value} placeholder=${t("ask")} aria-label=${t("ask")}
+        enterkeyhint=${touch.matches ? "enter" : "send"} onInput=${(event) => write(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
+      <${SendOrStop} busy=${busy} />
+    </div>
+    <${SmallPrint} />
+  </form>`;
+}
+
+function SendOrStop({ busy }) {
+  if (busy) {
+    return html`<button key="stop" type="button" class="send stop" aria-label=${t("stop")} title=${`${t("stop")} (Esc)`}
+      disabled=${isStopping.value} onClick=${stop}><${Icon} name="square" size=${16} /></button>`;
+  }
+  return html`<button key="send" type="submit" class="send" aria-label=${t("send")} title=${`${t("send")} (Enter)`}
+    disabled=${!draft.value.trim()}><${Icon} name="arrow-up" size=${20} /></button>`;
+}
+
+function refusalWords({ code, message, retryAfter }) {
+  const words = t(`refused_${code}`);
+  const wait = retryAfter == null ? "" : ` ${t("try_again_in", roughly(retryAfter))}`;
+  return `${words ?? message}${wait}`;
+}
+
+function Refusal() {
+  const refused = refusal.value;
+  const here = refused && (refused.conversation === (conversation.value?.id ?? null));
+  return html`<div role="alert">${here && html`<p class="refusal">
+    <${Icon} name="circle-alert" size=${16} />
+    <span>${refusalWords(refused)}</span>
+    <button type="button" class="quiet strong" onClick=${() => retry(refused)}>${t("retry")}</button>
+    <button type="button" class="icon-button" aria-label=${t("dismiss")} title=${t("dismiss")} onClick=${() => dispatch({ type: "dismissed" })}><${Icon} name="x" size=${16} /></button>
+  </p>`}</div>`;
+}
+
+function SmallPrint() {
+  const most = maxContentChars.value;
+  const length = draft.value.length;
+  if (most && length > most * NEAR_LIMIT) {
+    const over = length > most;
+    return html`<p class=${`small-print${over ? " bad" : " warn"}`} role="status">
+      ${t("length_of", { length: integer(length, locale()), most: integer(most, locale()) })}</p>`;
+  }
+  const model = engine.value?.model ?? "";
+  return html`<p class="small-print">${EMBEDDED.test(model) ? t("small_model", { model: shortName(model) }) : t("check_answers")}</p>`;
+}
+
+/** The last part of a hub id or path. */
+export const shortName = (model) => model.split("/").at(-1);

@@ -1,0 +1,116 @@
+/** The middle of the page: what was said, or an invitation to begin. */
+
+import { useRef } from "preact/hooks";
+import { open, retryOpen, write } from "../actions.js";
+import { html } from "../html.js";
+import { t } from "../i18n.js";
+import { openSidebar, sidebarOpen } from "../preferences.js";
+import { conversation, engine } from "../store.js";
+import { branch, siblings } from "../tree.js";
+import { Announcer } from "./announcer.js";
+import { Banner } from "./banner.js";
+import { Composer, shortName } from "./composer.js";
+import { atEnd, jumpToEnd, useFollow } from "./follow.js";
+import { Icon } from "./icons.js";
+import { Message } from "./message.js";
+
+/** The newest messages are rendered at once, the rest when they come near the window. */
+const EAGER = 6;
+
+export function Conversation({ user, covered }) {
+  const box = useRef(null);
+  const content = useRef(null);
+  const held = conversation.value;
+  const path = held?.tree ? branch(held.tree) : [];
+  useFollow(box, content, `${held?.id ?? ""} ${held?.status ?? ""} ${path.filter((one) => one.role === "user").length}`);
+  return html`<main class="main" inert=${covered}>
+    <${Bar} title=${held?.title} />
+    <${Banner} />
+    <div class="scroll" ref=${box} tabindex="-1">
+      <div class="column" ref=${content}>
+        <${Content} held=${held} path=${path} user=${user} />
+      </div>
+    </div>
+    <div class="foot">
+      <${Jump} />
+      <${Composer} />
+    </div>
+    <${Announcer} />
+  </main>`;
+}
+
+function Bar({ title }) {
+  return html`<header class="bar">
+    ${!sidebarOpen.value && html`
+      <button type="button" class="icon-button" aria-label=${t("open_sidebar")} title=${`${t("open_sidebar")} (Ctrl B)`} onClick=${() => openSidebar(true)}><${Icon} name="panel-left" /></button>
+      <button type="button" class="icon-button" aria-label=${t("new_chat")} title=${t("new_chat")} onClick=${() => open(null)}><${Icon} name="square-pen" /></button>`}
+    <h1>${title ?? ""}</h1>
+    <${Model} />
+  </header>`;
+}
+
+function Model() {
+  const held = engine.value;
+  if (!held?.model) return null;
+  return html`<p class="model" title=${held.model}>
+    <span class="model-name">${shortName(held.model)}</span>
+    ${held.emulated && html`<span class="tag">${t("emulated")}</span>`}
+  </p>`;
+}
+
+function Content({ held, path, user }) {
+  if (!held) return html`<${Welcome} user=${user} />`;
+  if (held.status === "loading") return html`<${Skeleton} />`;
+  if (held.status === "failed") return html`<${Failed} held=${held} />`;
+  return path.map((message, index) => html`<${Message} key=${message.key ?? message.id} message=${message}
+    place=${siblings(held.tree, message.id)} eager=${index >= path.length - EAGER} />`);
+}
+
+/** The hours at which the greeting changes. */
+const greeting = (hour) => (hour < 5 ? "evening" : hour < 12 ? "morning" : hour < 18 ? "afternoon" : "evening");
+
+function Welcome({ user }) {
+  const hour = new Date().getHours();
+  const name = user.name?.split(/\s/, 1)[0] || "";
+  return html`<div class="welcome">
+    <h2>${t(`good_${greeting(hour)}`, { name })}</h2>
+    <p>${queueWords()}</p>
+    <ul class="starters">${["summarise", "write", "explain"].map(
+      (key) => html`<li key=${key}><button type="button" onClick=${() => begin(t(`starter_${key}_text`))}>
+        <strong>${t(`starter_${key}`)}</strong><span>${t(`starter_${key}_text`)}</span></button></li>`,
+    )}</ul>
+  </div>`;
+}
+
+function begin(text) {
+  write(text);
+  const field = document.getElementById("composer");
+  field.focus();
+}
+
+function queueWords() {
+  const held = engine.value;
+  if (!held) return t("connecting");
+  if (held.state !== "ready") return t(`welcome_${held.state}`);
+  return t("welcome_ready");
+}
+
+function Skeleton() {
+  return html`<div class="skeleton" role="status" aria-label=${t("loading")}><i class="mine"></i><i></i><i></i><i class="short"></i></div>`;
+}
+
+function Failed({ held }) {
+  const missing = held.code === "not_found";
+  return html`<div class="welcome">
+    <h2>${t(missing ? "missing_title" : "open_failed")}</h2>
+    <p>${missing ? t("missing_text") : held.message || t("offline_short")}</p>
+    <p>${missing
+      ? html`<button type="button" class="button" onClick=${() => open(null)}>${t("new_chat")}</button>`
+      : html`<button type="button" class="button" onClick=${() => retryOpen(held.id)}>${t("retry")}</button>`}</p>
+  </div>`;
+}
+
+function Jump() {
+  if (atEnd.value) return null;
+  return html`<button type="button" class="jump" onClick=${jumpToEnd}><${Icon} name="arrow-down" size=${16} />${t("jump")}</button>`;
+}

@@ -1,0 +1,44 @@
+/** Staying at the end of a growing conversation, unless the reader has scrolled up. */
+
+import { signal } from "@preact/signals";
+import { useEffect, useLayoutEffect } from "preact/hooks";
+
+/** This near to the end counts as being there. */
+const NEAR_PX = 40;
+
+/** Whether the reader is at the end; the button "jump to latest" shows when not. */
+export const atEnd = signal(true);
+
+let box = null;
+let following = true;
+let lastTop = 0;
+
+export function jumpToEnd() {
+  following = true;
+  if (box) box.scrollTop = box.scrollHeight;
+}
+
+function onScroll() {
+  const gap = box.scrollHeight - box.scrollTop - box.clientHeight;
+  if (gap < NEAR_PX) following = true;
+  else if (box.scrollTop < lastTop - 1) following = false;
+  lastTop = box.scrollTop;
+  atEnd.value = gap < NEAR_PX || following;
+}
+
+/** Wire the scrolling box and its content; `subject` is what is shown: a new one starts at its end. */
+export function useFollow(boxRef, contentRef, subject) {
+  useLayoutEffect(() => {
+    box = boxRef.current;
+    box.addEventListener("scroll", onScroll, { passive: true });
+    const grown = new ResizeObserver(() => following && jumpToEnd());
+    grown.observe(contentRef.current);
+    grown.observe(box);
+    return () => grown.disconnect();
+  }, []);
+  useLayoutEffect(() => {
+    atEnd.value = true;
+    jumpToEnd();
+  }, [subject]);
+  useEffect(() => jumpToEnd(), [subject]);
+}

@@ -1,0 +1,129 @@
+/** One message: a question in its panel, or an answer on the page, with what can be done with it. */
+
+import { useComputed } from "@preact/signals";
+import { memo } from "./memo.js";
+import { useRef, useState } from "preact/hooks";
+import { editing, notify, regenerate, show } from "../actions.js";
+import { integer, seconds, speed } from "../format.js";
+import { html } from "../html.js";
+import { locale, t } from "../i18n.js";
+import { isActive } from "../reducer.js";
+import { connection, runningId, state } from "../store.js";
+import { AnswerText, useNear } from "./answer-text.js";
+import { Icon } from "./icons.js";
+import { QuestionEditor } from "./question-editor.js";
+import { Waiting } from "./waiting.js";
+
+/** Longer questions, such as pasted documents, are folded. */
+const FOLD_CHARS = 1_800;
+const FOLD_LINES = 24;
+
+/** How long a copy button says that it has copied. */
+const COPIED_MS = 1_500;
+
+export const Message = memo(function Message({ message, place, eager }) {
+  const article = useRef(null);
+  const near = useNear(article, eager);
+  const isQuestion = message.role === "user";
+  const Body = isQuestion ? Question : Answer;
+  return html`<article ref=${article} class=${`message ${isQuestion ? "question" : "answer"}`} id=${`m-${message.id}`}
+    aria-label=${t(isQuestion ? "your_question" : "answer")}>
+    <${Body} message=${message} place=${place} near=${near} />
+  </article>`;
+});
+
+function Question({ message, place, near }) {
+  const long = message.content.length > FOLD_CHARS || message.content.split("\n", FOLD_LINES + 1).length > FOLD_LINES;
+  const [folded, setFolded] = useState(long);
+  if (editing.value === message.id) return html`<${QuestionEditor} message=${message} />`;
+  return html`
+    <div class=${`panel${folded ? " folded" : ""}`}>${message.content}</div>
+    ${long && html`<button type="button" class="quiet unfold" aria-expanded=${!folded} onClick=${() => setFolded(!folded)}>${t(folded ? "show_all" : "show_less")}</button>`}
+    ${near && html`<div class="tools">
+      <${Siblings} place=${place} />
+      <${CopyButton} text=${() => message.content} />
+      ${!runningId.value && html`<${Tool} icon="pencil" label=${t("edit")} onClick=${() => { editing.value = message.id; }} />`}
+    </div>`}
+  `;
+}
+
+function Answer({ message, place, near }) {
+  const generation = useComputed(() => state.value.generations[message.generation]).value;
+  const active = isActive(generation);
+  const text = generation?.text ?? message.content;
+  const stream = active && connection.value.state === "online" ? "streaming" : "";
+  return html`
+    ${generation?.reasoning && html`<details class="reasoning"><summary>${t("reasoning")}</summary><p>${generation.reasoning}</p></details>`}
+    ${text && html`<div class=${stream}><${AnswerText} text=${text} near=${near} /></div>`}
+    ${active && !text && (generation.status === "running" ? html`<${Reading} />` : html`<${Waiting} generation=${generation} />`)}
+    ${generation && !active && html`<${Ending} generation=${generation} message=${message} />`}
+    ${near && !active && html`<div class="tools">
+      <${CopyButton} text=${() => text} />
+      ${!runningId.value && html`<${Tool} icon="refresh-cw" label=${t("regenerate")} onClick=${() => regenerate(message)} />`}
+      <${Siblings} place=${place} />
+      <${Details} usage=${generation?.usage} />
+    </div>`}
+    ${active && html`<div class="tools" aria-hidden="true"></div>`}
+  `;
+}
+
+/** The engine has it and reads: the mark has arrived where the text will begin. */
+function Reading() {
+  return html`<div class="reading"><span class="caret"></span><span class="reading-words">${t("reading")}</span></div>`;
+}
+
+const QUIET_ENDS = new Set(["finished", "queued", "running"]);
+
+/** Why an answer ended before its end, and the way on. */
+function Ending({ generation, message }) {
+  const { status, finish_reason: reason } = generation;
+  if (reason === "length") return html`<p class="ending"><${Icon} name="info" size=${16} />${t("ended_length")}</p>`;
+  if (QUIET_ENDS.has(status)) return null;
+  const bad = status !== "cancelled";
+  return html`<p class=${`ending${bad ? " bad" : ""}`}>
+    <${Icon} name=${bad ? "triangle-alert" : "square"} size=${16} />
+    <span>${t(`ended_${status}`)}${status === "failed" && generation.message ? ` ${generation.message}` : ""}</span>
+    ${bad && !runningId.value && html`<button type="button" class="quiet strong" onClick=${() => regenerate(message)}>${t("retry")}</button>`}
+  </p>`;
+}
+
+function Details({ usage }) {
+  if (!usage?.completion_tokens) return null;
+  const rate = speed(usage);
+  const parts = [
+    t("tokens", { count: usage.completion_tokens, shown: integer(usage.completion_tokens, locale()) }),
+    usage.ttft_s != null && t("first_text_after", { time: seconds(usage.ttft_s) }),
+    rate && t("tokens_per_second", { rate: integer(rate, locale()) }),
+  ].filter(Boolean);
+  return html`<span class="details" tabindex="0">${parts.join(" · ")}</span>`;
+}
+
+function Siblings({ place }) {
+  if (place.count < 2) return null;
+  return html`<span class="siblings" role="group" aria-label=${t("versions")}>
+    <${Tool} icon="chevron-left" label=${t("previous_version")} disabled=${!place.previous} onClick=${() => show(place.previous)} />
+    <span class="figures">${place.index + 1}/${place.count}</span>
+    <${Tool} icon="chevron-right" label=${t("next_version")} disabled=${!place.next} onClick=${() => show(place.next)} />
+  </span>`;
+}
+
+function Tool({ icon, label, onClick, disabled }) {
+  return html`<button type="button" class="icon-button" aria-label=${label} title=${label} disabled=${disabled} onClick=${onClick}>
+    <${Icon} name=${icon} size=${16} />
+  </button>`;
+}
+
+function CopyButton({ text }) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text());
+    } catch {
+      notify({ key: "copy_refused" });
+      return;
+    }
+    setCopied(true);
+    setTimeout(() => setCopied(false), COPIED_MS);
+  };
+  return html`<${Tool} icon=${copied ? "check" : "copy"} label=${t(copied ? "copied" : "copy")} onClick=${copy} />`;
+}

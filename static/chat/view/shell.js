@@ -1,0 +1,36 @@
+/** The frame of the page: sidebar, the conversation, what lies over them. */
+
+import { dismissToast, toast } from "../actions.js";
+import { html } from "../html.js";
+import { t } from "../i18n.js";
+import { narrow, openSidebar, sidebarOpen } from "../preferences.js";
+import { Conversation } from "./conversation.js";
+import { Icon } from "./icons.js";
+import { ShortcutSheet } from "./keys.js";
+import { Sidebar } from "./sidebar.js";
+
+export function Shell({ user }) {
+  const covered = narrow.matches && sidebarOpen.value;
+  return html`
+    <a class="skip" href="#composer">${t("skip")}</a>
+    <${Sidebar} user=${user} />
+    ${covered && html`<div class="backdrop" onClick=${() => openSidebar(false)}></div>`}
+    <${Conversation} user=${user} covered=${covered} />
+    <${Toast} />
+    <${ShortcutSheet} />
+  `;
+}
+
+function Toast() {
+  const notice = toast.value;
+  return html`<div class="toast-place" role="status">
+    ${notice &&
+    html`<div class="toast">
+      <span>${notice.failed ? t("action_failed", { reason: notice.failed.message || t("offline_short") }) : t(notice.key, notice.values)}</span>
+      ${notice.undo && html`<button type="button" class="quiet strong" onClick=${notice.undo}>${t("undo")}</button>`}
+      <button type="button" class="icon-button" aria-label=${t("dismiss")} title=${t("dismiss")} onClick=${dismissToast}>
+        <${Icon} name="x" />
+      </button>
+    </div>`}
+  </div>`;
+}

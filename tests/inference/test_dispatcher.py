@@ -1,0 +1,409 @@
+"""The dispatcher on real asyncio: every request ends exactly once, and the log says what the engine said."""
+
+import asyncio
+import random
+
+import pytest
+
+from inference.engines.base import EngineDiedError, EngineStartError
+from inference.engines.timing import Timing
+from inference.errors import QueueFullError
+from inference.policy import Policy
+from inference.stream_log.base import FencedError, Finished, Queued, Started
+from inference.stream_log.memory import MemoryStreamLog
+from tests.inference.doubles import Stage
+
+
+async def test_a_request_runs_to_its_end_and_row_log_and_engine_agree():
+    async with Stage() as stage:
+        stage.ask("a", tokens=30)
+        reader = await stage.end("a")
+        row = stage.rows.rows["a"]
+        assert reader.text == row.text == stage.transcript["a"]
+        assert reader.end.seq == row.seq + 1
+        assert (row.status, row.outcome.finish_reason) == ("finished", "length")
+        assert row.outcome.usage == reader.end.usage
+        assert reader.end.usage.completion_tokens == 30
+        assert 0 <= reader.end.usage.queue_s <= reader.end.usage.ttft_s <= reader.end.usage.total_s
+        assert Started() in reader.notices
+        stage.check_empty()
+
+
+async def test_many_run_together_and_the_database_writes_in_batches():
+    async with Stage() as stage:
+        stage.rows.delay_s = 0.02
+        for n in range(60):
+            stage.ask(f"g{n}", tokens=40, user=f"user {n}")
+        for n in range(60):
+            assert (await stage.end(f"g{n}")).text == stage.transcript[f"g{n}"]
+        assert len(stage.rows.batches) < 20
+        stage.check_empty()
+
+
+async def test_finished_goes_out_only_after_the_row_is_written():
+    async with Stage() as stage:
+        stage.ask("a", tokens=10)
+        await stage.until(lambda: "a" in stage.dispatcher.claimed)
+        stage.rows.failing = True
+        await stage.until(lambda: stage.scheduler.load().running["quick"] == 0)
+        await asyncio.sleep(0.1)
+        assert not stage.readers["a"].done()
+        assert stage.rows.rows["a"].status == "running"
+        stage.rows.failing = False
+        assert (await stage.end("a")).text == stage.transcript["a"]
+        stage.check_empty()
+
+
+async def test_streams_go_on_while_the_database_is_away_and_the_claims_wait():
+    async with Stage() as stage:
+        stage.ask("a", tokens=2000)
+        await stage.until(lambda: stage.held_seq("a") > 3)
+        stage.rows.failing = True
+        stage.ask("b", tokens=5)
+        before = stage.held_seq("a")
+        await asyncio.sleep(0.15)
+        assert stage.held_seq("a") > before + 20
+        assert not stage.transcript.get("b")
+        stage.rows.failing = False
+        assert (await stage.end("b")).text == stage.transcript["b"]
+
+
+async def test_only_a_claimed_row_runs():
+    async with Stage() as stage:
+        stage.rows.insert("a")
+        stage.rows.rows["a"].status = "cancelled"
+        stage.ask("a")
+        await stage.until(lambda: not stage.dispatcher.known)
+        assert "a" not in stage.transcript
+        stage.check_empty()
+
+
+async def test_running_answers_are_checkpointed():
+    async with Stage() as stage:
+        stage.ask("a", tokens=1000)
+        await stage.until(lambda: stage.rows.rows["a"].checkpoints >= 2)
+        row = stage.rows.rows["a"]
+        assert stage.transcript["a"].startswith(row.text)
+        assert row.seq > 0
+
+
+async def test_cancel_while_running_frees_the_engine_within_a_step_and_keeps_the_text():
+    async with Stage(timing=Timing(step_s=0.02, max_running=4)) as stage:
+        stage.ask("a", tokens=1000)
+        await stage.until(lambda: stage.held_seq("a") > 3)
+        steps = stage.engine.stats().steps
+        assert stage.dispatcher.cancel("a")
+        await stage.until(lambda: stage.engine.stats().running == 0)
+        assert stage.engine.stats().steps - steps <= 1
+        reader = await stage.end("a")
+        assert reader.end.finish_reason == "cancelled"
+        assert reader.text == stage.rows.rows["a"].text != ""
+        assert stage.transcript["a"].startswith(reader.text)
+        assert not stage.dispatcher.cancel("a")
+        stage.check_empty()
+
+
+async def test_cancel_while_waiting_never_reaches_the_engine():
+    async with Stage(timing=Timing(step_s=0.002, max_running=1)) as stage:
+        stage.ask("a", tokens=500)
+        await stage.until(lambda: stage.held_seq("a") > 0)
+        stage.ask("b")
+        stage.dispatcher.cancel("b")
+        assert (await stage.end("b")).end.finish_reason == "cancelled"
+        assert "b" not in stage.transcript
+        assert stage.rows.rows["b"].status == "cancelled"
+
+
+async def test_cancel_while_the_claim_is_under_way():
+    async with Stage() as stage:
+        stage.rows.delay_s = 0.03
+        stage.ask("a")
+        await asyncio.sleep(0.015)
+        stage.dispatcher.cancel("a")
+        assert (await stage.end("a")).end.finish_reason == "cancelled"
+        assert "a" not in stage.transcript
+        stage.check_empty()
+
+
+async def test_cancel_of_an_unknown_generation_says_so():
+    async with Stage() as stage:
+        assert stage.dispatcher.cancel("nobody") is False
+
+
+async def test_the_same_generation_twice_runs_once():
+    async with Stage() as stage:
+        request = stage.ask("a")
+        stage.dispatcher.enqueue(request)
+        await stage.end("a")
+        assert stage.rows.rows["a"].ended == 1
+
+
+async def test_a_request_that_cannot_fit_fails_with_the_reason():
+    async with Stage(timing=Timing(step_s=0.002, max_running=4, kv_tokens=1000)) as stage:
+        stage.ask("a", prompt_tokens=5000)
+        reader = await stage.end("a")
+        assert (reader.end.finish_reason, stage.rows.rows["a"].status) == ("error", "failed")
+        assert "1000" in reader.end.message
+
+
+async def test_the_engines_refusal_reaches_the_person():
+    async with Stage(timing=Timing(step_s=0.002, max_running=4, kv_tokens=1000)) as stage:
+        stage.ask("a", content="字" * 3000, prompt_tokens=10)
+        reader = await stage.end("a")
+        assert (reader.end.finish_reason, stage.rows.rows["a"].status) == ("error", "failed")
+        assert "context" in reader.end.message
+        stage.check_empty()
+
+
+async def test_a_full_line_raises_and_the_board_says_when_to_come_back():
+    async with Stage(timing=Timing(step_s=0.01, max_running=1), policy=Policy(queue_quick=3)) as stage:
+        stage.ask("running", tokens=500)
+        await stage.until(lambda: stage.held_seq("running") > 0)
+        assert stage.dispatcher.board().retry_after_s is None
+        for n in range(3):
+            stage.ask(f"g{n}", user=f"user {n}")
+        assert stage.dispatcher.board().retry_after_s > 0
+        with pytest.raises(QueueFullError):
+            stage.ask("one too many", user="bob")
+        assert "one too many" not in stage.dispatcher.known
+
+
+async def test_the_waiting_hear_their_position_and_hear_it_change():
+    async with Stage(timing=Timing(step_s=0.01, max_running=1)) as stage:
+        stage.ask("a", tokens=250)
+        await stage.until(lambda: stage.held_seq("a") > 0)
+        stage.ask("b", tokens=1, user="bob")
+        stage.ask("c", tokens=1, user="carol")
+        await stage.end("c", 10)
+        positions = [
+            notice.position for notice in (await stage.end("c")).notices if isinstance(notice, Queued)
+        ]
+        assert positions[0] == 2
+        assert len(positions) <= 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "freeze", "words"),
+    [
+        (Policy(first_token_timeout_s=0.1), True, "begin to answer"),
+        (Policy(stall_timeout_s=0.1), True, "silent"),
+        (Policy(total_timeout_s=0.2), False, "longer than allowed"),
+    ],
+)
+async def test_deadlines_end_with_a_reason_and_keep_the_text(policy, freeze, words):
+    async with Stage(policy=policy, timing=Timing(step_s=0.002, max_running=4)) as stage:
+        stage.supervisor._settings = stage.supervisor._settings.__class__(frozen_after_s=60)
+        await stage.until(lambda: stage.supervisor.ready)
+        if words == "begin to answer":
+            stage.engine.freeze()
+        stage.ask("a", tokens=10_000)
+        if words == "silent":
+            await stage.until(lambda: stage.held_seq("a") > 3)
+            stage.engine.freeze()
+        reader = await stage.end("a")
+        assert reader.end.finish_reason == "timeout"
+        assert words in reader.end.message
+        assert stage.rows.rows["a"].status == "timed_out"
+        assert reader.text == stage.rows.rows["a"].text
+        stage.engine.thaw()
+        await stage.until(lambda: not stage.dispatcher._in_engine)
+        stage.check_empty()
+
+
+async def test_the_deadline_in_line_ends_with_a_reason():
+    policy = Policy(first_token_timeout_s=0.2)
+    async with Stage(policy=policy, timing=Timing(step_s=0.002, max_running=1)) as stage:
+        stage.ask("a", tokens=1000)
+        await stage.until(lambda: stage.held_seq("a") > 0)
+        stage.ask("b", user="bob")
+        reader = await stage.end("b")
+        assert reader.end.finish_reason == "timeout"
+        assert "line" in reader.end.message
+
+
+@pytest.mark.parametrize("fault", ["die", "freeze"])
+async def test_a_lost_engine_interrupts_the_begun_and_serves_the_waiting_after_the_restart(fault):
+    async with Stage(timing=Timing(step_s=0.005, max_running=3)) as stage:
+        for n in range(3):
+            stage.ask(f"begun {n}", tokens=5000, user=f"user {n}")
+        await stage.until(lambda: all(stage.held_seq(f"begun {n}") > 3 for n in range(3)))
+        for n in range(3):
+            stage.ask(f"waiting {n}", tokens=10, user=f"user {n}")
+        getattr(stage.engine, fault)()
+        for n in range(3):
+            reader = await stage.end(f"begun {n}")
+            assert reader.end.finish_reason == "interrupted"
+            assert reader.text == stage.rows.rows[f"begun {n}"].text != ""
+            assert stage.transcript[f"begun {n}"].startswith(reader.text)
+        for n in range(3):
+            reader = await stage.end(f"waiting {n}")
+            assert reader.text == stage.transcript[f"waiting {n}"]
+            assert reader.end.finish_reason == "length"
+        assert stage.supervisor.restarts == 1
+        stage.check_empty()
+
+
+async def test_what_had_not_begun_is_put_back_in_line_once_then_fails():
+    timing = Timing(step_s=0.005, first_token_s=5, max_running=3)
+    async with Stage(timing=timing) as stage:
+        stage.ask("a", tokens=10)
+        for _ in range(2):
+            await stage.until(lambda: "a" in stage.dispatcher._in_engine)
+            engine = stage.engine
+            engine.die()
+            await stage.until(lambda lost=engine: stage.engine is not lost or not stage.dispatcher.known)
+        reader = await stage.end("a")
+        assert (reader.end.finish_reason, stage.rows.rows["a"].status) == ("error", "failed")
+        assert "twice" in reader.end.message
+        stage.check_empty()
+
+
+async def test_an_engine_that_does_not_start_is_tried_again_and_the_board_says_why():
+    async with Stage() as stage:
+        stage.supervisor._factory = lambda: Broken(stage)
+        stage.ask("a")
+        await stage.until(lambda: stage.dispatcher.board().state == "failed")
+        assert "no such card" in stage.dispatcher.board().detail
+        stage.supervisor._factory = stage.build
+        assert (await stage.end("a", 10)).end.finish_reason == "length"
+        assert stage.dispatcher.board().state == "ready"
+
+
+class Broken:
+    """An engine on a machine without what it needs."""
+
+    def __init__(self, stage):
+        self.stage = stage
+
+    async def start(self, progress):
+        raise EngineStartError("no such card")
+
+    async def close(self):
+        pass
+
+
+async def test_pause_holds_the_line_and_resume_serves_it():
+    async with Stage() as stage:
+        await stage.until(lambda: stage.supervisor.ready)
+        stage.dispatcher.pause()
+        stage.ask("a")
+        await asyncio.sleep(0.05)
+        board = stage.dispatcher.board()
+        assert (board.state, board.waiting["quick"]) == ("paused", 1)
+        stage.dispatcher.resume()
+        assert (await stage.end("a")).end.finish_reason == "length"
+
+
+async def test_drain_lets_the_short_end_interrupts_the_long_and_leaves_the_waiting_queued():
+    async with Stage(timing=Timing(step_s=0.005, max_running=2), policy=Policy(reserved_slots=0)) as stage:
+        stage.ask("short", tokens=20, user="u1")
+        stage.ask("long", tokens=10_000, user="u2")
+        await stage.until(lambda: stage.held_seq("short") > 0 and stage.held_seq("long") > 0)
+        stage.ask("waiting", user="u3")
+        await asyncio.wait_for(stage.dispatcher.drain(0.3), 3)
+        await asyncio.wait_for(stage.task, 1)
+        assert (await stage.end("short")).end.finish_reason == "length"
+        long = await stage.end("long")
+        assert long.end.finish_reason == "interrupted"
+        assert long.text == stage.rows.rows["long"].text != ""
+        assert stage.rows.rows["waiting"].status == "queued"
+        assert stage.dispatcher.board().state == "draining"
+
+
+async def test_a_fenced_owner_stops_writing_and_running():
+    async with Stage() as stage:
+        stage.ask("a", tokens=10_000)
+        await stage.until(lambda: stage.held_seq("a") > 3)
+        await stage.log.append([], epoch=2)
+        with pytest.raises(FencedError):
+            await asyncio.wait_for(stage.task, 2)
+        with pytest.raises(EngineDiedError):
+            await stage.engine.count_tokens(())
+        assert stage.rows.rows["a"].status == "running"
+
+
+class LosingLog(MemoryStreamLog):
+    """A log whose server forgets everything now and then, or cannot be reached for a while."""
+
+    def __init__(self):
+        super().__init__()
+        self.away = False
+
+    def forget(self):
+        for stream in self._streams.values():
+            stream.events.clear()
+            stream.finished = False
+
+    async def append(self, events, *, epoch):
+        if self.away:
+            return list(dict.fromkeys(generation for generation, _ in events))
+        return await super().append(events, epoch=epoch)
+
+
+async def test_a_lost_log_is_seeded_again_from_memory():
+    log = LosingLog()
+    async with Stage(log=log) as stage:
+        stage.ask("a", tokens=150)
+        for _ in range(3):
+            seq = stage.held_seq("a")
+            await stage.until(lambda seq=seq: stage.held_seq("a") > seq + 10)
+            log.forget()
+        reader = await stage.end("a")
+        assert reader.text == stage.transcript["a"]
+        assert isinstance(reader.end, Finished)
+        stage.check_empty()
+
+
+async def test_ends_reach_readers_after_the_log_was_away():
+    log = LosingLog()
+    async with Stage(log=log) as stage:
+        stage.ask("a", tokens=60)
+        await stage.until(lambda: stage.held_seq("a") > 10)
+        log.away = True
+        await stage.until(lambda: stage.rows.rows["a"].status == "finished")
+        log.away = False
+        assert (await stage.end("a")).text == stage.transcript["a"]
+        await stage.until(lambda: not stage.dispatcher._publisher._jobs)
+        stage.check_empty()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_chaos_ends_every_request_exactly_once(seed, monkeypatch):
+    monkeypatch.setattr("inference.backoff.LONGEST_S", 0.2)
+    rng = random.Random(seed)
+    log = LosingLog()
+    timing = Timing(step_s=0.002, max_running=6, prefill_tokens_per_s=20_000, step_budget=256)
+    async with Stage(timing=timing, log=log, seed=seed) as stage:
+        await stage.until(lambda: stage.supervisor.ready)
+        stage.rows.flaky = 0.2
+        asked = []
+        for n in range(60):
+            asked.append(f"g{n}")
+            stage.ask(
+                asked[-1], tokens=rng.randint(1, 60), user=f"user {n % 7}", prompt_tokens=rng.randint(1, 500)
+            )
+            for _ in range(rng.randint(0, 2)):
+                await asyncio.sleep(rng.random() * 0.01)
+            fate = rng.random()
+            if fate < 0.2:
+                stage.dispatcher.cancel(rng.choice(asked))
+            elif fate < 0.26:
+                rng.choice([stage.engine.die, stage.engine.freeze])()
+            elif fate < 0.32:
+                log.forget()
+            elif fate < 0.36:
+                log.away = not log.away
+            elif fate < 0.40:
+                stage.rows.failing = not stage.rows.failing
+        log.away = stage.rows.failing = False
+        stage.rows.flaky = 0.0
+        for generation in asked:
+            reader = await stage.end(generation, 20)
+            row = stage.rows.rows[generation]
+            assert row.ended == 1
+            assert reader.text == row.text
+            assert stage.transcript.get(generation, "").startswith(row.text)
+            if row.status == "finished":
+                assert row.text == stage.transcript[generation]
+        await stage.until(lambda: not stage.dispatcher._in_engine and not stage.dispatcher._publisher._jobs)
+        stage.check_empty()
