@@ -125,7 +125,8 @@ class Running:
         """New tokens: the promise grows when they exceed it, and a long quick answer becomes general."""
         run.produced += tokens
         run.progressed = now
-        self._grow(run)
+        if run.prompt_tokens + run.produced > run.kv_tokens:
+            self._grow(run)
         if run.reserved and run.produced >= self.policy.reserved_output_tokens:
             self._hold(run, -1)
             run.reserved = False
