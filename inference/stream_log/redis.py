@@ -126,8 +126,9 @@ class RedisStreamLog(StreamLog):
         self._listener: asyncio.Task[None] | None = None
         self._closed = False
 
-    def __len__(self) -> int:
-        """Streams followed in this process."""
+    @property
+    def streams(self) -> int:
+        """Streams followed in this process: a figure for metrics and leak tests."""
         return len(self._followers)
 
     def stream_key(self, generation: str) -> str:

@@ -202,6 +202,8 @@ class Stage:
         async with asyncio.timeout(timeout_s):
             while not condition():  # noqa: ASYNC110 - conditions of the outside, without an event
                 await asyncio.sleep(0.002)
+                if self.task.done():
+                    self.task.result()
 
     def held_seq(self, generation):
         """How far the generation has come in the log."""
