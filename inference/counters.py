@@ -11,6 +11,7 @@ on return anyway, so forgetting them changes nothing.
 from __future__ import annotations
 
 import heapq
+import math
 
 
 class Counters:
@@ -29,6 +30,12 @@ class Counters:
     def of(self, user: str) -> float:
         """The user's counter; a user who is not known stands at the floor."""
         return self._value.get(user, self._floor)
+
+    @property
+    def floor(self) -> float:
+        """The level that users are lifted to; never falls."""
+        self._raise_floor()
+        return self._floor
 
     def activate(self, user: str) -> None:
         """The user starts to wait: lift their counter to the smallest of those who wait already."""
@@ -50,8 +57,8 @@ class Counters:
 
     def charge(self, user: str, cost: float) -> None:
         """Add a cost in counter units (tokens × their price ÷ weight); a negative one is a correction."""
-        value = max(0.0, self.of(user) + cost)
-        self._value[user] = value
+        value = self._value.get(user, self._floor) + cost
+        self._value[user] = value if value > 0.0 else 0.0
         if cost < 0 and user in self._waiting:
             self._push_lowest(user)
 
@@ -64,7 +71,7 @@ class Counters:
             heapq.heapify(self._idle)
         while self._idle and self._idle[0][0] <= self._floor:
             _, gone = heapq.heappop(self._idle)
-            if gone not in self._waiting and self._value.get(gone, 1.0) <= self._floor:
+            if gone not in self._waiting and self._value.get(gone, math.inf) <= self._floor:
                 del self._value[gone]
 
     def _push_lowest(self, user: str) -> None:

@@ -4,8 +4,10 @@ Rules (docs/scheduling.md; each has a test named for it in tests/inference/test_
 
 1. Earliest deadline first between classes (EDF: Liu and Layland, 1973): each class puts forward the
    oldest request of its least-served user (VTC, see counters.py), and the earliest deadline wins.
-2. Ageing: a request that waited longer than 2τ goes before all that, if its user runs nothing.
-3. Caps yield: requests beyond a cap start only when no request within its caps can.
+2. Ageing: a request that waited longer than 2τ goes before all that, if its user runs nothing; the
+   longest wait first, so that an overload of quick requests shuts out no other class.
+3. Caps yield: requests beyond a cap start only when no request within its caps can. Beside others, a
+   user beyond their cap leaves some slots free and adds no prompts to those in prefill.
 4. Reserved slots take quick requests of users within their caps, and an aged request whose class
    runs nothing at all.
 5. A request that is past its deadline and lacks only KV tokens keeps the general slots closed, so that
@@ -14,6 +16,7 @@ Rules (docs/scheduling.md; each has a test named for it in tests/inference/test_
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -27,11 +30,11 @@ from inference.waiting import Waiting
 
 
 class Candidate(NamedTuple):
-    """Somebody who might be next: aged or not, beyond a cap or not."""
+    """Somebody who might be next; `aged` if they waited too long, `beyond` if their user is at a cap."""
 
     waiting: Waiting
     aged: bool = False
-    capped: bool = False
+    beyond: bool = False
 
 
 class FairQueue(Order):
@@ -59,18 +62,15 @@ class FairQueue(Order):
         running = self._running
         if len(running.runs) >= self._policy.slots:
             return None
-        closed = passed = False
+        closed = False
         for candidate in self._candidates(now):
-            # The last general slot stays free for one who is within their caps and is only waiting
-            # for the heavy prefill before theirs.
-            yields = candidate.capped and passed and running.general_runs + 1 >= self._policy.max_running
-            verdict = running.verdict(
-                candidate.waiting, general=not closed and not yields, reserved=self._may_reserve(candidate)
-            )
+            waiting = candidate.waiting
+            if candidate.beyond and not self._room_beyond(waiting):
+                continue
+            verdict = running.verdict(waiting, general=not closed, reserved=self._may_reserve(candidate))
             if verdict in ("general", "reserved"):
-                return candidate.waiting, verdict
-            closed = closed or (verdict == "kv" and now >= candidate.waiting.deadline)
-            passed = True
+                return waiting, verdict
+            closed = closed or (verdict == "kv" and now >= waiting.deadline)
         return None
 
     def line(self, now: float) -> list[Waiting]:
@@ -79,36 +79,52 @@ class FairQueue(Order):
         Within a class, requests are sorted by the counter that their user will have reached when their
         turn comes, which is how VTC would take them if nobody else arrived.
         """
-        aged = sorted(
-            (waiting for waiting in self._oldest() if waiting.ageing <= now), key=lambda one: one.deadline
-        )
+        aged = sorted((waiting for waiting in self._oldest() if waiting.ageing <= now), key=_age)
         first = {waiting.seq for waiting in aged}
-        lanes = [self._by_counter(lane, first) for lane in self._lanes.values()]
+        lanes = [
+            lane.by_counter(self._running.likely_output(kind), first) for kind, lane in self._lanes.items()
+        ]
         return aged + _merged(lanes)
 
     def _candidates(self, now: float) -> Iterator[Candidate]:
         """Everybody who might be next, best first."""
-        lanes = self._lanes
+        lanes = self._lanes.values()
         heavy_full = self._running.of_class["heavy"] >= self._policy.heavy_running
-        oldest = (lane.longest_waiting() for lane in lanes.values())
-        aged = [waiting for waiting in oldest if waiting and waiting.ageing <= now]
-        aged.sort(key=_urgency)
-        within = [lane.least_served(capped=False) for lane in lanes.values()]
-        light = [waiting for waiting in within if waiting and not (heavy_full and waiting.kind == "heavy")]
-        light.sort(key=_urgency)
-        yield from (Candidate(one, aged=True) for one in aged if not (heavy_full and one.kind == "heavy"))
-        yield from (Candidate(one) for one in light)
+        aged = [one for lane in lanes if (one := lane.longest_waiting()) and one.ageing <= now]
+        within = [one for lane in lanes if (one := lane.least_served(capped=False))]
+        aged.sort(key=_age)
+        within.sort(key=_urgency)
+        for waiting in aged:
+            if not (heavy_full and waiting.kind == "heavy"):
+                yield Candidate(waiting, aged=True)
+        for waiting in within:
+            if not (heavy_full and waiting.kind == "heavy"):
+                yield Candidate(waiting)
         if heavy_full:
-            yield from (Candidate(one, aged=True, capped=True) for one in aged if one.kind == "heavy")
-            yield from (Candidate(one, capped=True) for one in within if one and one.kind == "heavy")
-        beyond = [lane.least_served(capped=True) for lane in lanes.values()]
-        yield from (Candidate(one, capped=True) for one in sorted(filter(None, beyond), key=_urgency))
+            for waiting in aged + within:
+                if waiting.kind == "heavy":
+                    yield Candidate(waiting)
+        beyond = [one for lane in lanes if (one := lane.least_served(capped=True))]
+        beyond.sort(key=_urgency)
+        for waiting in beyond:
+            yield Candidate(waiting, beyond=True)
+
+    def _room_beyond(self, waiting: Waiting) -> bool:
+        """Whether a user beyond their cap may start another: always when alone; beside others, only so
+        that a newcomer still finds a free slot and no queue of prompts inside the engine."""
+        running, policy = self._running, self._policy
+        if len(running.of_user) <= 1:
+            return True
+        if running.general_runs >= policy.beyond_cap_running:
+            return False
+        prefill = running.prefill_tokens
+        return not prefill or prefill + waiting.uncached_tokens <= policy.beyond_cap_prefill_tokens
 
     def _may_reserve(self, candidate: Candidate) -> bool:
-        if candidate.capped:
-            return False
         kind = candidate.waiting.kind
-        return kind == "quick" or (candidate.aged and self._running.of_class[kind] == 0)
+        if kind == "quick":
+            return not candidate.beyond
+        return candidate.aged and self._running.of_class[kind] == 0
 
     def _oldest(self) -> Iterator[Waiting]:
         for lane in self._lanes.values():
@@ -116,18 +132,9 @@ class FairQueue(Order):
                 if user not in self._running.of_user:
                     yield mine[0]
 
-    def _by_counter(self, lane: Lane, without: set[int]) -> list[Waiting]:
-        policy = self._policy
-        tagged: list[tuple[float, float, int, Waiting]] = []
-        output_cost = policy.output_cost * self._running.likely_output(lane.kind)
-        for user, mine in lane.users.items():
-            tag = self._counters.of(user)
-            for waiting in mine:
-                if waiting.seq not in without:
-                    tagged.append((tag, *waiting.place, waiting))
-                tag += (policy.prompt_cost * waiting.uncached_tokens + output_cost) / waiting.request.weight
-        tagged.sort()
-        return [entry[3] for entry in tagged]
+
+def _age(waiting: Waiting) -> tuple[float, int]:
+    return waiting.place
 
 
 def _urgency(waiting: Waiting) -> tuple[float, int]:
@@ -136,13 +143,16 @@ def _urgency(waiting: Waiting) -> tuple[float, int]:
 
 def _merged(lines: list[list[Waiting]]) -> list[Waiting]:
     """Merge lines by the deadline of their heads, as `next` would."""
-    heads = [0] * len(lines)
+    heads = [(line[0].deadline, line[0].seq, index, 0) for index, line in enumerate(lines) if line]
+    heapq.heapify(heads)
     merged: list[Waiting] = []
-    for _ in range(sum(map(len, lines))):
-        best = min(
-            (index for index, line in enumerate(lines) if heads[index] < len(line)),
-            key=lambda index: lines[index][heads[index]].deadline,
-        )
-        merged.append(lines[best][heads[best]])
-        heads[best] += 1
+    while heads:
+        _, _, index, at = heads[0]
+        line = lines[index]
+        merged.append(line[at])
+        if at + 1 < len(line):
+            follower = line[at + 1]
+            heapq.heapreplace(heads, (follower.deadline, follower.seq, index, at + 1))
+        else:
+            heapq.heappop(heads)
     return merged

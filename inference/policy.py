@@ -61,6 +61,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Running per user while others wait, where the plan names no number."""
     user_heavy_running: Count = 1
     """Heavy running per user while others wait: one document at a time."""
+    beyond_cap_share: Share = 0.94
+    """Part of K that users beyond their caps may fill while others are here: the rest greets newcomers."""
+    beyond_cap_prefill_tokens: Count = 512
+    """Prompt tokens in prefill up to which a user beyond their cap may add to them: one engine step."""
     heavy_share: Share = 0.5
     """Part of K that heavy requests may hold while lighter ones wait."""
     heavy_prefills: Count = 1
@@ -77,6 +81,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """w_p: counter units per uncached prompt token (VTC)."""
     output_cost: Cost = 2.0
     """w_q: counter units per output token; decoding costs about twice (VTC)."""
+
+    heavy_slack: Cost = 32_768.0
+    """Counter units by which a heavy user may be ahead of the least served and still keep their place."""
 
     queue_quick: Count = 1_000
     """Most quick requests waiting; more would meet their deadline in line."""
@@ -145,6 +152,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     def heavy_running(self) -> int:
         """How many heavy requests may run while lighter ones wait."""
         return max(1, int(self.max_running * self.heavy_share))
+
+    @property
+    def beyond_cap_running(self) -> int:
+        """How many general slots may be held when a user beyond their cap starts another request."""
+        return max(1, int(self.max_running * self.beyond_cap_share))
 
     def deadline_s(self, kind: RequestClass) -> float:
         """τ of a class."""

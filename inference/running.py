@@ -40,6 +40,7 @@ class Running:
         self.of_class: dict[RequestClass, int] = dict.fromkeys(CLASSES, 0)
         self.reserved: dict[str, int] = {}
         self.reserved_runs = 0
+        self.prefill_tokens = 0
         self.heavy_prefills = 0
         self.kv_general = 0
         self.kv_reserved = 0
@@ -88,6 +89,7 @@ class Running:
         user = waiting.request.user
         self.runs[waiting.request.generation] = run
         self.of_class[waiting.kind] += 1
+        self.prefill_tokens += waiting.uncached_tokens
         _add(self.of_user, user, 1)
         if waiting.kind == "heavy":
             _add(self.heavy_of_user, user, 1)
@@ -102,6 +104,7 @@ class Running:
             return None
         user, kind = run.waiting.request.user, run.waiting.kind
         self.of_class[kind] -= 1
+        self.prefill_tokens -= 0 if run.prefilled else run.waiting.uncached_tokens
         _add(self.of_user, user, -1)
         if kind == "heavy":
             _add(self.heavy_of_user, user, -1)
@@ -111,8 +114,9 @@ class Running:
 
     def mark_prefilled(self, run: Run, prompt_tokens: int) -> None:
         """Its prompt is computed: the next heavy prefill may begin."""
-        if not run.prefilled and run.waiting.kind == "heavy":
-            self.heavy_prefills -= 1
+        if not run.prefilled:
+            self.prefill_tokens -= run.waiting.uncached_tokens
+            self.heavy_prefills -= 1 if run.waiting.kind == "heavy" else 0
         run.prefilled = True
         run.prompt_tokens = prompt_tokens
         self._grow(run)
@@ -121,7 +125,8 @@ class Running:
         """New tokens: the promise grows when they exceed it, and a long quick answer becomes general."""
         run.produced += tokens
         run.progressed = now
-        self._grow(run)
+        if run.prompt_tokens + run.produced > run.kv_tokens:
+            self._grow(run)
         if run.reserved and run.produced >= self.policy.reserved_output_tokens:
             self._hold(run, -1)
             run.reserved = False

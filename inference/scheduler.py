@@ -74,6 +74,7 @@ class Scheduler:
             ageing=enqueued + self.policy.ageing_factor * tau,
             expires=self._clock.at(now) + self.policy.first_token_s(kind),
             uncached_tokens=request.prompt_tokens - cached,
+            level=self.counters.floor,
         )
         self._put(waiting)
         return kind
@@ -114,12 +115,13 @@ class Scheduler:
         if run is None or new_tokens <= 0:
             return
         request = run.waiting.request
-        self.counters.charge(request.user, self.policy.output_cost * new_tokens / request.weight)
+        prompt = 0
         if not run.produced:
             self._estimate.first_token(run, now)
+            prompt = run.waiting.uncached_tokens
+        self.counters.charge(request.user, self.policy.output_cost * new_tokens / request.weight)
         self._running.add_output(run, new_tokens, now)
-        self._rate.add(new_tokens, now)
-        self._estimate.produced()
+        self._rate.add(new_tokens, prompt, now)
 
     def finish(self, generation: str, now: float, *, complete: bool = True) -> None:
         """The request is over, waiting or running; unknown generations are ignored.
@@ -189,12 +191,12 @@ class Scheduler:
             reserved=running.reserved_runs,
             slots=self.policy.slots,
             queued_tokens=self._queued_tokens(),
-            tokens_per_s=self._rate.per_s() or 0.0,
+            tokens_per_s=self._rate.output_per_s() or 0.0,
         )
 
     def retry_after_s(self, now: float) -> float:
         """When a refused request is worth trying again: the tokens in line ÷ the measured rate."""
-        rate = self._rate.per_s()
+        rate = self._rate.work_per_s()
         if not rate:
             return UNKNOWN_RETRY_S
         return min(LONGEST_RETRY_S, max(1.0, self._queued_tokens() / rate))

@@ -1,0 +1,254 @@
+"""The `scheduling` scenarios of the benchmark, simulated: sides that differ in order alone.
+
+Each function plays one load on every side and returns {side: figures}, with the raw samples in the
+figures. Deadlines of the line are lifted where FIFO would otherwise lose its slowest requests to them
+and look better for it; scenario (c) keeps them, since they bound its queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from bench.loads import ClosedLoop, arrivals
+from bench.simulation import CARD, EngineModel, Load, Simulation, Trace
+from bench.workload import draw, sized
+from inference.fair_queue import FairQueue
+from inference.order import Fifo, MakeOrder, StrictClasses
+from inference.policy import Policy
+from inference.scheduler import Scheduler
+
+PATIENT: dict[str, Any] = {
+    "first_token_timeout_s": 1e6,
+    "heavy_first_token_timeout_s": 1e6,
+    "total_timeout_s": 1e6,
+}
+"""Nobody is sent away, so every wait is measured."""
+
+OPEN_DOORS: dict[str, Any] = {
+    "queue_quick": 10**6,
+    "queue_normal": 10**6,
+    "queue_heavy": 10**6,
+    "queue_user": 10**6,
+}
+"""Nobody is refused, so every side serves the same requests."""
+
+
+SIDES = ("fifo", "strict", "ours")
+
+
+def sides(policy: Policy, only: Sequence[str] = SIDES) -> dict[str, tuple[Policy, MakeOrder]]:
+    """FIFO, strict three classes and ours (or some of them), with the same number of slots."""
+    plain = msgspec.structs.replace(policy, max_running=policy.slots, reserved_slots=0)
+    every = {"fifo": (plain, Fifo), "strict": (plain, StrictClasses), "ours": (policy, FairQueue)}
+    return {name: every[name] for name in only}
+
+
+def play(
+    policy: Policy,
+    order: MakeOrder,
+    loads: Iterable[Load],
+    *,
+    until_s: float,
+    warm_up_s: float,
+    engine: EngineModel = CARD,
+) -> dict[str, Any]:
+    """One side: run, drop what was asked while warming up, and give figures and samples."""
+    simulation = Simulation(Scheduler(policy, engine.kv_tokens, order), engine, loads)
+    traces = [trace for trace in simulation.run(until_s) if trace.asked_s >= warm_up_s]
+    output = sum(count for at, count in simulation.output_tokens if at >= warm_up_s)
+    prompts = sum(
+        trace.ask.prompt_tokens
+        for trace in simulation.traces
+        if trace.first_s is not None and trace.first_s >= warm_up_s
+    )
+    return {
+        "tokens_per_s": (output + prompts) / (until_s - warm_up_s),
+        "output_tokens_per_s": output / (until_s - warm_up_s),
+        "classes": {kind: _figures([one for one in traces if one.kind == kind]) for kind in _KINDS},
+        "all": _figures(traces),
+        "users": _by_user(traces),
+        "queue": simulation.queue_lengths,
+        "forecast": forecast_error(traces),
+    }
+
+
+_KINDS = ("quick", "normal", "heavy")
+
+
+def heavy_crowd(
+    *,
+    seed: int = 1,
+    until_s: float = 900.0,
+    warm_up_s: float = 200.0,
+    engine: EngineModel = CARD,
+    only: Sequence[str] = SIDES,
+) -> dict[str, dict[str, Any]]:
+    """(a) A hundred closed-loop heavy users, and quick requests of at most a tenth of the offered tokens."""
+    policy = Policy(max_running=22, **PATIENT, **OPEN_DOORS)
+
+    def loads() -> list[Load]:
+        crowd = ClosedLoop(
+            _names("heavy", 100), lambda user, n: sized(seed, user, n, 4_000, 300), think_s=0.0, seed=seed
+        )
+        quick = arrivals(
+            lambda n: f"quick-{n % 40}",
+            lambda user, n: sized(seed, user, n, 15, 60),
+            rate_per_s=2.0,
+            until_s=until_s,
+            seed=seed,
+        )
+        return [crowd, quick]
+
+    return {
+        name: play(*side, loads(), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
+        for name, side in sides(policy, only).items()
+    }
+
+
+def flood(
+    *,
+    seed: int = 1,
+    until_s: float = 600.0,
+    warm_up_s: float = 60.0,
+    engine: EngineModel = CARD,
+    max_running: int = 126,
+    only: Sequence[str] = SIDES,
+) -> dict[str, dict[str, Any]]:
+    """(b) One user with fifty requests at once for ever, and 99 with one each and time to think."""
+    policy = Policy(max_running=max_running, **PATIENT, **OPEN_DOORS)
+
+    def loads(flooded: bool) -> list[Load]:
+        light = ClosedLoop(_names("light", 99), lambda user, n: draw(seed, user, n), think_s=10.0, seed=seed)
+        flooder = ClosedLoop(
+            ["flooder"],
+            lambda user, n: sized(seed, user, n, 800, 300),
+            think_s=0.0,
+            seed=seed,
+            outstanding=50,
+        )
+        return [light, flooder] if flooded else [light]
+
+    chosen = sides(policy, only)
+    played = {
+        name: play(*side, loads(True), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
+        for name, side in chosen.items()
+    }
+    played["ours, no flood"] = play(
+        policy, FairQueue, loads(False), until_s=until_s, warm_up_s=warm_up_s, engine=engine
+    )
+    return played
+
+
+def quick_overload(
+    *,
+    seed: int = 1,
+    until_s: float = 900.0,
+    warm_up_s: float = 100.0,
+    engine: EngineModel = CARD,
+    only: Sequence[str] = SIDES,
+) -> dict[str, dict[str, Any]]:
+    """(c) More quick requests than the engine can serve, and ten heavy users."""
+    policy = Policy(max_running=30)
+
+    def loads() -> list[Load]:
+        heavy = ClosedLoop(
+            _names("heavy", 10), lambda user, n: sized(seed, user, n, 4_000, 300), think_s=20.0, seed=seed
+        )
+        quick = arrivals(
+            lambda n: f"quick-{n % 300}",
+            lambda user, n: sized(seed, user, n, 10, 200),
+            rate_per_s=20.0,
+            until_s=until_s,
+            seed=seed,
+        )
+        return [heavy, quick]
+
+    return {
+        name: play(*side, loads(), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
+        for name, side in sides(policy, only).items()
+    }
+
+
+def reference_mix(
+    *,
+    seed: int = 1,
+    think_s: float = 10.0,
+    users: int = 100,
+    until_s: float = 600.0,
+    warm_up_s: float = 60.0,
+    engine: EngineModel = CARD,
+    max_running: int = 126,
+    only: Sequence[str] = SIDES,
+) -> dict[str, dict[str, Any]]:
+    """(d) The article's load: a hundred people, four kinds of request, thinking between answers."""
+    policy = Policy(max_running=max_running, **OPEN_DOORS)
+
+    def loads() -> list[Load]:
+        return [
+            ClosedLoop(_names("user", users), lambda user, n: draw(seed, user, n), think_s=think_s, seed=seed)
+        ]
+
+    return {
+        name: play(*side, loads(), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
+        for name, side in sides(policy, only).items()
+    }
+
+
+def forecast_error(traces: Iterable[Trace], shortest_s: float = 5.0) -> dict[str, Any]:
+    """Median relative error of the first forecast of every wait of at least `shortest_s`."""
+    errors = []
+    for trace in traces:
+        if trace.started_s is None or trace.started_s - trace.asked_s < shortest_s or not trace.forecasts:
+            continue
+        told_at, forecast = trace.forecasts[0]
+        actual = trace.started_s - told_at
+        if actual > 0:
+            errors.append(abs(forecast - actual) / actual)
+    errors.sort()
+    return {"waits": len(errors), "median_relative_error": quantile(errors, 0.5)}
+
+
+def quantile(samples: list[float], q: float) -> float | None:
+    """The q-quantile of sorted samples, by the nearest rank; None of none."""
+    return samples[min(len(samples) - 1, int(q * len(samples)))] if samples else None
+
+
+def _figures(traces: list[Trace]) -> dict[str, Any]:
+    ttft = sorted(trace.ttft_s for trace in traces if trace.ttft_s is not None)
+    whole = sorted(trace.whole_s for trace in traces if trace.outcome == "stop" and trace.whole_s is not None)
+    waits = sorted(trace.started_s - trace.asked_s for trace in traces if trace.started_s is not None)
+    return {
+        "asked": len(traces),
+        "answered": sum(trace.outcome == "stop" for trace in traces),
+        "failed": sum(trace.outcome.startswith("timeout") or trace.outcome == "refused" for trace in traces),
+        "ttft_mean_s": sum(ttft) / len(ttft) if ttft else None,
+        "ttft_p50_s": quantile(ttft, 0.5),
+        "ttft_p95_s": quantile(ttft, 0.95),
+        "whole_p95_s": quantile(whole, 0.95),
+        "whole_mean_s": sum(whole) / len(whole) if whole else None,
+        "wait_max_s": waits[-1] if waits else None,
+        "ttft_s": ttft,
+    }
+
+
+def _by_user(traces: list[Trace]) -> dict[str, dict[str, Any]]:
+    """Figures per population: the part of the user's name before the dash."""
+    groups: dict[str, list[Trace]] = {}
+    for trace in traces:
+        groups.setdefault(trace.ask.user.split("-")[0], []).append(trace)
+    return {name: _figures(group) for name, group in groups.items()}
+
+
+def _names(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}-{number}" for number in range(count)]
+
+
+SCENARIOS: dict[str, Callable[..., dict[str, dict[str, Any]]]] = {
+    "a": heavy_crowd,
+    "b": flood,
+    "c": quick_overload,
+    "d": reference_mix,
+}

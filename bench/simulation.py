@@ -1,0 +1,248 @@
+"""The scheduler on a virtual clock: a continuous-batching engine as a timing model, driven by a load.
+
+Time advances from engine step to engine step; while nothing is being prefilled, many equal steps are
+taken at once up to the next arrival or the next answer's end, so an hour takes a second or two. The
+scheduler under test is the real one. Everything returned is plain data. All times are virtual seconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bench.workload import Ask
+from inference.errors import QueueFullError
+from inference.request import Request, RequestClass, Sampling
+from inference.scheduler import Scheduler
+
+LOOK_S = 2.0
+"""The line is looked at and deadlines are checked this often, as the dispatcher tells places."""
+
+
+class Timing(Protocol):
+    """How long one engine step takes."""
+
+    def step_s(self, prefill_tokens: int, decodes: int, context_tokens: int) -> float:
+        """For so many prompt tokens, so many streams, so many tokens of their context together."""
+
+
+@dataclass(frozen=True)
+class LinearTiming:
+    """Step time as a sum: fixed cost, prompt tokens, streams, context that is read for them."""
+
+    base_s: float
+    prefill_token_s: float
+    decode_s: float
+    context_token_s: float
+
+    def step_s(self, prefill_tokens: int, decodes: int, context_tokens: int) -> float:
+        return (
+            self.base_s
+            + prefill_tokens * self.prefill_token_s
+            + decodes * self.decode_s
+            + context_tokens * self.context_token_s
+        )
+
+
+@dataclass(frozen=True)
+class EngineModel:
+    """An engine to simulate: its timing, its KV cache in tokens, its step budget and prefill chunk."""
+
+    timing: Timing
+    kv_tokens: int
+    step_budget: int
+    prefill_chunk: int
+
+
+CARD = EngineModel(LinearTiming(0.0087, 0.000114, 0.00002, 0.000000147), 116_000, 2_048, 512)
+"""Roughly a 4090D with a 4-billion W4A16 model: 2.7 GB of weights at 1 TB/s and 6 ms of launch per step,
+8 GFLOP a prompt token at 70 TFLOP/s, 147 KB of KV per token of context, 17 GB of cache."""
+
+CPU = EngineModel(LinearTiming(0.030, 0.0016, 0.0031, 0.0), 93_184, 256, 128)
+"""The embedded model on two cores: 30 tok/s alone, 245 tok/s at 32 streams, as measured."""
+
+
+@dataclass
+class Trace:
+    """What happened to one request."""
+
+    ask: Ask
+    asked_s: float
+    kind: RequestClass | None = None
+    started_s: float | None = None
+    first_s: float | None = None
+    ended_s: float | None = None
+    outcome: str = "running"
+    forecasts: list[tuple[float, float]] = field(default_factory=list)
+    prefill_left: int = 0
+    produced: int = 0
+
+    @property
+    def ttft_s(self) -> float | None:
+        return None if self.first_s is None else self.first_s - self.asked_s
+
+    @property
+    def whole_s(self) -> float | None:
+        return None if self.ended_s is None else self.ended_s - self.asked_s
+
+
+class Load(Protocol):
+    """Who asks what, when."""
+
+    def begin(self) -> Iterable[Ask]:
+        """The requests known from the start, with their `at_s`."""
+
+    def after(self, trace: Trace, now: float) -> Iterable[Ask]:
+        """What the same person asks next, with its `at_s`."""
+
+
+class Simulation:
+    """One scheduler, one engine model, one load."""
+
+    def __init__(self, scheduler: Scheduler, engine: EngineModel, loads: Iterable[Load]) -> None:
+        self.traces: list[Trace] = []
+        self.queue_lengths: list[tuple[float, int]] = []
+        self.output_tokens: list[tuple[float, int]] = []
+        self._scheduler = scheduler
+        self._engine = engine
+        self._now = 0.0
+        self._numbers = itertools.count()
+        self._arrivals: list[tuple[float, int, Ask, Load]] = []
+        self._live: dict[str, tuple[Trace, Load]] = {}
+        self._prefilling: dict[str, Trace] = {}
+        self._decoding: dict[str, Trace] = {}
+        self._context = 0
+        self._looked = 0.0
+        for load in loads:
+            self._expect(load.begin(), load)
+
+    def run(self, until_s: float) -> list[Trace]:
+        """Everything that was asked before `until_s`, followed no further than that."""
+        while self._now < until_s:
+            self._look()
+            self._admit()
+            if not self._prefilling and not self._decoding:
+                if not self._arrivals:
+                    break
+                self._now = max(self._now, min(self._arrivals[0][0], until_s))
+            elif self._prefilling:
+                self._step()
+            else:
+                self._leap(until_s)
+        return self.traces
+
+    def _admit(self) -> None:
+        while self._arrivals and self._arrivals[0][0] <= self._now:
+            at, number, ask, load = heapq.heappop(self._arrivals)
+            trace = Trace(ask=ask, asked_s=at, prefill_left=ask.prompt_tokens)
+            self.traces.append(trace)
+            name = str(number)
+            try:
+                trace.kind = self._scheduler.add(_request(name, ask), at)
+                self._live[name] = (trace, load)
+            except QueueFullError as refusal:
+                trace.outcome = "refused"
+                self._expect(load.after(trace, self._now + refusal.retry_after_s), load)
+        while (request := self._scheduler.pick(self._now)) is not None:
+            trace, _ = self._live[request.generation]
+            trace.started_s = self._now
+            self._prefilling[request.generation] = trace
+
+    def _look(self) -> None:
+        if self._now - self._looked < LOOK_S:
+            return
+        self._looked = self._now
+        line = self._scheduler.line(self._now)
+        self.queue_lengths.append((self._now, len(line)))
+        for place in line:
+            if place.eta_s is not None:
+                self._live[place.generation][0].forecasts.append((self._now, place.eta_s))
+        for generation, reason in self._scheduler.expired(self._now):
+            self._end(generation, f"timeout: {reason}")
+
+    def _step(self) -> None:
+        """One step with prefill chunks, oldest first, and one token for every other stream."""
+        budget = self._engine.step_budget - len(self._decoding)
+        chunks: list[tuple[str, Trace, int]] = []
+        for name, trace in self._prefilling.items():
+            chunk = min(budget, self._engine.prefill_chunk, trace.prefill_left)
+            if chunk <= 0:
+                break
+            budget -= chunk
+            chunks.append((name, trace, chunk))
+        used = sum(chunk for _, _, chunk in chunks)
+        self._now += self._engine.timing.step_s(used, len(self._decoding), self._context)
+        self._decode(1)
+        for name, trace, chunk in chunks:
+            trace.prefill_left -= chunk
+            if trace.prefill_left == 0:
+                self._first_token(name, trace)
+
+    def _leap(self, until_s: float) -> None:
+        """As many decode steps as pass before anything else can happen."""
+        steps = min(trace.ask.output_tokens - trace.produced for trace in self._decoding.values())
+        streams = len(self._decoding)
+        step_s = self._engine.timing.step_s(0, streams, self._context + streams * steps // 2)
+        horizon = min(until_s, self._looked + LOOK_S)
+        if self._arrivals:
+            horizon = min(horizon, self._arrivals[0][0])
+        steps = max(1, min(steps, int((horizon - self._now) / step_s) + 1))
+        self._now += steps * step_s
+        self._decode(steps)
+
+    def _decode(self, steps: int) -> None:
+        done = []
+        for name, trace in self._decoding.items():
+            trace.produced += steps
+            self._scheduler.produced(name, steps, self._now)
+            if trace.produced >= trace.ask.output_tokens:
+                done.append(name)
+        count = steps * len(self._decoding)
+        self._context += count
+        if count:
+            self.output_tokens.append((self._now, count))
+        for name in done:
+            self._end(name, "stop")
+
+    def _first_token(self, name: str, trace: Trace) -> None:
+        del self._prefilling[name]
+        self._decoding[name] = trace
+        self._context += trace.ask.prompt_tokens + 1
+        trace.first_s = self._now
+        trace.produced = 1
+        self.output_tokens.append((self._now, 1))
+        self._scheduler.prefilled(name, trace.ask.prompt_tokens, 0)
+        self._scheduler.produced(name, 1, self._now)
+        if trace.ask.output_tokens <= 1:
+            self._end(name, "stop")
+
+    def _end(self, name: str, outcome: str) -> None:
+        trace, load = self._live.pop(name)
+        self._prefilling.pop(name, None)
+        if self._decoding.pop(name, None) is not None:
+            self._context -= trace.ask.prompt_tokens + trace.produced
+        self._scheduler.finish(name, self._now, complete=outcome == "stop")
+        trace.outcome = outcome
+        trace.ended_s = self._now
+        self._expect(load.after(trace, self._now), load)
+
+    def _expect(self, asks: Iterable[Ask], load: Load) -> None:
+        for ask in asks:
+            heapq.heappush(self._arrivals, (ask.at_s, next(self._numbers), ask, load))
+
+
+def _request(name: str, ask: Ask) -> Request:
+    return Request(
+        generation=name,
+        attempt=1,
+        user=ask.user,
+        conversation=name,
+        messages=(),
+        sampling=Sampling(temperature=ask.temperature),
+        prompt_tokens=ask.prompt_tokens,
+        max_tokens=2 * ask.output_tokens + 64,
+        new_chars=ask.new_chars,
+    )
