@@ -59,7 +59,8 @@ def estimate_tokens(messages: Sequence[ChatMessage]) -> int:
 class EmulatedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`timing` is the model; `answer_tokens` the mean natural length (0: until max_tokens).
 
-    `startup_s` is how long start() takes. `transcript` appends what every step made, as JSON lines.
+    `startup_s` is how long start() takes. `transcript` appends what every step made, as JSON lines
+    {id: text}; an empty object marks the start of an engine, since a lost request may be made again.
     """
 
     timing: Timing = PRESETS["peer"]
@@ -203,6 +204,7 @@ class EmulatedEngine(Engine):
                 self._file = open(settings.transcript, "a", encoding="utf-8")  # noqa: ASYNC230, SIM115 - once, at start
             except OSError as error:
                 raise EngineStartError(f"{ENV_PREFIX}TRANSCRIPT={settings.transcript!r}: {error}") from None
+            self._file.write("{}\n")
         self._task = asyncio.create_task(self._run(), name="emulated-engine")
         progress("Ready", 1.0)
         rate = 1 / (timing.step_s + timing.seq_s)
