@@ -205,6 +205,7 @@ class Dispatcher:
             if isinstance(item, Step):
                 self._step(item, now)
             elif isinstance(item, EngineReady):
+                self._scheduler.fit(item.info.kv_tokens)
                 self._gate.update(now, cache_lost=True)
             else:
                 self._gate.failed(now)

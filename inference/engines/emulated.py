@@ -59,8 +59,8 @@ def estimate_tokens(messages: Sequence[ChatMessage]) -> int:
 class EmulatedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`timing` is the model; `answer_tokens` the mean natural length (0: until max_tokens).
 
-    `startup_s` is how long start() takes. `transcript` appends what every step made, as JSON lines
-    {id: text}; an empty object marks the start of an engine, since a lost request may be made again.
+    `startup_s` is how long start() takes. `transcript` is a file that gets a JSON line per step:
+    {"at": when it was due, in monotonic seconds, "made": {request id: text}}.
     """
 
     timing: Timing = PRESETS["peer"]
@@ -204,7 +204,6 @@ class EmulatedEngine(Engine):
                 self._file = open(settings.transcript, "a", encoding="utf-8")  # noqa: ASYNC230, SIM115 - once, at start
             except OSError as error:
                 raise EngineStartError(f"{ENV_PREFIX}TRANSCRIPT={settings.transcript!r}: {error}") from None
-            self._file.write("{}\n")
         self._task = asyncio.create_task(self._run(), name="emulated-engine")
         progress("Ready", 1.0)
         rate = 1 / (timing.step_s + timing.seq_s)
@@ -333,17 +332,17 @@ class EmulatedEngine(Engine):
             preemptions=batch.preemptions,
             **self._totals,
         )
-        self._write(outputs)
+        self._write(outputs, now)
         self._unread.append(Step(outputs=tuple(outputs), stats=self._stats))
         self._news.set()
 
-    def _write(self, outputs: list[Output]) -> None:
-        """The transcript comes before the delivery: what a reader has, the transcript has."""
+    def _write(self, outputs: list[Output], at: float) -> None:
+        """The transcript comes before the delivery: what a reader has, the transcript has. `at`: monotonic s."""
         if self.transcript is not None:
             for output in outputs:
                 self.transcript[output.id] = self.transcript.get(output.id, "") + output.text
         if self._file is not None:
             made = {output.id: output.text for output in outputs if output.text}
             if made:
-                self._file.write(json.dumps(made, ensure_ascii=False) + "\n")
+                self._file.write(json.dumps({"at": at, "made": made}, ensure_ascii=False) + "\n")
                 self._file.flush()

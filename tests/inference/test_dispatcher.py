@@ -147,6 +147,15 @@ async def test_a_request_that_cannot_fit_fails_with_the_reason():
         assert "1000" in reader.end.message
 
 
+async def test_the_line_learns_the_engines_size_when_it_has_started():
+    async with Stage(timing=Timing(step_s=0.002, max_running=4, kv_tokens=1000)) as stage:
+        stage.scheduler.fit(2**31)
+        await stage.until(lambda: stage.supervisor.ready)
+        await asyncio.sleep(0.05)
+        stage.ask("a", prompt_tokens=5000)
+        assert "1000" in (await stage.end("a")).end.message
+
+
 async def test_the_engines_refusal_reaches_the_person():
     async with Stage(timing=Timing(step_s=0.002, max_running=4, kv_tokens=1000)) as stage:
         stage.ask("a", content="字" * 3000, prompt_tokens=10)

@@ -149,7 +149,7 @@ async def test_the_transcript_file_holds_what_was_delivered(tmp_path):
     engine = await started(EmulatedSettings(timing=FAST.timing, transcript=str(path)))
     text = "".join(o.text for o in await one(engine, request(max_tokens=50)))
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert "".join(line.get("a", "") for line in lines) == text
+    assert "".join(line["made"].get("a", "") for line in lines) == text
     await engine.close()
 
 
