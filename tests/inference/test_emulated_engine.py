@@ -150,6 +150,9 @@ async def test_the_transcript_file_holds_what_was_delivered(tmp_path):
     text = "".join(o.text for o in await one(engine, request(max_tokens=50)))
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert "".join(line["made"].get("a", "") for line in lines) == text
+    due = [line["at"] for line in lines]
+    assert due == sorted(due)
+    assert due[-1] - due[0] == pytest.approx((len(due) - 1) * FAST.timing.step_s, rel=0.05)
     await engine.close()
 
 
