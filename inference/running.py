@@ -48,6 +48,11 @@ class Running:
         self._kv_reserved_budget = int(kv_tokens * policy.reserved_kv_budget)
         self._lengths = lengths
 
+    def fit(self, kv_tokens: int) -> None:
+        """A new size of the KV cache, from now on."""
+        self.kv_budget = int(kv_tokens * self.policy.kv_budget)
+        self._kv_reserved_budget = int(kv_tokens * self.policy.reserved_kv_budget)
+
     @property
     def general_runs(self) -> int:
         return len(self.runs) - self.reserved_runs

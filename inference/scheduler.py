@@ -157,6 +157,12 @@ class Scheduler:
         if cache_lost:
             self._prefixes.forget_all()
 
+    def fit(self, kv_tokens: int) -> None:
+        """An engine has started, and this is the size of its KV cache. Running promises are kept."""
+        self._kv_tokens = kv_tokens
+        self._running.fit(kv_tokens)
+        self._prefixes.fit(kv_tokens)
+
     def line(self, now: float) -> list[Place]:
         """Everybody who waits, in the expected order of service."""
         line = self._order.line(now)
