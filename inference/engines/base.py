@@ -114,7 +114,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def abort(self, ids: Sequence[str]) -> None:
-        """Stop these requests. Each ends with a "cancelled" output within one step; unknown ids are ignored."""
+        """Stop these requests: each ends "cancelled" within one step. Unknown ids are ignored."""
 
     @abstractmethod
     def steps(self) -> AsyncIterator[Step]:
