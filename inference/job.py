@@ -128,6 +128,7 @@ class Job:
             seq=self.seq,
             usage=self._usage(now),
             message=message,
+            request_class=self.request_class,
         )
         return self.outcome
 

@@ -15,9 +15,10 @@ from chatsite.wiring import board_store, stream_log
 from inference.board import Board
 from inference.consumer import listen
 from inference.dispatcher import Dispatcher, DispatcherSettings
-from inference.engine_choice import engine_factory
+from inference.engine_choice import choose_engine
 from inference.errors import QueueFullError
 from inference.intake import Intake
+from inference.measured import MeasuredLog, MeasuredStore
 from inference.metrics import Metrics
 from inference.owner import become_owner, owner_lock
 from inference.policy import Policy
@@ -53,8 +54,8 @@ class InferenceService:
 
     def __init__(self) -> None:
         """Raises ValueError for a setting that is wrong, naming it."""
-        self._factory = engine_factory(os.environ, Path(settings.DATA_DIR))
-        self._policy = Policy.from_env(os.environ)
+        self.engine = choose_engine(os.environ, Path(settings.DATA_DIR))
+        self._policy = Policy.from_env(os.environ).fitted(self.engine.slots)
         self._metrics = Metrics()
         self._lock = owner_lock()
         self._wake = asyncio.Event()
@@ -66,12 +67,12 @@ class InferenceService:
         epoch = await become_owner(self._lock)
         recorder = Recorder(epoch)
         await recover(recorder, stream_log())
-        supervisor = self._supervisor = Supervisor(self._factory)
+        supervisor = self._supervisor = Supervisor(self.engine.build)
         self._dispatcher = Dispatcher(
             Scheduler(self._policy, UNKNOWN_KV_TOKENS),
             supervisor,
-            stream_log(),
-            recorder,
+            MeasuredLog(stream_log(), self._metrics),
+            MeasuredStore(recorder, self._metrics),
             DispatcherSettings(epoch=epoch),
         )
         log.info("owner", epoch=epoch)
