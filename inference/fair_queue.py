@@ -51,8 +51,8 @@ class FairQueue(Order):
     def put(self, waiting: Waiting) -> None:
         self._lanes[waiting.kind].put(waiting)
 
-    def drop(self, waiting: Waiting) -> None:
-        self._lanes[waiting.kind].drop(waiting)
+    def drop(self, waiting: Waiting, now: float) -> None:
+        self._lanes[waiting.kind].drop(waiting, now)
 
     def touch(self, user: str) -> None:
         for lane in self._lanes.values():

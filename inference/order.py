@@ -26,7 +26,7 @@ class Order(ABC):
         """A request joins the line, at the place of its enqueue time."""
 
     @abstractmethod
-    def drop(self, waiting: Waiting) -> None:
+    def drop(self, waiting: Waiting, now: float) -> None:
         """A request leaves the line (started, cancelled or expired)."""
 
     @abstractmethod
@@ -60,7 +60,7 @@ class _Heaps(Order):
         heapq.heappush(self._heaps[self.rank(waiting)], (*waiting.place, waiting))
         self._present[waiting.request.generation] = waiting
 
-    def drop(self, waiting: Waiting) -> None:
+    def drop(self, waiting: Waiting, now: float) -> None:
         self._present.pop(waiting.request.generation, None)
 
     def next(self, now: float) -> Pick | None:

@@ -88,7 +88,7 @@ class Scheduler:
             return None
         waiting, verdict = found
         request = waiting.request
-        self._take(request.generation)
+        self._take(request.generation, now)
         cost = self.policy.prompt_cost * waiting.uncached_tokens / request.weight
         self.counters.charge(request.user, cost)
         self._running.start(waiting, now, verdict, cost)
@@ -128,7 +128,7 @@ class Scheduler:
 
         `complete` False says that it was cut short, so that its length teaches nothing.
         """
-        waiting = self._take(generation)
+        waiting = self._take(generation, now)
         run = self._running.end(generation)
         if waiting is not None:
             self._estimate.left(generation)
@@ -241,10 +241,10 @@ class Scheduler:
         self.counters.activate(waiting.request.user)
         self._order.put(waiting)
 
-    def _take(self, generation: str) -> Waiting | None:
+    def _take(self, generation: str, now: float) -> Waiting | None:
         waiting = self._waiting.take(generation)
         if waiting is not None:
-            self._order.drop(waiting)
+            self._order.drop(waiting, now)
             if waiting.request.user not in self._waiting.of_user:
                 self.counters.deactivate(waiting.request.user)
         return waiting
