@@ -5,11 +5,11 @@ import pytest
 from bench.loads import ClosedLoop, arrivals
 from bench.scenarios import OPEN_DOORS, play
 from bench.workload import draw, sized
-from inference.errors import QueueFullError, TooLargeError
-from inference.fair_queue import FairQueue
-from inference.order import Fifo
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.errors import QueueFullError, TooLargeError
+from inference.scheduling.fair_queue import FairQueue
+from inference.scheduling.order import Fifo
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import answer, ask, start_all
 
 

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from inference.breaker import Breaker
 from inference.engines.base import EngineDiedError, EngineStartError
 from inference.engines.timing import Timing
-from inference.errors import QueueFullError
-from inference.policy import Policy
+from inference.scheduling.breaker import Breaker
+from inference.scheduling.errors import QueueFullError
+from inference.scheduling.policy import Policy
 from inference.stream_log.base import FencedError, Finished, Queued, Started
 from inference.stream_log.memory import MemoryStreamLog
 from tests.inference.doubles import Stage
@@ -405,7 +405,7 @@ async def test_ends_reach_readers_after_the_log_was_away():
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_chaos_ends_every_request_exactly_once(seed, monkeypatch):
-    monkeypatch.setattr("inference.backoff.LONGEST_S", 0.2)
+    monkeypatch.setattr("inference.dispatch.backoff.LONGEST_S", 0.2)
     rng = random.Random(seed)
     log = LosingLog()
     timing = Timing(step_s=0.002, max_running=6, prefill_tokens_per_s=20_000, step_budget=256)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from inference.order import Fifo, StrictClasses
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.order import Fifo, StrictClasses
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import answer, ask, start_all
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from inference.errors import DuplicateError, QueueFullError, TooLargeError
-from inference.policy import Policy
 from inference.request import ChatMessage
-from inference.scheduler import LONGEST_RETRY_S, Scheduler
+from inference.scheduling.errors import DuplicateError, QueueFullError, TooLargeError
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import LONGEST_RETRY_S, Scheduler
 from tests.inference.asking import answer, ask, start_all
 
 

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from chatsite.accounts.first_admin import FirstAdmin, ensure_first_admin
-from inference.server import build_service, serve
+from inference.worker.server import build_service, serve
 
 
 class Command(BaseCommand):

@@ -11,11 +11,11 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 
-from inference.counters import Counters
-from inference.policy import Policy
 from inference.request import RequestClass
-from inference.running import Running
-from inference.waiting import Waiting
+from inference.scheduling.counters import Counters
+from inference.scheduling.policy import Policy
+from inference.scheduling.running import Running
+from inference.scheduling.waiting import Waiting
 
 Entry = tuple[float, int, float, int, str]
 """(tag, running, since, seq, user): the smallest tag first; of equals, who runs less, whose turn is older."""

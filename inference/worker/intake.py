@@ -12,7 +12,7 @@ from django.utils import timezone
 from chatsite.conversations.branch import read_branches
 from chatsite.database import read
 from chatsite.generations.models import ACTIVE, Generation, Status
-from inference.request import Request, Sampling
+from inference.request import ChatMessage, Request, Sampling
 
 AT_ONCE = 500
 """Rows carried over in one go; more than the queue's bound at its default."""
@@ -26,7 +26,7 @@ class Line(Protocol):
 
     def enqueue(self, request: Request) -> None: ...
 
-    def cancel(self, generation: str) -> None: ...
+    def cancel(self, generation: str) -> bool: ...
 
 
 class Intake:
@@ -58,7 +58,7 @@ class Intake:
         requests = [self._request(job, branches) for job in waiting]
         return requests, [str(id) for id in wishes.values_list("id", flat=True)]
 
-    def _request(self, job: Generation, branches: dict[UUID, tuple]) -> Request:  # type: ignore[type-arg]
+    def _request(self, job: Generation, branches: dict[UUID, tuple[ChatMessage, ...]]) -> Request:
         question = job.answer.parent_id
         assert question is not None
         return Request(

@@ -13,19 +13,19 @@ from chatsite.conversations.actions import purge_deleted
 from chatsite.database import write
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
-from inference.consumer import listen
-from inference.dispatcher import Dispatcher, DispatcherSettings
-from inference.engine_choice import choose_engine
-from inference.errors import QueueFullError
-from inference.intake import Intake
-from inference.measured import MeasuredLog, MeasuredStore
+from inference.dispatch.dispatcher import Dispatcher, DispatcherSettings
+from inference.dispatch.measured import MeasuredLog, MeasuredStore
+from inference.dispatch.supervisor import Supervisor
+from inference.engines.choice import choose_engine
 from inference.metrics import Metrics
-from inference.owner import become_owner, owner_lock
-from inference.policy import Policy
-from inference.recorder import Recorder
-from inference.recovery import reap, recover
-from inference.scheduler import Scheduler
-from inference.supervisor import Supervisor
+from inference.scheduling.errors import QueueFullError
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
+from inference.worker.consumer import listen
+from inference.worker.intake import Intake
+from inference.worker.owner import become_owner, owner_lock
+from inference.worker.recorder import Recorder
+from inference.worker.recovery import reap, recover
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from chatsite.conversations.models import Message
 from chatsite.database import write
 from chatsite.generations.models import Generation, Ownership, Status
-from inference.store import Answer, Claim, Outcome
+from inference.dispatch.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
 
 
@@ -116,6 +116,6 @@ class Recorder:
 
 
 def _write_text(answer: Answer | Outcome) -> None:
-    Message.objects.filter(generation=answer.generation).update(
+    Message.objects.filter(generation__id=answer.generation).update(
         content=answer.text, reasoning=answer.reasoning
     )

@@ -10,10 +10,10 @@ import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from inference.counters import Counters
-from inference.policy import CLASSES, Policy
-from inference.running import Running, Verdict
-from inference.waiting import Waiting
+from inference.scheduling.counters import Counters
+from inference.scheduling.policy import CLASSES, Policy
+from inference.scheduling.running import Running, Verdict
+from inference.scheduling.waiting import Waiting
 
 Pick = tuple[Waiting, Verdict]
 

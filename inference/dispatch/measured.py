@@ -1,11 +1,11 @@
-"""The log and the rows with a clock beside them: what they cost becomes metrics, what they do stays theirs."""
+"""The log and the rows with a clock beside them: what they cost becomes metrics."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from inference.dispatch.store import Answer, Claim, Outcome, Store
 from inference.metrics import Metrics
-from inference.store import Answer, Claim, Outcome, Store
 from inference.stream_log.base import Event, Notice, StreamLog
 
 
