@@ -9,7 +9,13 @@ from tests.inference.asking import answer, ask, start_all
 
 
 def scheduler(slots=1, reserved=0, kv_tokens=1_000_000, **settings):
-    settings = {"user_running": 100, "beyond_cap_share": 1.0, "quick_slack": 0.0, "normal_slack": 0.0, **settings}
+    settings = {
+        "user_running": 100,
+        "beyond_cap_share": 1.0,
+        "quick_slack": 0.0,
+        "normal_slack": 0.0,
+        **settings,
+    }
     return Scheduler(Policy(max_running=slots, reserved_slots=reserved, **settings), kv_tokens)
 
 
