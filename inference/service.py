@@ -62,7 +62,7 @@ class InferenceService:
     async def run(self) -> None:
         """Become the owner, mend what the one before left, then serve."""
         epoch = await become_owner(self._lock)
-        recorder = Recorder(epoch)
+        recorder = Recorder(epoch, self._model)
         await recover(recorder, stream_log())
         self._supervisor = Supervisor(self._factory)
         self._dispatcher = Dispatcher(
@@ -83,6 +83,11 @@ class InferenceService:
         """Let running answers end for `grace_s` seconds, keep the rest as interrupted; then end `run()`."""
         if self._dispatcher is not None:
             await self._dispatcher.drain(grace_s)
+
+    def _model(self) -> str:
+        """The model that answers now, as the engine names it; empty before it has started."""
+        info = self._supervisor.info if self._supervisor else None
+        return info.model if info else ""
 
     async def _serve(self, dispatcher: Dispatcher, recorder: Recorder) -> None:
         async with asyncio.TaskGroup() as group:
