@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connection
 
-from chatsite.quotas.models import Balance, DailyUsage
+from chatsite.quotas.models import Balance
 from chatsite.quotas.windows import month_of
 
 _ADD = """
@@ -83,7 +83,7 @@ class Use:
 def add(user: int, tokens: int, day: date) -> Standing:
     """Add tokens to the person's windows and lock their row until the transaction ends."""
     fresh = uuid.uuid4()
-    params = [user, _db(Balance, "person", fresh), _day(day), _day(month_of(day)), tokens, tokens]
+    params = [user, _key(fresh), _day(day), _day(month_of(day)), tokens, tokens]
     with connection.cursor() as cursor:
         cursor.execute(_ADD, params)
         person, booked, day_tokens, month_tokens = cursor.fetchone()
@@ -105,7 +105,7 @@ def count(uses: Iterable[Use]) -> None:
     rows = [
         [
             _day(use.day),
-            _db(DailyUsage, "person", use.person),
+            _key(use.person),
             use.user,
             use.group_name,
             use.model,
@@ -123,8 +123,8 @@ def _execute(statement: str, rows: list[list[Any]]) -> None:
             cursor.execute(statement, row)
 
 
-def _db(model: type[Balance | DailyUsage], name: str, value: object) -> Any:
-    return model._meta.get_field(name).get_db_prep_value(value, connection)
+def _key(person: uuid.UUID) -> Any:
+    return Balance.person.field.get_db_prep_value(person, connection)
 
 
 def _day(value: date) -> Any:

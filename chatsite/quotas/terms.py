@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db.models import F, Q
 
@@ -32,7 +33,7 @@ def terms_of_each(users: Collection[int]) -> dict[int, Terms]:
     return {user: resolve(found.get(user, []) + found.get(None, [])) for user in users}
 
 
-def _candidate(row: dict) -> Candidate:  # type: ignore[type-arg]
+def _candidate(row: dict[str, Any]) -> Candidate:
     return Candidate(
         source="user" if row["user"] else "group" if row["member"] else "site",
         name=row["plan__name"],
