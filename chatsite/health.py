@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chatsite.database import read
@@ -34,7 +36,18 @@ async def readyz(request: HttpRequest) -> HttpResponse:
 
 async def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text form of this process's figures."""
+    if not _may_read_metrics(request):
+        return HttpResponse("Set CHATSITE_METRICS_TOKEN and send it as a bearer token.\n", status=403)
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    """With a token: whoever sends it. Without: this machine alone, and not through a proxy on it."""
+    if settings.METRICS_TOKEN:
+        given = request.headers.get("Authorization", "")
+        return constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}")
+    local = request.META.get("REMOTE_ADDR") in ("127.0.0.1", "::1")
+    return local and "X-Forwarded-For" not in request.headers
 
 
 def _touch_database() -> None:

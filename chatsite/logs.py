@@ -16,7 +16,7 @@ _SHARED: list[Any] = [
 
 
 class NotReadiness(logging.Filter):
-    """"Not ready" is an answer, not an error: whoever asks every second would fill the log."""
+    """ "Not ready" is an answer, not an error: whoever asks every second would fill the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "/readyz" not in record.getMessage()

@@ -44,7 +44,9 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
-        self._tokens = Counter("chatsite_tokens_total", "Tokens of ended generations.", ["kind"], registry=registry)
+        self._tokens = Counter(
+            "chatsite_tokens_total", "Tokens of ended generations.", ["kind"], registry=registry
+        )
         self.append = Histogram(
             "chatsite_stream_log_append_seconds",
             "One append of a step's events.",
@@ -89,7 +91,7 @@ class _Levels(Collector):
         board = self._board()
         yield _by_class("chatsite_requests_waiting", "Requests in line.", board.waiting)
         yield _by_class("chatsite_requests_running", "Requests in the engine.", board.running)
-        yield GaugeMetricFamily("chatsite_engine_up", "1 while the engine serves.", float(board.state == "ready"))
+        yield GaugeMetricFamily("chatsite_engine_up", "1 while it serves.", float(board.state == "ready"))
         yield GaugeMetricFamily(
             "chatsite_engine_kv_usage_ratio",
             "Share of the KV cache in use.",

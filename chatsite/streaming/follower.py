@@ -32,6 +32,10 @@ GAP_RETRY_S = 0.25
 """How soon the row is read again when it does not reach the log yet; checkpoints come every second."""
 
 
+RECHECK_S = 15.0
+"""A stream silent for this long is looked up in its row: an end that the log lost is still an end."""
+
+
 class Follower:
     """Sends one generation's frames. `acknowledge(seq)` opens the window again."""
 
@@ -66,15 +70,21 @@ class Follower:
                 await self._send_recorded(job)
 
     async def _stream(self) -> bool:
-        """Follow the log; True when the stream has ended."""
+        """Follow the log; True when the stream has ended, False to look at the row again."""
         batches = stream_log().follow(str(self._generation), self._after)
-        async for batch in batches:
-            for event in merge(batch):
-                await self._send_event(event)
-                if isinstance(event, Finished):
-                    return True
-            await self._room.wait()
-        return False
+        try:
+            while True:
+                async with asyncio.timeout(RECHECK_S):
+                    batch = await anext(batches)
+                for event in merge(batch):
+                    await self._send_event(event)
+                    if isinstance(event, Finished):
+                        return True
+                await self._room.wait()
+        except (TimeoutError, StopAsyncIteration):
+            return False
+        finally:
+            await batches.aclose()
 
     async def _send_event(self, event: Event | Notice) -> None:
         generation = self._generation

@@ -9,7 +9,7 @@ Notices (position in line, started) have no seq: only the latest of a stream is 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 import msgspec
 
@@ -84,7 +84,7 @@ class StreamLog(ABC):
         """Every held event with seq > `after`, starting at after + 1 or at a Snapshot. Raises GapError."""
 
     @abstractmethod
-    def follow(self, generation: str, after: int) -> AsyncIterator[list[Event | Notice]]:
+    def follow(self, generation: str, after: int) -> AsyncGenerator[list[Event | Notice], None]:
         """Batches as they come, first what is held, ending after Finished. Raises GapError.
 
         A slow reader gets larger batches, never a queue without bound. Close with `aclose()`.
