@@ -11,7 +11,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async as in_thread
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import Sum
@@ -97,8 +97,8 @@ def test_plan_and_grant_together_are_exact(cost: int) -> None:
 
 
 async def test_sockets_and_threads_mixed(cost: int) -> None:
-    alice = await sync_to_async(make_user)("alice")
-    await sync_to_async(assign)(user=alice, tokens_per_day=FITTING * cost + cost - 1, max_output=MAX_OUTPUT)
+    alice = await in_thread(make_user)("alice")
+    await in_thread(assign)(user=alice, tokens_per_day=FITTING * cost + cost - 1, max_output=MAX_OUTPUT)
     sockets = [await open_socket(alice) for _ in range(5)]
     with ThreadPoolExecutor(PARALLEL // 2) as pool:
         loop = asyncio.get_running_loop()
@@ -108,16 +108,21 @@ async def test_sockets_and_threads_mixed(cost: int) -> None:
     accepted = [answer for answer in answers if isinstance(answer, Submitted)]
     by_socket = [frame for several in frames for frame in several if frame["type"] == "accepted"]
     assert len(accepted) + len(by_socket) == FITTING
-    assert await sync_to_async(booked)(alice) == FITTING * cost
+    assert await in_thread(booked)(alice) == FITTING * cost
     for socket in sockets:
         await socket.disconnect()
-    await sync_to_async(end_all)()
-    assert not await open_reservations().aexists()
-    assert (await sync_to_async(reconciled)()).startswith("0 differences")
+    await in_thread(end_all)()
+    await in_thread(check_end)()
 
 
 async def ask_often(socket, times: int) -> list[dict]:
     return [await socket.submit(QUESTION) for _ in range(times)]
+
+
+def check_end() -> None:
+    assert not open_reservations().exists()
+    assert reconciled().startswith("0 differences")
+    connection.close()
 
 
 def end_all() -> None:
