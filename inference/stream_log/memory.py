@@ -98,7 +98,8 @@ class MemoryStreamLog(StreamLog):
         self._expiring: deque[tuple[float, str]] = deque()
         self._closed = False
 
-    def __len__(self) -> int:
+    @property
+    def streams(self) -> int:
         """Streams held: a figure for metrics and leak tests."""
         return len(self._streams)
 
