@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import msgspec
 from django.db import transaction
@@ -12,15 +13,21 @@ from django.utils import timezone
 from chatsite.conversations.models import Message
 from chatsite.database import write
 from chatsite.generations.models import Generation, Ownership, Status
+from chatsite.quotas.actions import Spent, settle
+from chatsite.quotas.pricing import charge
 from inference.dispatch.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
 
 
 class Recorder:
-    """The dispatcher's store, on the rows. Times are the database's clock; one transaction per call."""
+    """The dispatcher's store, on the rows. Times are the database's clock; one transaction per call.
 
-    def __init__(self, epoch: int) -> None:
+    `model` names the model that answers now, for the ledger.
+    """
+
+    def __init__(self, epoch: int, model: Callable[[], str] = lambda: "") -> None:
         self.epoch = epoch
+        self._model = model
 
     async def claim(self, claims: Sequence[Claim]) -> set[str]:
         """queued → running; returns the generations that were really claimed. Only those may run."""
@@ -31,7 +38,7 @@ class Recorder:
         await write(self._checkpoint, answers)
 
     async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
-        """Write ends: text, status, usage. Returns the generations that hold this end now."""
+        """Write ends: text, status, usage, settlement. Returns the generations that hold this end now."""
         return await write(self._finish, outcomes)
 
     # --- in a thread ----------------------------------------------------------------------------
@@ -67,6 +74,7 @@ class Recorder:
         self._check_fence()
         now = timezone.now()
         written = set()
+        ended = []
         for outcome in outcomes:
             changed = self._endable(outcome).update(
                 status=outcome.status,
@@ -83,6 +91,9 @@ class Recorder:
                 _write_text(outcome)
             if changed or self._ended_before(outcome):
                 written.add(outcome.generation)
+            if changed or not Generation.objects.filter(id=outcome.generation).exists():
+                ended.append(outcome)  # a chat deleted meanwhile is paid for all the same
+        settle([_spent(outcome) for outcome in ended], self._model())
         return written
 
     def _check_fence(self) -> None:
@@ -113,6 +124,13 @@ class Recorder:
     def _fenced(self, generation: str) -> QuerySet[Generation]:
         """The row, while this epoch is the youngest: the check is inside the UPDATE itself."""
         return Generation.objects.filter(Exists(Ownership.objects.filter(epoch=self.epoch)), id=generation)
+
+
+def _spent(outcome: Outcome) -> Spent:
+    usage = outcome.usage
+    if not charge(outcome.status, usage.prompt_tokens, usage.completion_tokens):
+        return Spent(UUID(outcome.generation), 0, 0)
+    return Spent(UUID(outcome.generation), usage.prompt_tokens, usage.completion_tokens)
 
 
 def _write_text(answer: Answer | Outcome) -> None:

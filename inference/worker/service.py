@@ -8,9 +8,11 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 
 from chatsite.conversations.actions import purge_deleted
-from chatsite.database import write
+from chatsite.database import read, write
+from chatsite.generations.reconcile import dead_reservations, end_reservations
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
 from inference.dispatch.dispatcher import Dispatcher, DispatcherSettings
@@ -41,6 +43,9 @@ REAP_S = 30.0
 LOCK_CHECK_S = 2.0
 """How soon a lost lock is noticed. Until then the epoch fences the rows."""
 
+RESERVATIONS_S = 600.0
+"""How often reservations that outlived their generation are looked for; it reads two days of the ledger."""
+
 PURGE_S = 60.0
 """How often deletions that can no longer be undone are carried out."""
 
@@ -65,7 +70,7 @@ class InferenceService:
     async def run(self) -> None:
         """Become the owner, mend what the one before left, then serve."""
         epoch = await become_owner(self._lock)
-        recorder = Recorder(epoch)
+        recorder = Recorder(epoch, self._model)
         await recover(recorder, stream_log())
         supervisor = self._supervisor = Supervisor(self.engine.build)
         self._dispatcher = Dispatcher(
@@ -88,6 +93,11 @@ class InferenceService:
         if self._dispatcher is not None:
             await self._dispatcher.drain(grace_s)
 
+    def _model(self) -> str:
+        """The model that answers now, as the engine names it; empty before it has started."""
+        info = self._supervisor.info if self._supervisor else None
+        return info.model if info else ""
+
     async def _serve(self, dispatcher: Dispatcher, recorder: Recorder) -> None:
         async with asyncio.TaskGroup() as group:
             background = [
@@ -97,6 +107,7 @@ class InferenceService:
                 group.create_task(self._keep_lock(), name="lock"),
                 group.create_task(self._reap(dispatcher, recorder), name="reaper"),
                 group.create_task(self._purge(), name="purge"),
+                group.create_task(self._end_reservations(), name="reservations"),
             ]
             await dispatcher.run()
             for task in background:
@@ -141,6 +152,16 @@ class InferenceService:
                 await reap(recorder, stream_log(), dispatcher.known, REAP_S)
             except OSError:
                 log.exception("reaping_failed")
+
+    async def _end_reservations(self) -> None:
+        """Nothing should be found here: it is the net under everything that ends generations."""
+        while True:
+            await asyncio.sleep(RESERVATIONS_S)
+            try:
+                if dead := await read(dead_reservations, timezone.now()):
+                    log.warning("dead_reservations", ended=await write(end_reservations, dead))
+            except Exception:
+                log.exception("reservations_failed")
 
     async def _purge(self) -> None:
         while True:
