@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.i18n import set_language
 
 from chatsite import health
+from chatsite.openai_api import chat, endpoint, key_usage, model_list
 from chatsite.page import conversations, shell
 
 # Django's own sign-in form would bypass the second factor.
@@ -21,6 +22,11 @@ urlpatterns = [
     path("api/conversations/<uuid:id>/restore", conversations.restore),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
+    path("v1/models", model_list.models),
+    path("v1/models/<path:id>", model_list.model),
+    path("v1/chat/completions", chat.chat_completions),
+    path("v1/usage", key_usage.usage),
+    re_path(r"^v1/", endpoint.unknown),
     path("language", set_language, name="set_language"),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from chatsite.conversations.models import Message
 from chatsite.database import write
+from chatsite.generations.key_budget import charge_keys
 from chatsite.generations.models import Generation, Ownership, Status
 from inference.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
@@ -66,7 +67,7 @@ class Recorder:
     def _finish(self, outcomes: Sequence[Outcome]) -> set[str]:
         self._check_fence()
         now = timezone.now()
-        written = set()
+        written, ended = set(), []
         for outcome in outcomes:
             changed = self._endable(outcome).update(
                 status=outcome.status,
@@ -81,8 +82,10 @@ class Recorder:
             )
             if changed:
                 _write_text(outcome)
+                ended.append(outcome.generation)
             if changed or self._ended_before(outcome):
                 written.add(outcome.generation)
+        charge_keys(ended)
         return written
 
     def _check_fence(self) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from chatsite.conversations.actions import purge_deleted
 from chatsite.database import write
+from chatsite.generations.erase import erase_temporary
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
 from inference.consumer import listen
@@ -39,8 +40,8 @@ REAP_S = 30.0
 LOCK_CHECK_S = 2.0
 """How soon a lost lock is noticed. Until then the epoch fences the rows."""
 
-PURGE_S = 60.0
-"""How often deletions that can no longer be undone are carried out."""
+PURGE_S = 20.0
+"""How often deletions that can no longer be undone, and ended temporary chats, are erased."""
 
 
 class LockLostError(Exception):
@@ -143,6 +144,7 @@ class InferenceService:
             await asyncio.sleep(PURGE_S)
             try:
                 await write(purge_deleted)
+                await write(erase_temporary)
             except Exception:
                 log.exception("purge_failed")
 

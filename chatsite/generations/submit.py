@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -15,8 +17,9 @@ from chatsite.conversations.access import access_conversation, access_message
 from chatsite.conversations.branch import read_branches
 from chatsite.conversations.models import Conversation, Message, title_from
 from chatsite.errors import Refusal
-from chatsite.generations.content import check_content
+from chatsite.generations.content import check_characters, check_content
 from chatsite.generations.counting import count_prompt
+from chatsite.generations.key_budget import check_key_budget
 from chatsite.generations.models import ACTIVE, Generation
 from inference.request import ChatMessage, Sampling
 
@@ -28,7 +31,8 @@ MAX_CONTENT_CHARS = 256 * 1024
 class Ask:
     """Who asks, and under which limits. `context_tokens` 0: not known yet, the engine will check.
 
-    `retry_after_s` is what a full queue tells people to wait, from the queue's own measure.
+    `retry_after_s` is what a full queue tells people to wait, from the queue's own measure. `api_key` is a
+    program's; `batch` says that nobody sits in front of it, so that it may wait.
     """
 
     user: int
@@ -36,6 +40,8 @@ class Ask:
     sampling: Sampling
     context_tokens: int = 0
     retry_after_s: float | None = None
+    api_key: UUID | None = None
+    batch: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def do_submit(ask: Ask, content: str, conversation: UUID | None, parent: UUID | 
     turns = read_branches([follows.id])[follows.id] if follows else ()
     question = Message(conversation=home, parent=follows, role=Message.Role.USER, content=content)
     job = _job(ask, question, (*turns, ChatMessage("user", content)))
-    return _store(ask, job, question, new_home=conversation is None)
+    return _store(ask, job, [question], new_home=conversation is None)
 
 
 def do_regenerate(ask: Ask, message: UUID) -> Submitted:
@@ -73,7 +79,33 @@ def do_regenerate(ask: Ask, message: UUID) -> Submitted:
     if question is None:
         raise Refusal("not_found", "This answer has no question to answer again.")
     job = _job(ask, question, read_branches([question.id])[question.id])
-    return _store(ask, job, None, new_home=False)
+    return _store(ask, job, [], new_home=False)
+
+
+def do_submit_prompt(ask: Ask, turns: Sequence[ChatMessage], *, store: bool) -> Submitted:
+    """Store a program's own message list as a conversation of its own, and the job that answers it.
+
+    Without `store` the conversation is temporary. Raises Refusal; then nothing is stored.
+    """
+    if not any(turn.content.strip() for turn in turns):
+        raise Refusal("empty", "The messages are empty.")
+    for turn in turns:
+        if turn.content:
+            check_characters(turn.content, MAX_CONTENT_CHARS)
+    home = Conversation(owner_id=ask.user, temporary=not store)
+    chain: list[Message] = []
+    for number, turn in enumerate(turns):
+        chain.append(
+            Message(
+                conversation=home,
+                parent=chain[-1] if chain else None,
+                role=turn.role,
+                content=turn.content,
+                # Histories are shown in the order of their times.
+                created_at=timezone.now() + timedelta(microseconds=number),
+            )
+        )
+    return _store(ask, _job(ask, chain[-1], tuple(turns)), chain, new_home=True)
 
 
 def _known(ask: Ask) -> Submitted | None:
@@ -125,6 +157,8 @@ def _job(ask: Ask, question: Message, turns: tuple[ChatMessage, ...]) -> Generat
         new_chars=len(question.content),
         prompt_tokens=prompt_tokens,
         max_tokens=min(wanted, room) if ask.context_tokens else wanted,
+        api_key_id=ask.api_key,
+        batch=ask.batch,
     )
 
 
@@ -132,20 +166,20 @@ def _stored(sampling: Sampling) -> dict[str, object]:
     return dict(msgspec.to_builtins(sampling))
 
 
-def _store(ask: Ask, job: Generation, question: Message | None, *, new_home: bool) -> Submitted:
+def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool) -> Submitted:
     """One transaction: counts under it, then the rows. A race of the same client id gives the winner's."""
     try:
         with transaction.atomic():
             check_room(ask)
+            if ask.api_key:
+                check_key_budget(ask.api_key, job.prompt_tokens + job.max_tokens)
             now = timezone.now()
-            if new_home and question is not None:
-                job.conversation.title = title_from(question.content)
+            if new_home:
+                job.conversation.title = title_from(new[-1].content)
                 job.conversation.save(force_insert=True)
             else:
                 Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
-            if question is not None:
-                question.save(force_insert=True)
-            job.answer.save(force_insert=True)
+            Message.objects.bulk_create([*new, job.answer])
             job.save(force_insert=True)
     except IntegrityError:
         if known := _known(ask):
