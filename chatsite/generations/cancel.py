@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db import transaction
+
+from chatsite.accounts.keys import do_revoke_key
 from chatsite.generations.access import access_generation
 from chatsite.generations.models import ACTIVE, Generation
 
@@ -14,9 +17,14 @@ def do_cancel(user_id: int, generation: UUID) -> bool:
     return bool(Generation.objects.filter(id=generation, status__in=ACTIVE).update(cancel_requested=True))
 
 
-def do_cancel_of_key(key: UUID) -> list[UUID]:
-    """For a revocation: note that all that this key has active shall stop; returns which ones."""
-    active = Generation.objects.filter(api_key_id=key, status__in=ACTIVE)
-    found = list(active.values_list("id", flat=True))
-    active.update(cancel_requested=True)
+def do_revoke(key: UUID) -> list[UUID]:
+    """Revoke an API key and stop what it has waiting or running; returns which ones, to ring for.
+
+    The key's row first: a submit that is under way holds it, and is then seen here.
+    """
+    with transaction.atomic():
+        do_revoke_key(key)
+        active = Generation.objects.filter(api_key_id=key, status__in=ACTIVE)
+        found = list(active.values_list("id", flat=True))
+        active.update(cancel_requested=True)
     return found

@@ -64,7 +64,9 @@ def endpoint(method: str, scope: ApiKey.Scope) -> Callable[[View], View]:
 async def unknown(request: HttpRequest, **_kwargs: Any) -> HttpResponse:
     """Every other address under `/v1`."""
     message = f"Unknown request URL: {request.method} {request.path}."
-    return ApiError(404, message, code="unknown_url").response()
+    response = ApiError(404, message, code="unknown_url").response()
+    response["x-request-id"] = request_id()
+    return response
 
 
 def body(request: HttpRequest, decoder: msgspec.json.Decoder[T]) -> T:
