@@ -106,11 +106,8 @@ class Person:
                 self._finish(frame, at)
             case frames.Accepted():
                 stream, done = self._asked.pop(frame.id)
-                stream.accepted, stream.conversation, stream.answer = (
-                    at,
-                    str(frame.conversation),
-                    str(frame.answer),
-                )
+                stream.accepted, stream.generation = at, str(frame.generation)
+                stream.conversation, stream.answer = str(frame.conversation), str(frame.answer)
                 self._streams[frame.generation] = (stream, done)
                 self._parts[frame.generation] = []
             case frames.QueuedFrame() if frame.generation in self._streams:

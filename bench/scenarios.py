@@ -7,7 +7,7 @@ and look better for it; scenario (c) keeps them, since they bound its queue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -36,10 +36,14 @@ OPEN_DOORS: dict[str, Any] = {
 """Nobody is refused, so every side serves the same requests."""
 
 
-def sides(policy: Policy) -> dict[str, tuple[Policy, MakeOrder]]:
-    """FIFO, strict three classes and ours, with the same number of slots."""
+SIDES = ("fifo", "strict", "ours")
+
+
+def sides(policy: Policy, only: Sequence[str] = SIDES) -> dict[str, tuple[Policy, MakeOrder]]:
+    """FIFO, strict three classes and ours (or some of them), with the same number of slots."""
     plain = msgspec.structs.replace(policy, max_running=policy.slots, reserved_slots=0)
-    return {"fifo": (plain, Fifo), "strict": (plain, StrictClasses), "ours": (policy, FairQueue)}
+    every = {"fifo": (plain, Fifo), "strict": (plain, StrictClasses), "ours": (policy, FairQueue)}
+    return {name: every[name] for name in only}
 
 
 def play(
@@ -75,7 +79,12 @@ _KINDS = ("quick", "normal", "heavy")
 
 
 def heavy_crowd(
-    *, seed: int = 1, until_s: float = 900.0, warm_up_s: float = 200.0, engine: EngineModel = CARD
+    *,
+    seed: int = 1,
+    until_s: float = 900.0,
+    warm_up_s: float = 200.0,
+    engine: EngineModel = CARD,
+    only: Sequence[str] = SIDES,
 ) -> dict[str, dict[str, Any]]:
     """(a) A hundred closed-loop heavy users, and quick requests of at most a tenth of the offered tokens."""
     policy = Policy(max_running=22, **PATIENT, **OPEN_DOORS)
@@ -95,7 +104,7 @@ def heavy_crowd(
 
     return {
         name: play(*side, loads(), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
-        for name, side in sides(policy).items()
+        for name, side in sides(policy, only).items()
     }
 
 
@@ -106,6 +115,7 @@ def flood(
     warm_up_s: float = 60.0,
     engine: EngineModel = CARD,
     max_running: int = 126,
+    only: Sequence[str] = SIDES,
 ) -> dict[str, dict[str, Any]]:
     """(b) One user with fifty requests at once for ever, and 99 with one each and time to think."""
     policy = Policy(max_running=max_running, **PATIENT, **OPEN_DOORS)
@@ -121,19 +131,24 @@ def flood(
         )
         return [light, flooder] if flooded else [light]
 
-    chosen = sides(policy)
+    chosen = sides(policy, only)
     played = {
         name: play(*side, loads(True), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
         for name, side in chosen.items()
     }
     played["ours, no flood"] = play(
-        *chosen["ours"], loads(False), until_s=until_s, warm_up_s=warm_up_s, engine=engine
+        policy, FairQueue, loads(False), until_s=until_s, warm_up_s=warm_up_s, engine=engine
     )
     return played
 
 
 def quick_overload(
-    *, seed: int = 1, until_s: float = 900.0, warm_up_s: float = 100.0, engine: EngineModel = CARD
+    *,
+    seed: int = 1,
+    until_s: float = 900.0,
+    warm_up_s: float = 100.0,
+    engine: EngineModel = CARD,
+    only: Sequence[str] = SIDES,
 ) -> dict[str, dict[str, Any]]:
     """(c) More quick requests than the engine can serve, and ten heavy users."""
     policy = Policy(max_running=30)
@@ -153,7 +168,7 @@ def quick_overload(
 
     return {
         name: play(*side, loads(), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
-        for name, side in sides(policy).items()
+        for name, side in sides(policy, only).items()
     }
 
 
@@ -166,6 +181,7 @@ def reference_mix(
     warm_up_s: float = 60.0,
     engine: EngineModel = CARD,
     max_running: int = 126,
+    only: Sequence[str] = SIDES,
 ) -> dict[str, dict[str, Any]]:
     """(d) The article's load: a hundred people, four kinds of request, thinking between answers."""
     policy = Policy(max_running=max_running, **OPEN_DOORS)
@@ -177,7 +193,7 @@ def reference_mix(
 
     return {
         name: play(*side, loads(), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
-        for name, side in sides(policy).items()
+        for name, side in sides(policy, only).items()
     }
 
 

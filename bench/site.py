@@ -84,15 +84,17 @@ class Site:
         with httpx.Client(trust_env=False, follow_redirects=True, timeout=10) as client:
             while monotonic() - self.started < timeout_s:
                 if any(child.poll() is not None for child in self.children):
-                    break
+                    raise BenchmarkError(f"a process of the site ended; it said:\n{self._tail()}")
                 try:
                     if client.get(self.url + path).status_code == 200:
                         return monotonic() - self.started
                 except httpx.TransportError:
                     pass
                 sleep(POLL_S)
-        tail = self.log.read_text(errors="replace")[-LOG_TAIL:] if self.log.exists() else ""
-        raise BenchmarkError(f"{path} did not answer 200 within {timeout_s:g} s; the site said:\n{tail}")
+        raise BenchmarkError(f"{path} did not answer 200 within {timeout_s:g} s; it said:\n{self._tail()}")
+
+    def _tail(self) -> str:
+        return self.log.read_text(errors="replace")[-LOG_TAIL:] if self.log.exists() else ""
 
     def people(self, count: int) -> list[str]:
         """Cookies of this many signed-in members."""

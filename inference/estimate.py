@@ -32,35 +32,36 @@ LARGEST_CORRECTION = math.log(4.0)
 class Estimate:
     """Forecasts for everybody in line. None while no rate has been measured yet."""
 
-    def __init__(self, policy: Policy, running: Running, lengths: OutputLengths, rate: TokenRate) -> None:
+    def __init__(self, policy: Policy, running: Running, lengths: OutputLengths, decoded: TokenRate) -> None:
         self._policy = policy
         self._running = running
         self._lengths = lengths
-        self._rate = rate
-        self._stream_rate: float | None = None
+        self._decoded = decoded
         self._prefill_s: dict[RequestClass, float] = dict.fromkeys(CLASSES, 0.0)
         self._correction: dict[RequestClass, float] = dict.fromkeys(CLASSES, 0.0)
         self._told: dict[str, tuple[float, float]] = {}
 
     def waits_s(self, line: Sequence[Waiting], now: float) -> list[float | None]:
         """Seconds until each request of the line starts, in the order of the line."""
-        stream_rate = self._stream_rate
-        if stream_rate is None:
+        rate = self._decoded.per_s()
+        if not rate or not self._running.runs:
             return [None] * len(line)
-        free = self._free_at(stream_rate, len(line))
+        stream_rate = rate / len(self._running.runs)
+        general, reserved = self._free_s(stream_rate, len(line))
         hold_s = {kind: self._prefill_s[kind] + self._lengths.mean(kind) / stream_rate for kind in CLASSES}
         factor = {kind: math.exp(self._correction[kind]) for kind in CLASSES}
-        heavy_at = self._heavy_free_s(now)
+        heavy_s = self._heavy_free_s(now)
         waits: list[float | None] = []
         for waiting in line:
-            at = free[0]
-            if waiting.kind == "heavy":
-                at = max(at, heavy_at)
-                heavy_at = at + self._prefill_s["heavy"]
-            heapq.heapreplace(free, at + hold_s[waiting.kind])
-            waits.append(at * factor[waiting.kind])
-            if waiting.request.generation not in self._told:
-                self._told[waiting.request.generation] = (now, at)
+            kind = waiting.kind
+            slots = reserved if kind == "quick" and reserved and reserved[0] < general[0] else general
+            wait = slots[0]
+            if kind == "heavy":
+                wait = max(wait, heavy_s)
+                heavy_s = wait + self._prefill_s["heavy"]
+            heapq.heapreplace(slots, wait + hold_s[kind])
+            waits.append(wait * factor[kind])
+            self._told.setdefault(waiting.request.generation, (now, wait))
         return waits
 
     def started(self, waiting: Waiting, now: float) -> None:
@@ -81,26 +82,20 @@ class Estimate:
         kind = run.waiting.kind
         self._prefill_s[kind] += GAIN * (now - run.started - self._prefill_s[kind])
 
-    def produced(self) -> None:
-        """Tokens came: how fast one stream goes now."""
-        total = self._rate.per_s()
-        if total and self._running.runs:
-            now_rate = total / len(self._running.runs)
-            before = self._stream_rate or now_rate
-            self._stream_rate = before + GAIN * GAIN * (now_rate - before)
-
-    def _free_at(self, stream_rate: float, waiting: int) -> list[float]:
-        """Seconds until each general slot is free."""
-        slots = []
+    def _free_s(self, stream_rate: float, waiting: int) -> tuple[list[float], list[float]]:
+        """Seconds until each general and each reserved slot is free, as heaps."""
+        general: list[float] = []
+        reserved: list[float] = []
         for run in self._running.runs.values():
-            if not run.reserved:
-                room = run.waiting.request.max_tokens - run.produced
-                rest = min(room, self._lengths.mean_residual(run.waiting.kind, run.produced))
-                slots.append(max(0.0, rest / stream_rate))
-        idle = self._policy.max_running - len(slots)
-        slots.extend([0.0] * min(idle, waiting))
-        heapq.heapify(slots)
-        return slots
+            room = run.waiting.request.max_tokens - run.produced
+            rest = min(room, self._lengths.mean_residual(run.waiting.kind, run.produced))
+            (reserved if run.reserved else general).append(max(0.0, rest / stream_rate))
+        policy = self._policy
+        general.extend([0.0] * max(0, min(policy.max_running - len(general), waiting)))
+        reserved.extend([0.0] * max(0, policy.reserved_slots - len(reserved)))
+        heapq.heapify(general)
+        heapq.heapify(reserved)
+        return general, reserved
 
     def _heavy_free_s(self, now: float) -> float:
         if not self._running.heavy_prefills:

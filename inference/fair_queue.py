@@ -16,6 +16,7 @@ Rules (docs/scheduling.md; each has a test named for it in tests/inference/test_
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -80,7 +81,9 @@ class FairQueue(Order):
         """
         aged = sorted((waiting for waiting in self._oldest() if waiting.ageing <= now), key=_age)
         first = {waiting.seq for waiting in aged}
-        lanes = [self._by_counter(lane, first) for lane in self._lanes.values()]
+        lanes = [
+            lane.by_counter(self._running.likely_output(kind), first) for kind, lane in self._lanes.items()
+        ]
         return aged + _merged(lanes)
 
     def _candidates(self, now: float) -> Iterator[Candidate]:
@@ -129,19 +132,6 @@ class FairQueue(Order):
                 if user not in self._running.of_user:
                     yield mine[0]
 
-    def _by_counter(self, lane: Lane, without: set[int]) -> list[Waiting]:
-        policy = self._policy
-        tagged: list[tuple[float, float, int, Waiting]] = []
-        output_cost = policy.output_cost * self._running.likely_output(lane.kind)
-        for mine in lane.users.values():
-            ahead = 0.0
-            for waiting in mine:
-                if waiting.seq not in without:
-                    tagged.append((lane.tag(waiting, ahead), *waiting.place, waiting))
-                ahead += (policy.prompt_cost * waiting.uncached_tokens + output_cost) / waiting.request.weight
-        tagged.sort()
-        return [entry[3] for entry in tagged]
-
 
 def _age(waiting: Waiting) -> tuple[float, int]:
     return waiting.place
@@ -153,13 +143,16 @@ def _urgency(waiting: Waiting) -> tuple[float, int]:
 
 def _merged(lines: list[list[Waiting]]) -> list[Waiting]:
     """Merge lines by the deadline of their heads, as `next` would."""
-    heads = [0] * len(lines)
+    heads = [(line[0].deadline, line[0].seq, index, 0) for index, line in enumerate(lines) if line]
+    heapq.heapify(heads)
     merged: list[Waiting] = []
-    for _ in range(sum(map(len, lines))):
-        best = min(
-            (index for index, line in enumerate(lines) if heads[index] < len(line)),
-            key=lambda index: lines[index][heads[index]].deadline,
-        )
-        merged.append(lines[best][heads[best]])
-        heads[best] += 1
+    while heads:
+        _, _, index, at = heads[0]
+        line = lines[index]
+        merged.append(line[at])
+        if at + 1 < len(line):
+            follower = line[at + 1]
+            heapq.heapreplace(heads, (follower.deadline, follower.seq, index, at + 1))
+        else:
+            heapq.heappop(heads)
     return merged

@@ -17,8 +17,11 @@ from inference.request import RequestClass
 from inference.running import Running
 from inference.waiting import Waiting
 
-Entry = tuple[float, float, int, str]
-"""(tag, enqueued, seq, user): the smallest tag first, ties by who asked first."""
+Entry = tuple[float, int, float, int, str]
+"""(tag, running, enqueued, seq, user): the smallest tag first; of equals, who runs less, who asked first."""
+
+Age = tuple[float, int, str]
+"""(enqueued, seq, user)."""
 
 
 def _place(waiting: Waiting) -> tuple[float, int]:
@@ -37,7 +40,7 @@ class Lane:
         self._live: dict[str, Entry] = {}
         self._under: list[Entry] = []
         self._capped: list[Entry] = []
-        self._starved: list[Entry] = []
+        self._starved: list[Age] = []
         self._slack = policy.heavy_slack if kind == "heavy" else 0.0
 
     def put(self, waiting: Waiting) -> None:
@@ -69,7 +72,7 @@ class Lane:
         heap = self._capped if capped else self._under
         while heap:
             entry = heap[0]
-            user = entry[3]
+            user = entry[4]
             if self._live.get(user) is not entry:
                 heapq.heappop(heap)
             elif entry[0] != self.tag(self.users[user][0]):
@@ -83,7 +86,7 @@ class Lane:
         """The oldest request among the users who run nothing."""
         heap = self._starved
         while heap:
-            _, _, seq, user = heap[0]
+            _, seq, user = heap[0]
             mine = self.users.get(user)
             if mine and mine[0].seq == seq and user not in self._running.of_user:
                 return mine[0]
@@ -98,18 +101,36 @@ class Lane:
             return True
         return self.kind == "heavy" and running.heavy_of_user.get(user, 0) >= policy.user_heavy_running
 
-    def tag(self, head: Waiting, ahead: float = 0.0) -> float:
+    def by_counter(self, likely_output: float, without: set[int]) -> list[Waiting]:
+        """The lane as VTC would take it if nobody else came: by the tag that each request will have once
+        its user's earlier ones are charged, with outputs of a likely length."""
+        policy = self._policy
+        output_cost = policy.output_cost * likely_output
+        tagged: list[tuple[float, int, float, int, Waiting]] = []
+        for user, mine in self.users.items():
+            counter = self._counters.of(user) - self._slack
+            before = self._running.of_user.get(user, 0)
+            for one in mine:
+                if one.seq not in without:
+                    tagged.append((max(one.level, counter), before, one.enqueued, one.seq, one))
+                before += 1
+                counter += (policy.prompt_cost * one.uncached_tokens + output_cost) / one.request.weight
+        tagged.sort()
+        return [entry[4] for entry in tagged]
+
+    def tag(self, head: Waiting) -> float:
         """What orders the users: their counter, or the level of their asking if they are ahead by no more
-        than the slack. `ahead` is what the user's earlier requests will have cost. (Start tags: Goyal et al., start-time fair queueing, 1996.)"""
-        return max(head.level, self._counters.of(head.request.user) + ahead - self._slack)
+        than the slack (start tags: Goyal et al., "Start-time Fair Queuing", 1996)."""
+        return max(head.level, self._counters.of(head.request.user) - self._slack)
 
     def _enter(self, user: str) -> None:
         head = self.users[user][0]
-        entry = (self.tag(head), head.enqueued, head.seq, user)
+        running = self._running.of_user.get(user, 0)
+        entry = (self.tag(head), running, head.enqueued, head.seq, user)
         self._live[user] = entry
         heapq.heappush(self._capped if self.capped(user, head) else self._under, entry)
-        if user not in self._running.of_user:
-            heapq.heappush(self._starved, (head.enqueued, 0.0, head.seq, user))
+        if not running:
+            heapq.heappush(self._starved, (head.enqueued, head.seq, user))
         if len(self._under) + len(self._capped) + len(self._starved) > 4 * len(self.users) + 64:
             self._rebuild()
 
@@ -117,10 +138,11 @@ class Lane:
         self._under, self._capped, self._starved = [], [], []
         for user, mine in self.users.items():
             head = mine[0]
-            entry = (self.tag(head), head.enqueued, head.seq, user)
+            running = self._running.of_user.get(user, 0)
+            entry = (self.tag(head), running, head.enqueued, head.seq, user)
             self._live[user] = entry
             (self._capped if self.capped(user, head) else self._under).append(entry)
-            if user not in self._running.of_user:
-                self._starved.append((head.enqueued, 0.0, head.seq, user))
+            if not running:
+                self._starved.append((head.enqueued, head.seq, user))
         for heap in (self._under, self._capped, self._starved):
             heapq.heapify(heap)

@@ -19,6 +19,7 @@ from inference.dispatcher import Dispatcher, DispatcherSettings
 from inference.engine_choice import engine_factory
 from inference.errors import QueueFullError
 from inference.intake import Intake
+from inference.metrics import Metrics
 from inference.owner import become_owner, owner_lock
 from inference.policy import Policy
 from inference.recorder import Recorder
@@ -55,6 +56,7 @@ class InferenceService:
         """Raises ValueError for a setting that is wrong, naming it."""
         self._factory = engine_factory(os.environ, Path(settings.DATA_DIR))
         self._policy = Policy.from_env(os.environ)
+        self._metrics = Metrics()
         self._lock = owner_lock()
         self._wake = asyncio.Event()
         self._dispatcher: Dispatcher | None = None
@@ -65,19 +67,20 @@ class InferenceService:
         epoch = await become_owner(self._lock)
         recorder = Recorder(epoch)
         await recover(recorder, stream_log())
-        self._supervisor = Supervisor(self._factory)
+        supervisor = self._supervisor = Supervisor(self._factory)
         self._dispatcher = Dispatcher(
             Scheduler(self._policy, UNKNOWN_KV_TOKENS),
-            self._supervisor,
+            supervisor,
             stream_log(),
             recorder,
             DispatcherSettings(epoch=epoch),
         )
         log.info("owner", epoch=epoch)
+        self._metrics.watch(self._dispatcher.board, lambda: supervisor.restarts)
         try:
             await self._serve(self._dispatcher, recorder)
         finally:
-            await self._supervisor.close()
+            await supervisor.close()
             self._lock.release()
 
     async def drain(self, grace_s: float) -> None:

@@ -14,6 +14,9 @@ from inference.engine_settings import GPU_BLOCK_SIZE, EngineSettings, SettingErr
 from inference.engines.base import EngineInfo
 
 
+CPU_WORKER = "inference.engine_host.cpu_worker.SeededCPUWorker"
+
+
 def engine_arguments(settings: EngineSettings) -> AsyncEngineArgs:
     """vLLM's arguments for these settings. Raises SettingError."""
     _check_quantization(settings.quantization)
@@ -38,7 +41,7 @@ def engine_arguments(settings: EngineSettings) -> AsyncEngineArgs:
 def _device_arguments(settings: EngineSettings) -> dict[str, Any]:
     if settings.device == "cpu":
         # Compiling takes 75-130 s at each start for 9-20 % speed, and its cache is not reused on CPUs.
-        return {"enforce_eager": True}
+        return {"enforce_eager": True, "worker_cls": CPU_WORKER}
     return {"block_size": GPU_BLOCK_SIZE, "gpu_memory_utilization": settings.gpu_memory_utilization}
 
 

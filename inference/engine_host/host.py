@@ -22,7 +22,7 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.output_processor import RequestOutputCollector
 
 from inference.engine_host.counters import Counters
-from inference.engine_host.prompts import PromptRefusedError, Prompts
+from inference.engine_host.prompts import Prompts
 from inference.engine_host.wire import (
     Abort,
     Add,
@@ -35,6 +35,7 @@ from inference.engine_host.wire import (
     Stepped,
 )
 from inference.engines.base import EngineFinish, EngineRequest, Output, Step
+from inference.prompt import PromptRefusedError
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ vLLM sets no such thing, and a killed host would leave EngineCore behind with al
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import socket
 import sys
 
@@ -27,10 +27,21 @@ def main(socket_fd: int, parent_pid: int, settings_json: str) -> int:
     return start(connection, settings_json)
 
 
+def outlive_nobody() -> None:
+    """End a process of vLLM's with its parent, and now if the host is already gone.
+
+    multiprocessing does not tell the parent's id at this early moment, and whoever adopts orphans may be
+    the parent by now; the host leads the session, so its id is known and must still be somebody's.
+    """
+    die_with_parent(os.getppid())
+    try:
+        os.kill(os.getsid(0), 0)
+    except ProcessLookupError:
+        os._exit(1)
+
+
 if __name__ == "__mp_main__":
-    parent = multiprocessing.parent_process()
-    if parent is not None and parent.pid is not None:
-        die_with_parent(parent.pid)
+    outlive_nobody()
 
 if __name__ == "__main__":
     sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

@@ -9,16 +9,13 @@ from typing import Any
 from vllm.renderers import BaseRenderer, ChatParams
 
 from inference.control_tokens import AddedToken, Neutraliser, control_sequence, control_tokens, skeleton
+from inference.prompt import PromptRefusedError
 from inference.request import ChatMessage
 
 CHAT_PARAMS = ChatParams(chat_template_kwargs={"add_generation_prompt": True})
 
 MAX_SKELETONS = 512
 """Different shapes of conversation whose control tokens are remembered; each is a few hundred bytes."""
-
-
-class PromptRefusedError(ValueError):
-    """These messages cannot become a prompt; the message is for the person who wrote them."""
 
 
 class Prompts:

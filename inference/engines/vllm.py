@@ -45,6 +45,7 @@ from inference.engines.base import (
     EngineRequest,
     EngineStartError,
     EngineStats,
+    Output,
     Progress,
     Step,
 )
@@ -132,7 +133,14 @@ class VllmEngine(Engine):
         )
 
     async def add(self, request: EngineRequest) -> None:
-        self._connection().send(Add(request))
+        connection = self._connection()
+        try:
+            connection.send(Add(request))
+        except UnicodeEncodeError as error:
+            refused = Output(
+                request.id, finish_reason="error", error=f"The text is not valid Unicode: {error}"
+            )
+            self._steps.put_nowait(Step((refused,), self._stats))
 
     async def abort(self, ids: Sequence[str]) -> None:
         if self._protocol is not None:

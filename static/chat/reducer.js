@@ -79,7 +79,7 @@ function sent(state, { id, conversation, parent, content, at }) {
   const key = conversation ?? LOCAL + id;
   let next = state;
   if (!conversation) {
-    next = put(next, "conversations", key, { id: key, title: titleOf(content), status: "ready", tree: messages.emptyTree });
+    next = put(next, "conversations", key, { id: key, key, title: titleOf(content), status: "ready", tree: messages.emptyTree });
     next = { ...next, current: key };
   }
   next = onTree(next, key, (tree) =>

@@ -5,6 +5,9 @@
  * Knows frames and cursors, nothing of the page. Time, chance and WebSocket come in from outside, for the tests.
  */
 
+/** WebSocket.OPEN */
+const OPEN = 1;
+
 /** First wait before connecting again; doubled each time, with jitter so that a hundred pages do not return at once. */
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 20_000;
@@ -73,7 +76,7 @@ export class ChatSocket {
   }
 
   send(frame) {
-    if (this.ready) this.socket.send(JSON.stringify(frame));
+    if (this.ready && this.socket.readyState === OPEN) this.socket.send(JSON.stringify(frame));
   }
 
   received(frame) {

@@ -135,8 +135,9 @@ export const en = {
   tokens_per_second: "{rate} tokens/s",
   ended_length: "The answer reached its longest length.",
   ended_cancelled: "Stopped.",
-  ended_timed_out: "This took too long and was ended. What had been written is kept.",
-  ended_interrupted: "The model was interrupted. What had been written is kept.",
+  ended_timed_out: "This took too long and was ended.",
+  ended_interrupted: "The model was interrupted.",
+  text_kept: "What had been written is kept.",
   ended_failed: "The model could not answer.",
 
   code: "Code",

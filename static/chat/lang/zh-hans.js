@@ -133,8 +133,9 @@ export const zhHans = {
   tokens_per_second: "每秒 {rate} 个令牌",
   ended_length: "回答已达到最大长度。",
   ended_cancelled: "已停止。",
-  ended_timed_out: "用时过长，已结束。已写出的内容会保留。",
-  ended_interrupted: "模型中断了。已写出的内容会保留。",
+  ended_timed_out: "用时过长，已结束。",
+  ended_interrupted: "模型中断了。",
+  text_kept: "已写出的内容会保留。",
   ended_failed: "模型未能回答。",
 
   code: "代码",

@@ -9,8 +9,12 @@ import { MarkdownSurface } from "./markdown-surface.js";
 /** Rendered this far ahead, a fast scroll meets finished text. */
 const AHEAD = "1200px 0px";
 
+/** Messages rendered in one frame: a fast scroll through a long conversation must not hold the page. */
+const PER_FRAME = 2;
+
 let observer;
 const wanted = new WeakMap();
+const queue = [];
 
 function whenNear(element, action) {
   observer ??= new IntersectionObserver(arrived, { rootMargin: AHEAD });
@@ -23,8 +27,15 @@ function arrived(entries) {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
     observer.unobserve(target);
-    wanted.get(target)();
+    if (!queue.length) requestAnimationFrame(work);
+    queue.push(target);
   }
+}
+
+/** The newest arrivals first: they are where the reader is now. */
+function work() {
+  for (let count = 0; count < PER_FRAME && queue.length; count += 1) wanted.get(queue.pop())();
+  if (queue.length) requestAnimationFrame(work);
 }
 
 /** True once the element has come near the window; `eager` ones are at once. */
@@ -34,17 +45,17 @@ export function useNear(ref, eager) {
   return near;
 }
 
-export function AnswerText({ text, near }) {
-  return near ? html`<${Rendered} key=${language.value} text=${text} />` : html`<div class="markdown unrendered">${text}</div>`;
+export function AnswerText({ text, near, over }) {
+  return near ? html`<${Rendered} key=${language.value} text=${text} over=${over} />` : html`<div class="markdown unrendered">${text}</div>`;
 }
 
-function Rendered({ text }) {
+function Rendered({ text, over }) {
   const root = useRef(null);
   const surface = useRef(null);
   useLayoutEffect(() => {
     surface.current = new MarkdownSurface(root.current);
     return () => surface.current.destroy();
   }, []);
-  useLayoutEffect(() => surface.current.update(text), [text]);
+  useLayoutEffect(() => surface.current.update(text, over), [text, over]);
   return html`<div ref=${root} class="markdown" onClick=${onCodeClick}></div>`;
 }

@@ -98,5 +98,5 @@ function SmallPrint() {
   return html`<p class="small-print">${EMBEDDED.test(model) ? t("small_model", { model: shortName(model) }) : t("check_answers")}</p>`;
 }
 
-/** The last part of a hub id or path. */
-export const shortName = (model) => model.split("/").at(-1);
+/** The last part of a hub id or path; words are left as they are. */
+export const shortName = (model) => (/\s/.test(model) ? model : model.split("/").at(-1));

@@ -1,6 +1,6 @@
 /** The middle of the page: what was said, or an invitation to begin. */
 
-import { useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { open, retryOpen, write } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
@@ -16,6 +16,11 @@ import { Message } from "./message.js";
 
 /** The newest messages are rendered at once, the rest when they come near the window. */
 const EAGER = 6;
+
+/** More than a screen at first, then a few milliseconds' worth at a time. */
+const FIRST_MOUNTED = 20;
+const MOUNTED_AT_ONCE = 40;
+const MOUNT_EVERY_MS = 30;
 
 export function Conversation({ user, covered }) {
   const box = useRef(null);
@@ -62,8 +67,20 @@ function Content({ held, path, user }) {
   if (!held) return html`<${Welcome} user=${user} />`;
   if (held.status === "loading") return html`<${Skeleton} />`;
   if (held.status === "failed") return html`<${Failed} held=${held} />`;
-  return path.map((message, index) => html`<${Message} key=${message.key ?? message.id} message=${message}
-    place=${siblings(held.tree, message.id)} eager=${index >= path.length - EAGER} />`);
+  return html`<${Messages} key=${held.key ?? held.id} tree=${held.tree} path=${path} />`;
+}
+
+/** Mounted from the end upwards, some at a time, so that a long conversation opens at once. */
+function Messages({ tree, path }) {
+  const [mounted, setMounted] = useState(FIRST_MOUNTED);
+  useEffect(() => {
+    if (mounted >= path.length) return undefined;
+    const timer = setTimeout(() => setMounted(mounted + MOUNTED_AT_ONCE), MOUNT_EVERY_MS);
+    return () => clearTimeout(timer);
+  }, [mounted, path.length]);
+  const from = Math.max(0, path.length - mounted);
+  return path.slice(from).map((message, index) => html`<${Message} key=${message.key ?? message.id} message=${message}
+    place=${siblings(tree, message.id)} eager=${from + index >= path.length - EAGER} />`);
 }
 
 /** The hours at which the greeting changes. */
@@ -71,7 +88,8 @@ const greeting = (hour) => (hour < 5 ? "evening" : hour < 12 ? "morning" : hour 
 
 function Welcome({ user }) {
   const hour = new Date().getHours();
-  const name = user.name?.split(/\s/, 1)[0] || "";
+  // A name that is only the beginning of the address is no name to greet anybody by.
+  const name = user.email.startsWith(`${user.name}@`) ? "" : user.name.split(/\s/, 1)[0];
   return html`<div class="welcome">
     <h2>${t(`good_${greeting(hour)}`, { name })}</h2>
     <p>${queueWords()}</p>

@@ -7,6 +7,7 @@ import { BlockStream } from "../blocks.js";
 import { t } from "../i18n.js";
 import { render, sanitiseMaths } from "../markdown.js";
 import { typeset } from "../maths.js";
+import { mend } from "../mend.js";
 import { codePanel, finishedCode } from "./code.js";
 
 /** Longest stretch of rendering before the page may breathe; at a quarter of the speed still under 100 ms. */
@@ -31,11 +32,12 @@ export class MarkdownSurface {
     this.nextTail = 0;
   }
 
-  /** Show this text; usually the last one with more at its end. */
-  update(text) {
+  /** Show this text; usually the last one with more at its end. `over`: nothing more will come. */
+  update(text, over) {
     if (!text.startsWith(this.text)) this.reset();
     this.stream.push(text.slice(this.text.length));
     this.text = text;
+    this.over = over;
     this.draw();
   }
 
@@ -51,14 +53,14 @@ export class MarkdownSurface {
       this.place(this.frozen, blocks[this.frozen], true);
       if (performance.now() - start > SLICE_MS) return this.later();
     }
-    if (start < this.nextTail) return this.afterwards();
+    if (start < this.nextTail && !this.over) return this.afterwards();
     this.drawTail(start);
     return undefined;
   }
 
   drawTail(start) {
-    const tail = this.stream.tail();
-    tail.forEach((block, index) => this.place(this.frozen + index, block, false));
+    const tail = this.over ? this.stream.tail() : mendLast(this.stream.tail());
+    tail.forEach((block, index) => this.place(this.frozen + index, block, this.over));
     for (const extra of this.shown.splice(this.frozen + tail.length)) extra.node.remove();
     const cost = performance.now() - start;
     this.nextTail = start + cost * TAIL_SHARE;
@@ -86,6 +88,14 @@ export class MarkdownSurface {
     else this.root.append(node);
     this.shown[index] = made;
   }
+}
+
+/** The last block with its open marks closed; nothing where it only begins to be something. */
+function mendLast(tail) {
+  const last = tail.at(-1);
+  if (last?.kind !== "text") return tail;
+  const source = mend(last.source);
+  return source ? [...tail.slice(0, -1), { ...last, source }] : tail.slice(0, -1);
 }
 
 /** Streaming code is appended to, not rendered again. */

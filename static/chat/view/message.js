@@ -54,7 +54,7 @@ function Answer({ message, place, near }) {
   const stream = active && connection.value.state === "online" ? "streaming" : "";
   return html`
     ${generation?.reasoning && html`<details class="reasoning"><summary>${t("reasoning")}</summary><p>${generation.reasoning}</p></details>`}
-    ${text && html`<div class=${stream}><${AnswerText} text=${text} near=${near} /></div>`}
+    ${text && html`<div class=${stream}><${AnswerText} text=${text} near=${near} over=${!active} /></div>`}
     ${active && !text && (generation.status === "running" ? html`<${Reading} />` : html`<${Waiting} generation=${generation} />`)}
     ${generation && !active && html`<${Ending} generation=${generation} message=${message} />`}
     ${near && !active && html`<div class="tools">
@@ -80,9 +80,10 @@ function Ending({ generation, message }) {
   if (reason === "length") return html`<p class="ending"><${Icon} name="info" size=${16} />${t("ended_length")}</p>`;
   if (QUIET_ENDS.has(status)) return null;
   const bad = status !== "cancelled";
+  const words = [t(`ended_${status}`), status === "failed" && generation.message, bad && generation.text && t("text_kept")].filter(Boolean).join(" ");
   return html`<p class=${`ending${bad ? " bad" : ""}`}>
     <${Icon} name=${bad ? "triangle-alert" : "square"} size=${16} />
-    <span>${t(`ended_${status}`)}${status === "failed" && generation.message ? ` ${generation.message}` : ""}</span>
+    <span>${words}</span>
     ${bad && !runningId.value && html`<button type="button" class="quiet strong" onClick=${() => regenerate(message)}>${t("retry")}</button>`}
   </p>`;
 }

@@ -66,8 +66,8 @@ export function Waiting({ generation }) {
 function Line({ position, gained }) {
   const place = position ? position - gained : MOST_DRAWN * 2;
   const ahead = Array.from({ length: Math.min((position ?? 1) - 1, MOST_DRAWN) }, (_, index) => index + 1);
-  return html`<div class="queue-line" aria-hidden="true">
+  return html`<div class="queue-line" aria-hidden="true" style=${{ "--along": along(place) }}>
     ${ahead.map((distance) => html`<i key=${distance} style=${{ "--along": along(place - distance) }}></i>`)}
-    <b style=${{ "--along": along(place) }}></b>
+    <b></b>
   </div>`;
 }

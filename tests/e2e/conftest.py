@@ -1,0 +1,98 @@
+"""Sites in processes of their own, shared by the tests of a module; a browser; the rows, read past the site."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from bench import site as sites
+from tests import services
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MODELS_DIR = Path(os.environ.get("CHATSITE_TEST_MODELS") or ROOT / "var" / "test-models")
+"""Kept between runs: preparing the embedded model takes half a minute."""
+
+EMULATED = {"CHATSITE_ENGINE": "emulated", "RATE_LIMIT_PER_MINUTE": "10000"}
+
+
+@contextmanager
+def ready_site(settings: dict[str, str], data_dir: Path) -> Iterator[sites.Site]:
+    with sites.embedded(settings, data_dir) as site:
+        site.wait("/readyz")
+        yield site
+
+
+@pytest.fixture(scope="session")
+def emulated_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
+    with ready_site(EMULATED, tmp_path_factory.mktemp("emulated")) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
+    """The site as `make run` starts it: real vLLM, the embedded model."""
+    data_dir = tmp_path_factory.mktemp("real")
+    (MODELS_DIR / "models").mkdir(parents=True, exist_ok=True)
+    (data_dir / "models").symlink_to(MODELS_DIR / "models")
+    with ready_site({}, data_dir) as site:
+        yield site
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("emulated_site", id="emulated"),
+        pytest.param("real_site", id="real", marks=pytest.mark.real_engine),
+    ]
+)
+def any_site(request: pytest.FixtureRequest) -> sites.Site:
+    site: sites.Site = request.getfixturevalue(request.param)
+    return site
+
+
+@pytest_asyncio.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=services.chromium(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A fresh browser profile. A page that throws, or asks another origin for anything, fails its test."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    problems: list[str] = []
+    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.on("console", lambda line: line.type == "error" and problems.append(line.text))
+    yield context
+    await context.close()
+    assert not problems
+
+
+async def sign_in(context: BrowserContext, site: sites.Site) -> Page:
+    """The administrator's chat page, through the sign-in form."""
+    page = await context.new_page()
+    await page.goto(site.url)
+    await page.fill("input[name=login]", sites.EMAIL)
+    await page.fill("input[name=password]", sites.PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#composer")
+    return page
+
+
+def rows(site: sites.Site, query: str, *values: object) -> list[sqlite3.Row]:
+    """What the embedded site has stored."""
+    with closing(sqlite3.connect(f"file:{site.data_dir}/chatsite.sqlite3?mode=ro", uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        return database.execute(query, values).fetchall()

@@ -1,0 +1,91 @@
+"""The main job in a real browser: sign in, ask, read the stream, reload in the middle, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from bench import site as sites
+from tests.e2e.conftest import rows, sign_in
+
+pytestmark = pytest.mark.browser
+
+FIRST_TEXT_MS = 20_000
+WHOLE_ANSWER_MS = 90_000
+
+NEWEST = (
+    "SELECT g.*, m.content FROM generations_generation g"
+    " JOIN conversations_message m ON m.id = g.answer_id ORDER BY g.created_at DESC LIMIT 1"
+)
+
+
+async def ask(page: Page, question: str) -> None:
+    await page.fill("#composer", question)
+    await page.keyboard.press("Enter")
+
+
+async def some_text(page: Page, chars: int = 40) -> str:
+    """Wait until the newest answer shows this much, and return it."""
+    await page.wait_for_function(
+        "n => (document.querySelector('.answer:last-of-type .markdown')?.innerText.length ?? 0) >= n",
+        arg=chars,
+        timeout=FIRST_TEXT_MS,
+    )
+    return await page.locator(".answer .markdown").last.inner_text()
+
+
+async def until_ended(page: Page) -> None:
+    await expect(page.locator(".send:not(.stop)")).to_be_visible(timeout=WHOLE_ANSWER_MS)
+
+
+def newest(site: sites.Site) -> sqlite3.Row:
+    return rows(site, NEWEST)[0]
+
+
+async def test_ask_reload_in_the_middle_and_lose_nothing(
+    any_site: sites.Site, context: BrowserContext
+) -> None:
+    await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=any_site.url)
+    page = await sign_in(context, any_site)
+    await ask(page, "Tell me a long story about a lighthouse keeper and the sea.")
+    before = await some_text(page)
+    await page.reload()
+    after = await some_text(page, len(before))
+    assert after.startswith(before[:20])
+    await until_ended(page)
+
+    row = newest(any_site)
+    assert row["status"] == "finished"
+    shown = await page.locator(".answer .markdown").last.inner_html()
+    await page.locator(".answer").last.hover()
+    await page.get_by_role("button", name="Copy", exact=False).last.click()
+    assert await page.evaluate("navigator.clipboard.readText()") == row["content"], "byte for byte"
+    await page.reload()
+    await some_text(page)
+    assert await page.locator(".answer .markdown").last.inner_html() == shown, "its own render, again"
+
+
+async def test_stop_frees_the_slot_and_keeps_the_text(any_site: sites.Site, context: BrowserContext) -> None:
+    page = await sign_in(context, any_site)
+    await ask(page, "Count slowly from one to five hundred, in words.")
+    await some_text(page)
+    await page.get_by_role("button", name="Stop").click()
+    await until_ended(page)
+    row = newest(any_site)
+    assert (row["status"], row["finish_reason"]) == ("cancelled", "cancelled")
+    assert row["content"]
+    assert '"completion_tokens"' in row["usage"]
+    async with asyncio.timeout(5):
+        while 'chatsite_requests_running{class="quick"} 0.0' not in (await metrics(page)):
+            await asyncio.sleep(0.05)
+    await page.reload()
+    shown = await some_text(page, 1)
+    assert shown
+
+
+async def metrics(page: Page) -> str:
+    answer = await page.request.get(page.url.partition("/c/")[0] + "/metrics")
+    return await answer.text()

@@ -1,0 +1,103 @@
+"""Reads an engine's steps as one owner would, and hands each request's outputs to whoever asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from inference.engines.base import Engine, EngineFinish, EngineRequest, EngineStats, Output
+from inference.request import ChatMessage, Sampling
+
+
+class Answer:
+    """Everything one request got."""
+
+    def __init__(self) -> None:
+        self.outputs: list[Output] = []
+        self.changed = asyncio.Event()
+
+    @property
+    def text(self) -> str:
+        return "".join(output.text for output in self.outputs)
+
+    @property
+    def tokens(self) -> int:
+        return sum(output.new_tokens for output in self.outputs)
+
+    @property
+    def finish(self) -> EngineFinish | None:
+        return self.outputs[-1].finish_reason if self.outputs else None
+
+    @property
+    def error(self) -> str | None:
+        return self.outputs[-1].error
+
+
+class Answers:
+    """One reader of `engine.steps()`; `death` is what the steps ended with, if anything."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.death: BaseException | None = None
+        self.steps = 0
+        self._answers: dict[str, Answer] = defaultdict(Answer)
+        self._stepped = asyncio.Event()
+        self._reader = asyncio.get_running_loop().create_task(self._read())
+
+    async def _read(self) -> None:
+        try:
+            async for step in self.engine.steps():
+                self.steps += 1
+                for output in step.outputs:
+                    answer = self._answers[output.id]
+                    answer.outputs.append(output)
+                    answer.changed.set()
+                self._stepped.set()
+        except Exception as error:
+            self.death = error
+
+    async def ended(self, timeout_s: float = 30) -> None:
+        """Wait until the steps are over, by close or by death."""
+        await asyncio.wait_for(asyncio.shield(self._reader), timeout_s)
+
+    async def add(
+        self, id: str, text: str, max_tokens: int = 16, priority: int = 0, **sampling: object
+    ) -> None:
+        await self.engine.add(
+            EngineRequest(
+                id=id,
+                messages=(ChatMessage("user", text),),
+                sampling=Sampling(**sampling),  # type: ignore[arg-type]
+                max_tokens=max_tokens,
+                priority=priority,
+            )
+        )
+
+    async def ask(self, id: str, text: str, max_tokens: int = 16, **sampling: object) -> Answer:
+        """Add, and wait for the end."""
+        await self.add(id, text, max_tokens, **sampling)
+        return await self.end_of(id)
+
+    async def end_of(self, id: str, timeout_s: float = 60) -> Answer:
+        answer = self._answers[id]
+        async with asyncio.timeout(timeout_s):
+            while answer.finish is None:
+                answer.changed.clear()
+                await answer.changed.wait()
+        return answer
+
+    async def first_of(self, id: str, timeout_s: float = 60) -> Answer:
+        answer = self._answers[id]
+        async with asyncio.timeout(timeout_s):
+            while not answer.outputs:
+                answer.changed.clear()
+                await answer.changed.wait()
+        return answer
+
+    async def stats_where(self, wanted: str, timeout_s: float = 20) -> EngineStats:
+        """The first counters whose running + waiting is `wanted` ("none" or "some")."""
+        async with asyncio.timeout(timeout_s):
+            while bool((stats := self.engine.stats()).running + stats.waiting) != (wanted == "some"):
+                self._stepped.clear()
+                await self._stepped.wait()
+        return stats

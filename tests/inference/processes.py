@@ -1,0 +1,41 @@
+"""What runs in a process group, read from /proc: proof that nothing was left behind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Member(NamedTuple):
+    pid: int
+    command: str
+
+
+def group_members(group: int) -> list[Member]:
+    """The living processes of a group; zombies, which only wait to be collected, are not alive."""
+    members = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (member := _member(folder, group)):
+            members.append(member)
+    return members
+
+
+def _member(folder: Path, group: int) -> Member | None:
+    try:
+        # The command's name may hold spaces and parentheses: the fields begin after the last one.
+        state, _, pgrp = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+        command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    if int(pgrp) != group or state == "Z":
+        return None
+    return Member(int(folder.name), command)
+
+
+def wait_for_empty(group: int, timeout_s: float) -> list[Member]:
+    """Wait until nothing of the group lives; returns who still does at the end."""
+    deadline = time.monotonic() + timeout_s
+    while (members := group_members(group)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return members

@@ -1,0 +1,185 @@
+"""What every engine adapter promises to the dispatcher: the docstrings of inference/engines/base.py."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+import pytest_asyncio
+
+from inference.engines.base import EngineDiedError
+from inference.request import ChatMessage
+from tests.inference.conftest import ADAPTERS, Adapter, Engines, LiveEngine
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+QUESTION = "Tell me a long story about the sea."
+
+
+@pytest_asyncio.fixture(params=ADAPTERS, loop_scope="session")
+async def live(request: pytest.FixtureRequest, engines: Engines) -> LiveEngine:
+    adapter: Adapter = request.param
+    return await engines.get(adapter)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+async def test_start_says_what_the_engine_is(live: LiveEngine) -> None:
+    info = live.info
+    assert info.engine == live.engine.kind
+    assert info.model
+    assert 0 < info.context_tokens <= info.kv_tokens
+    assert info.max_running > 0
+
+
+async def test_deltas_concatenate_and_counts_are_exact(live: LiveEngine) -> None:
+    messages = [ChatMessage("user", QUESTION)]
+    answer = await live.answers.ask(new_id(), QUESTION, max_tokens=12, temperature=0.0)
+    assert answer.text
+    assert answer.tokens <= 12
+    first, *others = answer.outputs
+    assert first.prompt_tokens == await live.engine.count_tokens(messages)
+    assert all(output.prompt_tokens is None for output in others)
+    assert all(output.finish_reason is None for output in answer.outputs[:-1])
+
+
+async def test_max_tokens_ends_with_length(live: LiveEngine) -> None:
+    answer = await live.answers.ask(new_id(), QUESTION, max_tokens=7, temperature=0.0)
+    assert (answer.tokens, answer.finish) == (7, "length")
+
+
+async def test_a_wish_beyond_the_context_is_cut_to_it(live: LiveEngine) -> None:
+    id = new_id()
+    await live.answers.add(id, QUESTION, max_tokens=live.info.context_tokens * 10)
+    await live.answers.first_of(id)
+    await live.engine.abort([id])
+    assert (await live.answers.end_of(id)).finish == "cancelled"
+
+
+async def test_stop_strings_end_before_themselves(live: LiveEngine) -> None:
+    whole = await live.answers.ask(new_id(), QUESTION, max_tokens=16, temperature=0.0)
+    stop = whole.text[len(whole.text) // 2 :][:4]
+    cut = await live.answers.ask(new_id(), QUESTION, max_tokens=16, temperature=0.0, stop=(stop,))
+    assert cut.finish == "stop"
+    assert cut.text == whole.text[: whole.text.index(stop)]
+
+
+async def test_the_same_seed_gives_the_same_answer(live: LiveEngine) -> None:
+    first, second = [
+        await live.answers.ask(new_id(), QUESTION, max_tokens=12, temperature=0.9, seed=7) for _ in range(2)
+    ]
+    assert first.text == second.text
+
+
+async def test_a_seed_holds_for_a_prompt_of_many_steps(live: LiveEngine) -> None:
+    """Longer than one step's budget, beside others: each run cuts the prompt differently."""
+    long = "Once upon a time there was a ship. " * 60
+    alone = await live.answers.ask(new_id(), long, max_tokens=6, temperature=0.9, seed=7)
+    beside = [new_id() for _ in range(3)]
+    for id in beside:
+        await live.answers.add(id, f"{id} {long}", max_tokens=6, temperature=0.9, seed=11)
+    again = await live.answers.ask(new_id(), long, max_tokens=6, temperature=0.9, seed=7)
+    assert (alone.tokens, again.tokens) == (6, 6)
+    assert all([(await live.answers.end_of(id)).tokens for id in beside])
+
+
+async def test_many_at_once_all_end_with_their_own_text(live: LiveEngine) -> None:
+    ids = [new_id() for _ in range(20)]
+    steps_before = live.engine.stats().steps
+    answers = await asyncio.gather(
+        *(live.answers.ask(id, f"{QUESTION} Number {n}.", max_tokens=5 + n % 3) for n, id in enumerate(ids))
+    )
+    assert all(answer.finish in {"length", "stop"} for answer in answers)
+    assert all(answer.text for answer in answers)
+    # Together, not one after the other: far fewer steps than the 120 tokens.
+    assert live.engine.stats().steps - steps_before < 60
+
+
+async def test_abort_of_a_running_request_frees_its_slot(live: LiveEngine) -> None:
+    id = new_id()
+    await live.answers.add(id, QUESTION, max_tokens=1000)
+    before = await live.answers.first_of(id)
+    seen = len(before.outputs)
+    await live.engine.abort([id])
+    answer = await live.answers.end_of(id)
+    assert answer.finish == "cancelled"
+    assert answer.text
+    assert len(answer.outputs) - seen <= 3
+    stats = await live.answers.stats_where("none", timeout_s=5)
+    assert (stats.running, stats.waiting) == (0, 0)
+    assert stats.kv_usage < 0.01
+
+
+async def test_abort_of_a_waiting_request_ends_it_without_text(live: LiveEngine) -> None:
+    running = [new_id() for _ in range(live.info.max_running)]
+    for id in running:
+        await live.answers.add(id, QUESTION, max_tokens=1000)
+    waiting = new_id()
+    await live.answers.add(waiting, QUESTION, max_tokens=1000)
+    await live.answers.stats_where("some")
+    await live.engine.abort([waiting])
+    answer = await live.answers.end_of(waiting)
+    assert (answer.finish, answer.text, answer.tokens) == ("cancelled", "", 0)
+    await live.engine.abort(running)
+    assert {(await live.answers.end_of(id)).finish for id in running} == {"cancelled"}
+    await live.answers.stats_where("none")
+
+
+async def test_abort_right_after_add_still_ends_it_once(live: LiveEngine) -> None:
+    id = new_id()
+    await live.answers.add(id, QUESTION, max_tokens=1000)
+    await live.engine.abort([id])
+    answer = await live.answers.end_of(id)
+    assert [output.finish_reason for output in answer.outputs] == ["cancelled"]
+    await live.answers.stats_where("none")
+
+
+async def test_abort_of_unknown_and_finished_requests_is_ignored(live: LiveEngine) -> None:
+    id = new_id()
+    answer = await live.answers.ask(id, QUESTION, max_tokens=3)
+    outputs = len(answer.outputs)
+    await live.engine.abort([id, new_id()])
+    await live.answers.ask(new_id(), QUESTION, max_tokens=3)
+    assert len(answer.outputs) == outputs
+
+
+async def test_a_prompt_beyond_the_context_is_refused_by_its_limit(live: LiveEngine) -> None:
+    text = "word " * (live.info.context_tokens + 10)
+    answer = await live.answers.ask(new_id(), text)
+    assert answer.finish == "error"
+    assert str(live.info.context_tokens) in (answer.error or "")
+
+
+async def test_a_refused_request_leaves_the_others_alone(live: LiveEngine) -> None:
+    good = new_id()
+    await live.answers.add(good, QUESTION, max_tokens=8)
+    bad = await live.answers.ask(new_id(), "\ud800 half a character")
+    assert bad.finish == "error"
+    assert (await live.answers.end_of(good)).finish == "length"
+
+
+async def test_counters_grow_with_the_work(live: LiveEngine) -> None:
+    before = live.engine.stats()
+    await live.answers.ask(new_id(), QUESTION, max_tokens=6, temperature=0.0)
+    after = live.engine.stats()
+    assert after.steps >= before.steps + 6
+    assert after.generation_tokens - before.generation_tokens == 6
+    assert after.prompt_tokens > before.prompt_tokens
+
+
+async def test_death_is_told_to_everyone_and_close_is_safe_after_it(live: LiveEngine) -> None:
+    """Last, for it ends the shared engine."""
+    await live.answers.add(new_id(), QUESTION, max_tokens=1000)
+    await live.answers.stats_where("some")
+    live.adapter.kill(live.engine)
+    await live.answers.ended()
+    assert isinstance(live.answers.death, EngineDiedError)
+    with pytest.raises(EngineDiedError):
+        await live.answers.add(new_id(), QUESTION)
+    with pytest.raises(EngineDiedError):
+        await live.engine.count_tokens([ChatMessage("user", QUESTION)])
+    await live.engine.close()
+    await live.engine.close()

@@ -1,0 +1,86 @@
+"""The forecast of waits: what it says with known rates, and how well it does in the benchmark's scenarios."""
+
+import pytest
+
+from bench.scenarios import flood, heavy_crowd, quick_overload
+from inference.policy import Policy
+from inference.scheduler import Scheduler
+from tests.inference.asking import ask, start_all
+
+
+def steady(line, now, until, tokens_per_answer=100, answer_s=10.0):
+    """Serve one answer after the other at a steady rate, keeping the line filled."""
+    number = 0
+    while now < until:
+        line.add(ask(f"w{number}", f"w{number}"), now)
+        (started,) = start_all(line, now)
+        for _ in range(10):
+            now += answer_s / 10
+            line.produced(started, tokens_per_answer // 10, now)
+        line.finish(started, now)
+        number += 1
+    return now
+
+
+def test_nothing_is_foretold_before_anything_was_measured():
+    line = Scheduler(Policy(max_running=1, reserved_slots=0), 100_000)
+    line.add(ask("a", "a"), 0)
+    line.add(ask("b", "b"), 0)
+    line.pick(0)
+    assert [place.eta_s for place in line.line(0)] == [None]
+
+
+def test_with_steady_answers_the_n_th_waits_n_answers():
+    line = Scheduler(Policy(max_running=1, reserved_slots=0), 100_000)
+    now = steady(line, 0.0, 600.0)
+    for number in range(5):
+        line.add(ask(f"n{number}", f"n{number}", max_tokens=1_000), now)
+    line.pick(now)
+    line.prefilled("n0", 400, 0)
+    line.produced("n0", 1, now + 0.1)
+    waits = [place.eta_s for place in line.line(now + 0.1)]
+    assert waits == pytest.approx([10, 20, 30, 40], rel=0.15)
+
+
+def test_the_wait_shrinks_as_the_answer_before_proceeds():
+    line = Scheduler(Policy(max_running=1, reserved_slots=0), 100_000)
+    now = steady(line, 0.0, 600.0)
+    line.add(ask("runs", "r", max_tokens=1_000), now)
+    start_all(line, now)
+    line.add(ask("waits", "w"), now)
+    foretold = []
+    for _ in range(5):
+        now += 1.0
+        line.produced("runs", 10, now)
+        foretold.append(line.line(now)[0].eta_s)
+    assert foretold == sorted(foretold, reverse=True)
+    assert foretold[-1] == pytest.approx(5, abs=1.5)
+
+
+def test_a_quick_request_may_expect_a_reserved_slot():
+    line = Scheduler(Policy(max_running=1, reserved_slots=1), 100_000)
+    now = steady(line, 0.0, 600.0)
+    line.add(ask("runs", "r", max_tokens=1_000), now)
+    start_all(line, now)
+    line.produced("runs", 1, now + 0.1)
+    line.add(ask("normal", "n"), now)
+    line.add(ask("quick", "q", "quick"), now)
+    waits = {place.generation: place.eta_s for place in line.line(now + 0.1)}
+    assert waits["quick"] < 1 < waits["normal"]
+
+
+def check(forecast):
+    assert forecast["waits"] > 100
+    assert forecast["median_relative_error"] <= 0.30
+
+
+def test_the_median_error_of_long_waits_is_at_most_30_percent():
+    check(heavy_crowd(until_s=400, only=("ours",))["ours"]["forecast"])
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_same_in_every_scenario_that_has_long_waits(seed):
+    check(heavy_crowd(seed=seed, only=("ours",))["ours"]["forecast"])
+    check(flood(seed=seed, max_running=62, only=("ours",))["ours"]["forecast"])
+    check(quick_overload(seed=seed, only=("ours",))["ours"]["forecast"])

@@ -1,0 +1,80 @@
+"""The policy's settings: checked when built, the bad value named."""
+
+from pathlib import Path
+
+import pytest
+
+from inference.policy import ENV_PREFIX, FIELD_TYPES, Policy, PolicyError
+
+
+def test_the_defaults_are_the_reference():
+    policy = Policy()
+    assert policy.slots == 128
+    assert (policy.quick_deadline_s, policy.normal_deadline_s, policy.heavy_deadline_s) == (1, 10, 60)
+    assert (policy.first_token_s("quick"), policy.first_token_s("heavy")) == (30, 1_800)
+
+
+def test_the_environment_sets_any_field():
+    policy = Policy.from_env(
+        {"CHATSITE_QUICK_DEADLINE_S": "2.5", "CHATSITE_MAX_RUNNING": "30", "CHATSITE_OTHER": "x"}
+    )
+    assert policy.quick_deadline_s == 2.5
+    assert policy.max_running == 30
+
+
+def test_the_environment_beats_the_defaults_handed_in():
+    assert Policy.from_env({"CHATSITE_MAX_RUNNING": "8"}, max_running=32).max_running == 8
+    assert Policy.from_env({}, max_running=32).max_running == 32
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CHATSITE_QUICK_DEADLINE_S", "soon"),
+        ("CHATSITE_QUICK_DEADLINE_S", "-1"),
+        ("CHATSITE_STALL_TIMEOUT_S", "inf"),
+        ("CHATSITE_STALL_TIMEOUT_S", "nan"),
+        ("CHATSITE_MAX_RUNNING", "0"),
+        ("CHATSITE_MAX_RUNNING", "1.5"),
+        ("CHATSITE_KV_BUDGET", "1.1"),
+    ],
+)
+def test_a_bad_variable_is_named_with_its_value(variable, value):
+    with pytest.raises(PolicyError, match=f"{variable}='{value}'"):
+        Policy.from_env({variable: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("quick_deadline_s", 0.0), ("max_running", -1), ("heavy_share", 0.0), ("queue_user", "many")],
+)
+def test_a_bad_field_is_named_with_its_value(field, value):
+    with pytest.raises(PolicyError, match=f"{field}={value!r}"):
+        Policy(**{field: value})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"heavy_uncached_tokens": 100},
+        {"quick_deadline_s": 20.0},
+        {"normal_deadline_s": 90.0},
+        {"reserved_kv_budget": 0.5},
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(fields):
+    with pytest.raises(PolicyError, match=next(iter(fields))):
+        Policy(**fields)
+
+
+def test_it_fits_itself_to_a_smaller_engine():
+    fitted = Policy().fitted(32)
+    assert (fitted.max_running, fitted.reserved_slots, fitted.slots) == (30, 2, 32)
+    assert Policy().fitted(1).slots == 1
+    assert Policy(max_running=8).fitted(32).max_running == 8
+
+
+def test_every_setting_is_documented():
+    text = (Path(__file__).parents[2] / "docs/scheduling.md").read_text(encoding="utf-8")
+    missing = [name for name in FIELD_TYPES if f"`{ENV_PREFIX}{name.upper()}`" not in text]
+    assert missing == []
