@@ -8,7 +8,7 @@ from django.urls import include, path, re_path
 from django.views.i18n import set_language
 
 from chatsite import health
-from chatsite.openai_api import chat, endpoint, key_usage, model_list
+from chatsite.openai_api import chat, completions, endpoint, key_usage, model_list, openapi
 from chatsite.page import conversations, keys, shell
 
 # Django's own sign-in form would bypass the second factor.
@@ -27,7 +27,9 @@ urlpatterns = [
     path("v1/models", model_list.models),
     path("v1/models/<path:id>", model_list.model),
     path("v1/chat/completions", chat.chat_completions),
+    path("v1/completions", completions.completions),
     path("v1/usage", key_usage.usage),
+    path("v1/openapi.json", openapi.openapi),
     re_path(r"^v1/", endpoint.unknown),
     path("language", set_language, name="set_language"),
     path("healthz", health.healthz),

@@ -45,6 +45,7 @@ class Message(models.Model):
 
     class Role(models.TextChoices):
         SYSTEM = "system"
+        RAW = "raw"
         USER = "user"
         ASSISTANT = "assistant"
 

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from chatsite.openai_api.errors import ApiError
-from chatsite.openai_api.schemas import ChatRequest, ChatTurn, CompletionRequest
+from chatsite.openai_api.schemas import (
+    ChatRequest,
+    ChatTurn,
+    CompletionRequest,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    ResponseFormat,
+)
 from inference.request import ChatMessage, Sampling
+
+BATCH_HEADER = "X-Chatsite-Batch"
+"""`1`: nobody sits in front of this request. For programs that cannot send the field `priority`."""
 
 TEMPERATURE, TOP_P = 1.0, 1.0
 """OpenAI's defaults."""
@@ -26,14 +38,26 @@ def _text(turn: ChatTurn) -> str:
     return "".join(part.text for part in turn.content or ())
 
 
-def chat_sampling(asked: ChatRequest) -> Sampling:
-    """Raises ApiError for what this server does not do."""
+def chat_sampling(asked: ChatRequest, *, structured: bool) -> Sampling:
+    """`structured`: the engine can hold answers to a schema. Raises ApiError for what is not done here."""
     _only_one(asked.n)
     _refuse("logprobs", asked.logprobs or asked.top_logprobs)
     _refuse("tools", asked.tools)
     _refuse("tool_choice", asked.tool_choice not in (None, "none", "auto"))
-    _refuse("response_format", asked.response_format not in (None, {"type": "text"}))
-    return _sampling(asked, asked.max_completion_tokens or asked.max_tokens)
+    schema = _json_schema(asked.response_format)
+    _refuse("response_format", schema is not None and not structured)
+    sampling = _sampling(asked, asked.max_completion_tokens or asked.max_tokens)
+    return msgspec.structs.replace(sampling, json_schema=schema)
+
+
+def _json_schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
+    match wanted:
+        case JsonObjectFormat():
+            return {"type": "object"}
+        case JsonSchemaFormat(schema):
+            return schema.schema
+        case _:
+            return None
 
 
 def completion_sampling(asked: CompletionRequest) -> Sampling:
@@ -43,6 +67,7 @@ def completion_sampling(asked: CompletionRequest) -> Sampling:
     _refuse("echo", asked.echo)
     _refuse("logprobs", asked.logprobs is not None)
     _refuse("suffix", asked.suffix)
+    _refuse("repetition_penalty", asked.repetition_penalty not in (None, 1.0))
     return _sampling(asked, asked.max_tokens or DEFAULT_COMPLETION_TOKENS)
 
 

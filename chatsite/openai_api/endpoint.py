@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from chatsite.openai_api.auth import authenticate
 from chatsite.openai_api.errors import ApiError, from_refusal
 
 T = TypeVar("T")
-View = Callable[..., Awaitable[HttpResponseBase]]
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes: a full context of 262,144 tokens, with room for the escapes of JSON."""

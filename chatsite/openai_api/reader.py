@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from uuid import UUID
 
@@ -33,7 +33,7 @@ class Reader:
         self._reasoning_chars = 0
         self.finished: Finished | None = None
 
-    async def news(self) -> AsyncIterator[Delta]:
+    async def news(self) -> AsyncGenerator[Delta, None]:
         """Everything the answer gains, in order, until its end."""
         while self.finished is None:
             try:
@@ -44,10 +44,10 @@ class Reader:
                 await asyncio.sleep(GAP_RETRY_S)
             if self.finished is None:
                 job = await read(access_generation, self._user_id, self._generation)
-                if delta := self._recorded(job):
-                    yield delta
+                if recorded := self._recorded(job):
+                    yield recorded
 
-    async def _from_log(self) -> AsyncIterator[Delta]:
+    async def _from_log(self) -> AsyncGenerator[Delta, None]:
         """What the log has, until the end or a silence. Raises GapError."""
         batches = stream_log().follow(str(self._generation), self._after)
         try:
@@ -70,7 +70,7 @@ class Reader:
         except (TimeoutError, StopAsyncIteration):
             return
         finally:
-            await batches.aclose()  # type: ignore[attr-defined]
+            await batches.aclose()
 
     def _recorded(self, job: Generation) -> Delta | None:
         """What the row has beyond the cursor, and its end."""

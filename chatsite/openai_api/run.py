@@ -7,7 +7,7 @@ by: however that ends - answered, disconnected, broken - what has not ended by t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID, uuid4
@@ -51,13 +51,13 @@ class Run:
         self.generation = generation
         self.rate = rate
         self.reader = Reader(key.owner_id, generation)
-        self.news: AsyncIterator[Delta] = self.reader.news()
+        self.news: AsyncGenerator[Delta, None] = self.reader.news()
         self._first: asyncio.Future[Delta | None] | None = None
 
     async def first(self, within_s: float) -> asyncio.Future[Delta | None]:
         """The first news, perhaps still to come after `within_s`. Its None says that all has ended."""
         if self._first is None:
-            self._first = asyncio.ensure_future(anext(self.news, None))  # type: ignore[arg-type]
+            self._first = asyncio.ensure_future(anext(self.news, None))
         await asyncio.wait({self._first}, timeout=within_s)
         return self._first
 

@@ -64,6 +64,32 @@ class StreamOptions(In, frozen=True):
     include_obfuscation: bool = False
 
 
+class TextFormat(In, frozen=True, tag_field="type", tag="text"):
+    """Plain text, as without."""
+
+
+class JsonObjectFormat(In, frozen=True, tag_field="type", tag="json_object"):
+    """Any JSON object."""
+
+
+class JsonSchema(In, frozen=True):
+    """A schema under a name. It is always held to: `strict` changes nothing."""
+
+    name: Text
+    schema: dict[str, Any]
+    description: Text | None = None
+    strict: bool | None = None
+
+
+class JsonSchemaFormat(In, frozen=True, tag_field="type", tag="json_schema"):
+    """JSON that fits the schema."""
+
+    json_schema: JsonSchema
+
+
+ResponseFormat = TextFormat | JsonObjectFormat | JsonSchemaFormat
+
+
 class ChatRequest(In, frozen=True):
     """`POST /v1/chat/completions`. `priority` above 0 or `service_tier` flex: may wait. Nothing hastens it.
 
@@ -86,7 +112,7 @@ class ChatRequest(In, frozen=True):
     logprobs: bool | None = None
     top_logprobs: int | None = None
     logit_bias: dict[str, float] | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     tools: list[Any] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
@@ -123,6 +149,7 @@ class CompletionRequest(In, frozen=True):
     logprobs: int | None = None
     logit_bias: dict[str, float] | None = None
     suffix: Text | None = None
+    repetition_penalty: float | None = None
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     service_tier: Literal["auto", "default", "flex"] | None = None
     user: Text | None = None

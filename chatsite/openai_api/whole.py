@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatsite.openai_api.errors import from_ending
 from chatsite.openai_api.run import Run
-from chatsite.openai_api.schemas import CompletionUsage, PromptDetails
+from chatsite.openai_api.schemas import CompletionUsage, FinishReason, PromptDetails
 from inference.request import Usage
 from inference.stream_log.base import Finished
 
@@ -20,6 +20,12 @@ async def read_whole(run: Run) -> tuple[str, str, Finished]:
     if error := from_ending(finished):
         raise error
     return "".join(texts), "".join(reasonings), finished
+
+
+def reason_of(finished: Finished) -> FinishReason:
+    """Of an answer that ended well; everything else has become an error before."""
+    assert finished.finish_reason in ("stop", "length")
+    return finished.finish_reason
 
 
 def usage_of(usage: Usage) -> CompletionUsage:

@@ -19,7 +19,7 @@ from chatsite.page.conversations import user_id
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
-    """`expires_at` with its time zone; left out: never. `token_budget`: of its own, inside the owner's quota."""
+    """`expires_at` with its time zone; left out: never. `token_budget`: inside the owner's quota."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     scopes: list[str]

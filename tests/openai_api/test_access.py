@@ -1,4 +1,4 @@
-"""Who a key lets in, and to what: owner, teammate, outsider; expired, revoked, wrong scope, closed account."""
+"""Who a key lets in: owner, teammate, outsider; expired, revoked, closed account. What it may use."""
 
 from __future__ import annotations
 

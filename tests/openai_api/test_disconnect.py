@@ -1,4 +1,4 @@
-"""A program that goes away: its generation ends with its connection, within an engine step, and so do fifty."""
+"""A program that goes away: its generation ends with its connection; so do fifty."""
 
 from __future__ import annotations
 

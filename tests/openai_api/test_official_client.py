@@ -81,11 +81,17 @@ async def test_the_asynchronous_client(asynchronous: AsyncOpenAI, model: str) ->
 
 def test_a_conversation_may_be_sent_as_it_came(client: OpenAI, model: str) -> None:
     turns = [
-        {"role": "developer", "content": [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}]},
+        {
+            "role": "developer",
+            "content": [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}],
+        },
         *HELLO,
     ]
     answer = client.chat.completions.create(model=model, messages=turns, max_tokens=4)
-    turns += [answer.choices[0].message.model_dump(), {"role": "user", "content": "And at night?", "name": "a"}]
+    turns += [
+        answer.choices[0].message.model_dump(),
+        {"role": "user", "content": "And at night?", "name": "a"},
+    ]
     assert client.chat.completions.create(model=model, messages=turns, max_tokens=4).choices
 
 
@@ -127,7 +133,9 @@ def test_what_cannot_be_done_is_a_clear_400(client: OpenAI, model: str, field: s
 
 
 def test_an_unknown_field_is_named(client: OpenAI, model: str) -> None:
-    with pytest.raises(openai.BadRequestError, match="Unrecognized request argument supplied: magic") as error:
+    with pytest.raises(
+        openai.BadRequestError, match="Unrecognized request argument supplied: magic"
+    ) as error:
         client.chat.completions.create(model=model, messages=HELLO, extra_body={"magic": 1})
     assert error.value.param == "magic"
 
@@ -168,11 +176,15 @@ def test_the_rate_limit_is_told_before_and_after(client: OpenAI, model: str) -> 
     assert raw.headers["x-ratelimit-limit-requests"] == "300"
     assert raw.headers["x-ratelimit-remaining-requests"] == "299"
     assert raw.headers["x-ratelimit-reset-requests"].endswith("s")
-    with pytest.raises(openai.RateLimitError) as error:
-        for _ in range(30):
+    refused = []
+    for _ in range(12):
+        try:
             client.chat.completions.create(model=model, messages=HELLO, max_tokens=1)
-    assert error.value.code == "rate_limit_exceeded"
-    assert int(error.value.response.headers["retry-after"]) >= 1
+        except openai.RateLimitError as error:
+            refused.append(error)
+    assert refused, "twelve questions at once are more than five a second"
+    assert refused[0].code == "rate_limit_exceeded"
+    assert int(refused[0].response.headers["retry-after"]) >= 1
 
 
 def test_the_client_waits_and_comes_through(client: OpenAI, model: str) -> None:

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='message',
             name='role',
-            field=models.CharField(choices=[('system', 'System'), ('user', 'User'), ('assistant', 'Assistant')], max_length=9),
+            field=models.CharField(choices=[('system', 'System'), ('raw', 'Raw'), ('user', 'User'), ('assistant', 'Assistant')], max_length=9),
         ),
         migrations.AddIndex(
             model_name='conversation',
