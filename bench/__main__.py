@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 
 from bench.results import BenchmarkError, write
@@ -23,6 +24,8 @@ def main() -> int:
                         help="; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items()))  # fmt: skip
     parser.add_argument("--full", action="store_true", help="the long form")
     options = parser.parse_args()
+    # An end asked for from outside goes the way of Ctrl-C, so that no site is left running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = list(BENCHMARKS) if "all" in options.names else options.names
     failed = []
     for name in names:

@@ -122,8 +122,8 @@ class Simulation:
     def run(self, until_s: float) -> list[Trace]:
         """Everything that was asked before `until_s`, followed no further than that."""
         while self._now < until_s:
-            self._admit()
             self._look()
+            self._admit()
             if not self._prefilling and not self._decoding:
                 if not self._arrivals:
                     break

@@ -19,11 +19,9 @@ def stream_log() -> StreamLog:
     """The stream log that this process reads, and writes if it owns the queue."""
     if not settings.REDIS_URL:
         return MemoryStreamLog()
-    from redis.asyncio import Redis
-
     from inference.stream_log.redis import RedisStreamLog
 
-    return RedisStreamLog(Redis.from_url(settings.REDIS_URL))
+    return RedisStreamLog(settings.REDIS_URL)
 
 
 @cache

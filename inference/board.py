@@ -18,7 +18,10 @@ EngineState = Literal["starting", "ready", "restarting", "failed", "paused", "dr
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
-    """`at` is wall-clock seconds; `progress` 0..1 while starting, where known."""
+    """`at` is wall-clock seconds; `progress` 0..1 while starting, where known.
+
+    `retry_after_s` is None while newcomers are taken; else they are refused, and may try again then.
+    """
 
     at: float
     state: EngineState

@@ -57,8 +57,8 @@ class Counters:
 
     def charge(self, user: str, cost: float) -> None:
         """Add a cost in counter units (tokens × their price ÷ weight); a negative one is a correction."""
-        value = max(0.0, self.of(user) + cost)
-        self._value[user] = value
+        value = self._value.get(user, self._floor) + cost
+        self._value[user] = value if value > 0.0 else 0.0
         if cost < 0 and user in self._waiting:
             self._push_lowest(user)
 

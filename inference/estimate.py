@@ -32,18 +32,18 @@ LARGEST_CORRECTION = math.log(4.0)
 class Estimate:
     """Forecasts for everybody in line. None while no rate has been measured yet."""
 
-    def __init__(self, policy: Policy, running: Running, lengths: OutputLengths, decoded: TokenRate) -> None:
+    def __init__(self, policy: Policy, running: Running, lengths: OutputLengths, rate: TokenRate) -> None:
         self._policy = policy
         self._running = running
         self._lengths = lengths
-        self._decoded = decoded
+        self._rate = rate
         self._prefill_s: dict[RequestClass, float] = dict.fromkeys(CLASSES, 0.0)
         self._correction: dict[RequestClass, float] = dict.fromkeys(CLASSES, 0.0)
         self._told: dict[str, tuple[float, float]] = {}
 
     def waits_s(self, line: Sequence[Waiting], now: float) -> list[float | None]:
         """Seconds until each request of the line starts, in the order of the line."""
-        rate = self._decoded.per_s()
+        rate = self._rate.output_per_s()
         if not rate or not self._running.runs:
             return [None] * len(line)
         stream_rate = rate / len(self._running.runs)

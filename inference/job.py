@@ -86,7 +86,7 @@ class Job:
 
     @property
     def snapshot(self) -> Snapshot:
-        return Snapshot(seq=self.seq, text=self.text, reasoning=self.reasoning)
+        return Snapshot(self.seq, self.text, self.reasoning, self.completion_tokens)
 
     def engine_request(self, priority: int) -> EngineRequest:
         request = self.request
@@ -114,7 +114,7 @@ class Job:
         self._text.append(output.text)
         if output.reasoning:
             self._reasoning.append(output.reasoning)
-        return Delta(seq=self.seq, text=output.text, reasoning=output.reasoning)
+        return Delta(self.seq, output.text, output.reasoning, self.completion_tokens)
 
     def end(self, status: Status, finish_reason: FinishReason, message: str, now: float) -> Outcome:
         """Fix the outcome: from here on nothing is added."""

@@ -144,5 +144,6 @@ class Lane:
             (self._capped if self.capped(user, head) else self._under).append(entry)
             if not running:
                 self._starved.append((head.enqueued, head.seq, user))
-        for heap in (self._under, self._capped, self._starved):
-            heapq.heapify(heap)
+        heapq.heapify(self._under)
+        heapq.heapify(self._capped)
+        heapq.heapify(self._starved)

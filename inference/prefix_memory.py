@@ -34,6 +34,10 @@ class PrefixMemory:
         self._turns: OrderedDict[str, _Turn] = OrderedDict()
         self._trust = 1.0
 
+    def fit(self, kv_tokens: int) -> None:
+        """A new size of the cache, from now on."""
+        self._capacity = kv_tokens
+
     def expected(self, request: Request) -> int:
         """Prompt tokens of this request that are expected in the cache; the last one never is."""
         shared = min(self._shared(request), request.prompt_tokens - 1)

@@ -8,7 +8,7 @@ neutralised contents, the model's own chat template under the conventions of tra
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from inference.control_tokens import AddedToken, Neutraliser, control_tokens
+from inference.model_store.locate import model_directory
 from inference.request import ChatMessage, raw_prompt
 
 SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -88,6 +89,12 @@ class EstimateCounter:
 
     def count(self, messages: Sequence[ChatMessage]) -> int:
         return TURN_TOKENS + sum(TURN_TOKENS + _estimate(message.content) for message in messages)
+
+
+def prompt_counter(environment: Mapping[str, str], data_dir: Path) -> PromptCounter:
+    """The model's own counter where its files are on this machine by now, else the estimate."""
+    directory = model_directory(environment, data_dir)
+    return EstimateCounter() if directory is None else TokenizerCounter(directory)
 
 
 def _estimate(text: str) -> int:

@@ -88,8 +88,8 @@ async def _last_words(stream_log: StreamLog, job: Generation) -> tuple[str, str,
     for event in events:
         match event:
             case Delta():
-                text, reasoning, seq = text + event.text, reasoning + event.reasoning, event.seq
-                tokens += event.tokens
+                text, reasoning = text + event.text, reasoning + event.reasoning
+                seq, tokens = event.seq, event.tokens
             case Snapshot():
                 text, reasoning, seq, tokens = event.text, event.reasoning, event.seq, event.tokens
     return text, reasoning, seq, tokens

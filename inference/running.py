@@ -48,6 +48,11 @@ class Running:
         self._kv_reserved_budget = int(kv_tokens * policy.reserved_kv_budget)
         self._lengths = lengths
 
+    def fit(self, kv_tokens: int) -> None:
+        """A new size of the KV cache, from now on."""
+        self.kv_budget = int(kv_tokens * self.policy.kv_budget)
+        self._kv_reserved_budget = int(kv_tokens * self.policy.reserved_kv_budget)
+
     @property
     def general_runs(self) -> int:
         return len(self.runs) - self.reserved_runs
@@ -125,7 +130,8 @@ class Running:
         """New tokens: the promise grows when they exceed it, and a long quick answer becomes general."""
         run.produced += tokens
         run.progressed = now
-        self._grow(run)
+        if run.prompt_tokens + run.produced > run.kv_tokens:
+            self._grow(run)
         if run.reserved and run.produced >= self.policy.reserved_output_tokens:
             self._hold(run, -1)
             run.reserved = False

@@ -52,9 +52,8 @@ class Scheduler:
         self._running = Running(policy, kv_tokens, self._lengths)
         self._order = make_order(policy, self._running, self.counters)
         self._prefixes = PrefixMemory(kv_tokens)
-        self._decoded = TokenRate()
-        self._worked = TokenRate()
-        self._estimate = Estimate(policy, self._running, self._lengths, self._decoded)
+        self._rate = TokenRate()
+        self._estimate = Estimate(policy, self._running, self._lengths, self._rate)
         self._clock = ServiceClock()
         self._seq = 0
 
@@ -116,13 +115,13 @@ class Scheduler:
         if run is None or new_tokens <= 0:
             return
         request = run.waiting.request
-        self.counters.charge(request.user, self.policy.output_cost * new_tokens / request.weight)
+        prompt = 0
         if not run.produced:
             self._estimate.first_token(run, now)
-            self._worked.add(run.waiting.uncached_tokens, now)
+            prompt = run.waiting.uncached_tokens
+        self.counters.charge(request.user, self.policy.output_cost * new_tokens / request.weight)
         self._running.add_output(run, new_tokens, now)
-        self._decoded.add(new_tokens, now)
-        self._worked.add(new_tokens, now)
+        self._rate.add(new_tokens, prompt, now)
 
     def finish(self, generation: str, now: float, *, complete: bool = True) -> None:
         """The request is over, waiting or running; unknown generations are ignored.
@@ -158,6 +157,12 @@ class Scheduler:
         if cache_lost:
             self._prefixes.forget_all()
 
+    def fit(self, kv_tokens: int) -> None:
+        """An engine has started, and this is the size of its KV cache. Running promises are kept."""
+        self._kv_tokens = kv_tokens
+        self._running.fit(kv_tokens)
+        self._prefixes.fit(kv_tokens)
+
     def line(self, now: float) -> list[Place]:
         """Everybody who waits, in the expected order of service."""
         line = self._order.line(now)
@@ -192,12 +197,12 @@ class Scheduler:
             reserved=running.reserved_runs,
             slots=self.policy.slots,
             queued_tokens=self._queued_tokens(),
-            tokens_per_s=self._decoded.per_s() or 0.0,
+            tokens_per_s=self._rate.output_per_s() or 0.0,
         )
 
     def retry_after_s(self, now: float) -> float:
         """When a refused request is worth trying again: the tokens in line ÷ the measured rate."""
-        rate = self._worked.per_s()
+        rate = self._rate.work_per_s()
         if not rate:
             return UNKNOWN_RETRY_S
         return min(LONGEST_RETRY_S, max(1.0, self._queued_tokens() / rate))
@@ -249,8 +254,7 @@ class Scheduler:
         if user not in self._waiting.of_user and user not in self._running.of_user:
             self.counters.retire(user)
         if not self._running.runs:
-            self._decoded.idle()
-            self._worked.idle()
+            self._rate.idle()
 
     def _conclude(self, run: Run, complete: bool) -> None:
         if complete and run.produced:

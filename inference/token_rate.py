@@ -13,23 +13,34 @@ class TokenRate:
 
     def __init__(self, memory_s: float = MEMORY_S) -> None:
         self._memory_s = memory_s
-        self._tokens = 0.0
+        self._output = 0.0
+        self._prompt = 0.0
         self._seconds = 0.0
         self._at: float | None = None
 
-    def add(self, tokens: int, now: float) -> None:
-        """So many tokens were computed by `now`, in busy time since the last call."""
-        if self._at is not None and now > self._at:
-            fade = math.exp((self._at - now) / self._memory_s)
-            self._tokens *= fade
-            self._seconds = self._seconds * fade + now - self._at
-        self._at = now
-        self._tokens += tokens
+    def add(self, output: int, prompt: int, now: float) -> None:
+        """So many tokens were made and so many of prompts computed, in busy time since the last call."""
+        if now != self._at:
+            self._fade(now)
+        self._output += output
+        self._prompt += prompt
 
     def idle(self) -> None:
         """Nothing runs: time until the next tokens says nothing about the engine."""
         self._at = None
 
-    def per_s(self) -> float | None:
-        """None until a second of work was seen."""
-        return self._tokens / self._seconds if self._seconds >= 1.0 else None
+    def output_per_s(self) -> float | None:
+        """Output tokens per second; None until a second of work was seen."""
+        return self._output / self._seconds if self._seconds >= 1.0 else None
+
+    def work_per_s(self) -> float | None:
+        """Output and prompt tokens per second; None until a second of work was seen."""
+        return (self._output + self._prompt) / self._seconds if self._seconds >= 1.0 else None
+
+    def _fade(self, now: float) -> None:
+        if self._at is not None:
+            fade = math.exp((self._at - now) / self._memory_s)
+            self._output *= fade
+            self._prompt *= fade
+            self._seconds = self._seconds * fade + now - self._at
+        self._at = now

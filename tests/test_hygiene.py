@@ -32,19 +32,15 @@ def named(pattern: re.Pattern[str]) -> set[str]:
 
 
 def metrics() -> set[str]:
-    """Names given to the constructors of prometheus-client."""
-    calls = (
-        node
-        for path in CODE
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.Call)
-        and (getattr(node.func, "id", "") or getattr(node.func, "attr", "")) in METRIC_TYPES
-    )
-    firsts = (call.args[0] for call in calls if call.args)
-    return {
-        first.value for first in firsts
-        if isinstance(first, ast.Constant) and METRIC.fullmatch(str(first.value))
-    }  # fmt: skip
+    """Names given to the constructors of prometheus-client, as they are scraped."""
+    found = set()
+    for call in (node for path in CODE for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)):
+        kind = getattr(call.func, "id", "") or getattr(call.func, "attr", "")
+        first = call.args[0] if call.args else None
+        if kind in METRIC_TYPES and isinstance(first, ast.Constant) and METRIC.fullmatch(str(first.value)):
+            total = kind.startswith("Counter") and not str(first.value).endswith("_total")
+            found.add(f"{first.value}_total" if total else str(first.value))
+    return found
 
 
 @pytest.mark.parametrize("path", tracked(".py", ".js", ".css"), ids=lambda path: str(path.relative_to(ROOT)))

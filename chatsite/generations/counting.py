@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cache
 
 from django.conf import settings
 
-from inference.prompt import PromptCounter, counter_from_env
+from chatsite.errors import Refusal
+from inference.prompt import EstimateCounter, PromptCounter, PromptRefusedError, prompt_counter
 from inference.request import ChatMessage
 
 
-@cache
-def _counter() -> PromptCounter:
-    return counter_from_env(os.environ, settings.DATA_DIR)
+class _Counting:
+    """Looks for the tokenizer until it is there: a first run prepares the model while people may ask already."""
+
+    def __init__(self) -> None:
+        self._counter: PromptCounter = EstimateCounter()
+
+    def count(self, messages: Sequence[ChatMessage]) -> int:
+        if isinstance(self._counter, EstimateCounter):
+            self._counter = prompt_counter(os.environ, settings.DATA_DIR)
+        return self._counter.count(messages)
+
+
+_counting = _Counting()
 
 
 def count_prompt(messages: Sequence[ChatMessage]) -> int:
-    """Tokens of the rendered prompt. Exact where the tokenizer is on this machine, else an estimate."""
-    return _counter().count(messages)
+    """Tokens of the rendered prompt. Exact where the tokenizer is on this machine, else an estimate.
+
+    Raises Refusal `forbidden_text` where the model's chat template refuses the messages.
+    """
+    try:
+        return _counting.count(messages)
+    except PromptRefusedError as error:
+        raise Refusal("forbidden_text", str(error)) from error

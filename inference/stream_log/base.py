@@ -17,11 +17,12 @@ from inference.request import FinishReason, Usage
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True):
-    """What one step added to an answer."""
+    """What one step added to an answer. `tokens` is how many the answer has with it."""
 
     seq: int
     text: str
     reasoning: str = ""
+    tokens: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):
@@ -30,6 +31,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):
     seq: int
     text: str
     reasoning: str = ""
+    tokens: int = 0
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished", omit_defaults=True):

@@ -34,4 +34,5 @@ def _join(run: list[Delta]) -> Delta:
         seq=run[-1].seq,
         text="".join(delta.text for delta in run),
         reasoning="".join(delta.reasoning for delta in run),
+        tokens=run[-1].tokens,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -70,13 +70,18 @@ def _step(items: Iterable[tuple[str, Event | Notice]]) -> bytes:
 
 
 class _Follower:
-    """What was published for one reader since it looked. `stale`: it must look at the stream itself."""
+    """What was published for one reader since it looked.
 
-    __slots__ = ("pending", "stale", "wake")
+    `stale`: it must look at the stream itself. `doubtful`: the subscription was renewed under it, so that a
+    stream that is not there may have been written, ended and lost in between.
+    """
+
+    __slots__ = ("doubtful", "pending", "stale", "wake")
 
     def __init__(self) -> None:
         self.pending: list[Event | Notice] = []
         self.stale = True
+        self.doubtful = False
         self.wake = asyncio.Event()
 
     def push(self, item: Event | Notice) -> None:
@@ -126,8 +131,9 @@ class RedisStreamLog(StreamLog):
         self._listener: asyncio.Task[None] | None = None
         self._closed = False
 
-    def __len__(self) -> int:
-        """Streams followed in this process."""
+    @property
+    def streams(self) -> int:
+        """Streams followed in this process: a figure for metrics and leak tests."""
         return len(self._followers)
 
     def stream_key(self, generation: str) -> str:
@@ -164,7 +170,7 @@ class RedisStreamLog(StreamLog):
         except RedisError as error:
             raise GapError(f"the stream log is away: {error}") from None
 
-    async def follow(self, generation: str, after: int) -> AsyncIterator[list[Event | Notice]]:
+    async def follow(self, generation: str, after: int) -> AsyncGenerator[list[Event | Notice], None]:
         follower = _Follower()
         self._followers.setdefault(generation, []).append(follower)
         self._listen()
@@ -212,14 +218,16 @@ class RedisStreamLog(StreamLog):
                 return [], True
             follower.stale = False
             try:
-                events, notice, ended = await self._held(generation, after)
+                events, notice, ended = await self._held(generation, after, doubtful=follower.doubtful)
             except RedisError:
                 follower.look()
                 await backoff.sleep()
                 continue
             return [*([notice] if notice else []), *events], ended
 
-    async def _held(self, generation: str, after: int) -> tuple[list[Event], Notice | None, bool]:
+    async def _held(
+        self, generation: str, after: int, *, doubtful: bool = False
+    ) -> tuple[list[Event], Notice | None, bool]:
         """Events after the cursor, the latest notice, and whether the stream has ended. Raises GapError."""
         key = self.stream_key(generation)
         async with self.client.pipeline(transaction=False) as pipe:
@@ -227,7 +235,7 @@ class RedisStreamLog(StreamLog):
             pipe.xrevrange(key, count=1)
             pipe.get(f"{self._prefix}:notice:{generation}")
             entries, tail, notice = await pipe.execute()
-        if not tail and after > 0:
+        if not tail and (after > 0 or doubtful):
             raise GapError(f"nothing is held of {generation}, the cursor is at {after}")
         events: list[Event] = [
             _decode.decode(payload) for _, fields in entries for payload in fields.values()
@@ -264,6 +272,7 @@ class RedisStreamLog(StreamLog):
         self._subscribed.set()
         for followers in self._followers.values():
             for follower in followers:
+                follower.doubtful = not follower.stale
                 follower.look()
 
     def _deliver(self, step: bytes) -> None:

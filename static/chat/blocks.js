@@ -54,7 +54,7 @@ export class BlockStream {
   mayCloseCode() {
     const { open, rest } = this;
     if (open?.kind !== "code") return !open && /^ {0,3}(`{1,2}|~{1,2})$/.test(rest);
-    return open.fence.startsWith(rest.trim()) && /^ {0,3}[`~]+$/.test(rest);
+    return rest.trim().length < open.fence.length && open.fence.startsWith(rest.trim()) && /^ {0,3}[`~]+$/.test(rest);
   }
 
   line(line, partial = false) {

@@ -32,7 +32,7 @@ const ALLOWED = {
 
 const MATHS = {
   USE_PROFILES: { mathMl: true },
-  FORBID_ATTR: ["style", "href", "xlink:href"],
+  FORBID_ATTR: ["style", "href", "xlink:href", "id", "name", "src"],
   RETURN_DOM_FRAGMENT: true,
 };
 

@@ -41,6 +41,8 @@ FAST = {
     "RATE_LIMIT_PER_MINUTE": "10000",
 }
 
+LOG_TAIL = 6000
+
 ENDED = {"finished", "interrupted"}
 
 
@@ -88,7 +90,7 @@ def judge(site: sites.Site, streams: list[Stream]) -> None:
     rows = stored(site)
     transcript = made(site.transcript)
     for stream in streams:
-        assert stream.generation, f"refused or lost: {stream.failure}"
+        assert not stream.failure.startswith(("socket", "rejected", "error")), said(site, stream)
         row = rows[stream.generation]
         text = row["content"]
         assert row["status"] in ENDED, row
@@ -103,6 +105,10 @@ def judge(site: sites.Site, streams: list[Stream]) -> None:
             assert row["message"]
     unended = [row for row in rows.values() if row["status"] in ("queued", "running")]
     assert not unended
+
+
+def said(site: sites.Site, stream: Stream) -> str:
+    return f"{stream.failure}; the site said:\n{site.log.read_text()[-LOG_TAIL:]}"
 
 
 def stored(site: sites.Site) -> dict[str, dict[str, str]]:

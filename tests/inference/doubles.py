@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import ChainMap
 from dataclasses import dataclass
 
 from inference.breaker import Breaker
@@ -108,6 +109,8 @@ class Reader:
             except GapError:
                 row = self._rows.rows[self._generation]
                 self.text, self.seq = row.text, row.seq
+                if row.outcome is not None:
+                    self.end = row.outcome
                 await asyncio.sleep(0.01)
         return self
 
@@ -132,7 +135,6 @@ class Stage:
         self.timing = timing or Timing(step_s=0.002, max_running=64)
         self.engine_settings = EmulatedSettings(timing=self.timing, answer_tokens=answer_tokens)
         self.engines = []
-        self.transcript = {}
         self.rows = Rows(random.Random(seed))
         self.log = log or MemoryStreamLog()
         self.policy = policy or Policy()
@@ -149,9 +151,14 @@ class Stage:
 
     def build(self):
         engine = EmulatedEngine(self.engine_settings)
-        engine.transcript = self.transcript
+        engine.transcript = {}
         self.engines.append(engine)
         return engine
+
+    @property
+    def transcript(self):
+        """What the engines say that they made; of a request that was started twice, the last start counts."""
+        return ChainMap(*(engine.transcript for engine in reversed(self.engines)))
 
     @property
     def engine(self):
@@ -200,8 +207,10 @@ class Stage:
 
     async def until(self, condition, timeout_s=5):
         async with asyncio.timeout(timeout_s):
-            while not condition():  # noqa: ASYNC110 - conditions of the outside, without an event
+            while not condition():
                 await asyncio.sleep(0.002)
+                if self.task.done():
+                    self.task.result()
 
     def held_seq(self, generation):
         """How far the generation has come in the log."""
@@ -213,5 +222,5 @@ class Stage:
         load = self.scheduler.load()
         assert sum(load.waiting.values()) == sum(load.running.values()) == 0
         assert not self.dispatcher.known
-        assert not self.dispatcher._in_engine
+        assert not self.dispatcher._life.in_engine
         assert not self.dispatcher._publisher._jobs

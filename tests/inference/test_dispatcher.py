@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from inference.breaker import Breaker
 from inference.engines.base import EngineDiedError, EngineStartError
 from inference.engines.timing import Timing
 from inference.errors import QueueFullError
@@ -146,6 +147,15 @@ async def test_a_request_that_cannot_fit_fails_with_the_reason():
         assert "1000" in reader.end.message
 
 
+async def test_the_line_learns_the_engines_size_when_it_has_started():
+    async with Stage(timing=Timing(step_s=0.002, max_running=4, kv_tokens=1000)) as stage:
+        stage.scheduler.fit(2**31)
+        await stage.until(lambda: stage.supervisor.ready)
+        await asyncio.sleep(0.05)
+        stage.ask("a", prompt_tokens=5000)
+        assert "1000" in (await stage.end("a")).end.message
+
+
 async def test_the_engines_refusal_reaches_the_person():
     async with Stage(timing=Timing(step_s=0.002, max_running=4, kv_tokens=1000)) as stage:
         stage.ask("a", content="字" * 3000, prompt_tokens=10)
@@ -206,7 +216,7 @@ async def test_deadlines_end_with_a_reason_and_keep_the_text(policy, freeze, wor
         assert stage.rows.rows["a"].status == "timed_out"
         assert reader.text == stage.rows.rows["a"].text
         stage.engine.thaw()
-        await stage.until(lambda: not stage.dispatcher._in_engine)
+        await stage.until(lambda: not stage.dispatcher._life.in_engine)
         stage.check_empty()
 
 
@@ -248,7 +258,7 @@ async def test_what_had_not_begun_is_put_back_in_line_once_then_fails():
     async with Stage(timing=timing) as stage:
         stage.ask("a", tokens=10)
         for _ in range(2):
-            await stage.until(lambda: "a" in stage.dispatcher._in_engine)
+            await stage.until(lambda: "a" in stage.dispatcher._life.in_engine)
             engine = stage.engine
             engine.die()
             await stage.until(lambda lost=engine: stage.engine is not lost or not stage.dispatcher.known)
@@ -280,6 +290,32 @@ class Broken:
 
     async def close(self):
         pass
+
+
+async def test_the_breaker_refuses_after_failures_then_lets_one_probe_through():
+    async with Stage(timing=Timing(step_s=0.005, first_token_s=0.1, max_running=8)) as stage:
+        stage.dispatcher._gate._breaker = Breaker(failures=2, open_s=0.4)
+        for n in range(2):
+            await stage.until(lambda n=n: len(stage.engines) == n + 1 and stage.supervisor.ready)
+            stage.engine.die()
+            await stage.until(lambda: not stage.supervisor.ready)
+        await stage.until(lambda: stage.supervisor.ready)
+        board = stage.dispatcher.board()
+        assert board.state == "failed"
+        assert 0 < board.retry_after_s <= 0.4
+        stage.ask("cancelled probe")
+        await stage.until(lambda: stage.dispatcher._life.in_engine)
+        stage.dispatcher.cancel("cancelled probe")
+        for n in range(4):
+            stage.ask(f"g{n}", tokens=2, user=f"user {n}")
+        await stage.until(lambda: "cancelled probe" not in stage.dispatcher._life.in_engine)
+        await stage.until(lambda: stage.dispatcher._life.in_engine)
+        await asyncio.sleep(0.05)
+        assert len(stage.dispatcher._life.in_engine) == 1
+        for n in range(4):
+            assert (await stage.end(f"g{n}")).end.finish_reason == "length"
+        assert stage.dispatcher.board().state == "ready"
+        assert stage.dispatcher.board().retry_after_s is None
 
 
 async def test_pause_holds_the_line_and_resume_serves_it():
@@ -331,8 +367,8 @@ class LosingLog(MemoryStreamLog):
 
     def forget(self):
         for stream in self._streams.values():
-            stream.events.clear()
-            stream.finished = False
+            if not stream.finished:
+                stream.events.clear()
 
     async def append(self, events, *, epoch):
         if self.away:
@@ -405,5 +441,7 @@ async def test_chaos_ends_every_request_exactly_once(seed, monkeypatch):
             assert stage.transcript.get(generation, "").startswith(row.text)
             if row.status == "finished":
                 assert row.text == stage.transcript[generation]
-        await stage.until(lambda: not stage.dispatcher._in_engine and not stage.dispatcher._publisher._jobs)
+        await stage.until(
+            lambda: not stage.dispatcher._life.in_engine and not stage.dispatcher._publisher._jobs
+        )
         stage.check_empty()

@@ -265,7 +265,7 @@ async def test_a_cancelled_follower_leaves_nothing_behind(logs):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert len(logs.reader) == 0
+    assert logs.reader.streams == 0
 
 
 async def test_closing_wakes_every_reader(logs):

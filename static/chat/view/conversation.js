@@ -49,7 +49,7 @@ function Bar({ title }) {
     ${!sidebarOpen.value && html`
       <button type="button" class="icon-button" aria-label=${t("open_sidebar")} title=${`${t("open_sidebar")} (Ctrl B)`} onClick=${() => openSidebar(true)}><${Icon} name="panel-left" /></button>
       <button type="button" class="icon-button" aria-label=${t("new_chat")} title=${t("new_chat")} onClick=${() => open(null)}><${Icon} name="square-pen" /></button>`}
-    <h1>${title ?? ""}</h1>
+    ${title ? html`<h1 title=${title}>${title}</h1>` : html`<span class="no-title"></span>`}
     <${Model} />
   </header>`;
 }
@@ -91,7 +91,7 @@ function Welcome({ user }) {
   // A name that is only the beginning of the address is no name to greet anybody by.
   const name = user.email.startsWith(`${user.name}@`) ? "" : user.name.split(/\s/, 1)[0];
   return html`<div class="welcome">
-    <h2>${t(`good_${greeting(hour)}`, { name })}</h2>
+    <h1>${t(`good_${greeting(hour)}`, { name })}</h1>
     <p>${queueWords()}</p>
     <ul class="starters">${["summarise", "write", "explain"].map(
       (key) => html`<li key=${key}><button type="button" onClick=${() => begin(t(`starter_${key}_text`))}>
@@ -120,7 +120,7 @@ function Skeleton() {
 function Failed({ held }) {
   const missing = held.code === "not_found";
   return html`<div class="welcome">
-    <h2>${t(missing ? "missing_title" : "open_failed")}</h2>
+    <h1>${t(missing ? "missing_title" : "open_failed")}</h1>
     <p>${missing ? t("missing_text") : held.message || t("offline_short")}</p>
     <p>${missing
       ? html`<button type="button" class="button" onClick=${() => open(null)}>${t("new_chat")}</button>`

@@ -1,0 +1,141 @@
+"""The simulated engine does what its timing says, and the policy holds its promises on it."""
+
+import time
+
+import msgspec
+import pytest
+
+from bench.loads import ClosedLoop, OpenLoop, arrivals
+from bench.scenarios import flood, heavy_crowd, quick_overload, reference_mix
+from bench.simulation import CARD, CPU, EngineModel, LinearTiming, Simulation
+from bench.workload import draw, sized
+from inference.policy import Policy
+from inference.scheduler import Scheduler
+
+PLAIN = EngineModel(LinearTiming(0.01, 0.001, 0.0, 0.0), 100_000, 512, 512)
+
+
+def one(prompt_tokens, output_tokens, at_s=0.0, user="u-0"):
+    ask = sized(1, user, 0, 100, 100)
+    return msgspec.structs.replace(
+        ask, prompt_tokens=prompt_tokens, output_tokens=output_tokens, at_s=at_s, user=user
+    )
+
+
+def simulate(asks, engine=PLAIN, until_s=1_000.0, **settings):
+    simulation = Simulation(Scheduler(Policy(**settings), engine.kv_tokens), engine, [OpenLoop(asks)])
+    return simulation.run(until_s)
+
+
+def test_one_request_takes_its_prefill_and_its_steps():
+    (trace,) = simulate([one(100, 11, at_s=5.0)])
+    assert trace.ttft_s == pytest.approx(0.11)
+    assert trace.whole_s == pytest.approx(0.11 + 10 * 0.01)
+    assert trace.outcome == "stop"
+
+
+def test_a_long_prompt_takes_several_chunks():
+    (trace,) = simulate([one(1_000, 1)])
+    assert trace.ttft_s == pytest.approx(2 * 0.01 + 1_000 * 0.001)
+
+
+def test_what_does_not_fit_waits():
+    first, second = simulate([one(10, 101), one(10, 11, user="u-1")], max_running=1, reserved_slots=0)
+    assert second.started_s == pytest.approx(first.ended_s)
+
+
+def test_leaping_over_steps_gives_the_same_times_as_one_by_one():
+    asks = [one(50, 200, at_s=number * 0.7, user=f"u-{number}") for number in range(10)]
+    spaced = [one(1, 1, at_s=number * 0.011, user="tick-0") for number in range(400)]
+    calm = {trace.ask.user: trace.ended_s for trace in simulate(asks)}
+    ticked = {trace.ask.user: trace.ended_s for trace in simulate(asks + spaced)}
+    for user, ended in calm.items():
+        assert ticked[user] == pytest.approx(ended, rel=0.12)
+
+
+def test_an_expired_request_leaves_the_engine():
+    traces = simulate([one(10, 40_000), one(10, 10)], max_running=1, reserved_slots=0, total_timeout_s=20)
+    assert [trace.outcome for trace in traces] == ["timeout: total", "stop"]
+
+
+def test_the_presets_decode_as_fast_as_was_measured():
+    assert 1 / CPU.timing.step_s(0, 1, 0) == pytest.approx(30, rel=0.05)
+    assert 32 / CPU.timing.step_s(0, 32, 0) == pytest.approx(245, rel=0.05)
+    assert 1 / CARD.timing.step_s(0, 1, 500) == pytest.approx(113, rel=0.05)
+
+
+def test_a_heavy_crowd_leaves_quick_requests_quick():
+    """measures.md, scheduling (a): quick TTFT p95 ≤ 1/20 of FIFO, heavy P95 ≤ +10 %, throughput ≥ 98 %."""
+    played = heavy_crowd(until_s=500, only=("fifo", "ours"))
+    fifo, ours = played["fifo"], played["ours"]
+    assert ours["classes"]["quick"]["ttft_p95_s"] <= fifo["classes"]["quick"]["ttft_p95_s"] / 20
+    assert ours["classes"]["heavy"]["whole_p95_s"] <= 1.1 * fifo["classes"]["heavy"]["whole_p95_s"]
+    assert ours["tokens_per_s"] >= 0.98 * fifo["tokens_per_s"]
+
+
+def test_a_flood_leaves_light_users_light():
+    """(b): light users' TTFT p95 ≤ 1.5 × without the flooder."""
+    played = flood(until_s=150, warm_up_s=30, only=("ours",))
+    flooded, calm = (played[side]["users"]["light"]["ttft_p95_s"] for side in ("ours", "ours, no flood"))
+    assert flooded <= 1.5 * calm
+
+
+def test_quick_overload_lets_heavy_through():
+    """(c): no heavy request waits longer than 2τ and one service time."""
+    played = quick_overload(until_s=190, warm_up_s=0, only=("ours",))["ours"]
+    heavy = played["users"]["heavy"]
+    assert heavy["answered"] > 5
+    assert heavy["wait_max_s"] <= 2 * Policy().heavy_deadline_s + heavy["whole_mean_s"]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_scenarios_at_length(seed):
+    crowd = heavy_crowd(seed=seed)
+    fifo, ours = crowd["fifo"], crowd["ours"]
+    assert ours["classes"]["quick"]["ttft_p95_s"] <= fifo["classes"]["quick"]["ttft_p95_s"] / 20
+    assert ours["classes"]["heavy"]["whole_p95_s"] <= 1.1 * fifo["classes"]["heavy"]["whole_p95_s"]
+    assert ours["tokens_per_s"] >= 0.98 * fifo["tokens_per_s"]
+    for max_running in (126, 62):
+        played = flood(seed=seed, max_running=max_running, only=("ours",))
+        flooded, calm = (played[side]["users"]["light"]["ttft_p95_s"] for side in ("ours", "ours, no flood"))
+        assert flooded <= 1.5 * calm
+    mix = reference_mix(seed=seed, think_s=3.0)
+    assert mix["ours"]["all"]["failed"] == 0
+    assert mix["ours"]["all"]["ttft_p95_s"] <= 1.05 * mix["fifo"]["all"]["ttft_p95_s"]
+
+
+def a_day(rate_per_s, hours):
+    """People with thoughts between, a nightly batch, at a rate that fills a quarter of a small card."""
+    until_s = hours * 3_600.0
+    people = arrivals(
+        lambda n: f"user-{n % 200}",
+        lambda user, n: draw(9, user, n),
+        rate_per_s=rate_per_s,
+        until_s=until_s,
+        seed=9,
+    )
+    batch = ClosedLoop(["batch-0"], lambda user, n: sized(9, user, n, 3_000, 200), think_s=60.0, seed=9)
+    engine = small_card()
+    simulation = Simulation(Scheduler(Policy(max_running=14), engine.kv_tokens), engine, [people, batch])
+    began = time.perf_counter()
+    traces = simulation.run(until_s)
+    return traces, time.perf_counter() - began
+
+
+def small_card():
+    return EngineModel(CARD.timing, 30_000, 512, 256)
+
+
+def test_an_hour_in_a_moment():
+    traces, _ = a_day(0.3, 1)
+    assert len(traces) > 900
+    assert sum(trace.outcome == "stop" for trace in traces) >= len(traces) - 5
+
+
+@pytest.mark.proof
+def test_a_day_in_under_a_minute():
+    traces, took_s = a_day(0.3, 24)
+    assert len(traces) > 24_000
+    assert sum(trace.outcome == "stop" for trace in traces) >= len(traces) - 10
+    assert took_s < 60

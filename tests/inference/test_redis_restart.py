@@ -1,0 +1,72 @@
+"""A Redis of our own is killed in the middle of answers: readers in another connection miss nothing."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from inference.stream_log.redis import RedisStreamLog
+from tests.inference.doubles import Reader, Stage
+
+pytestmark = pytest.mark.redis
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A redis-server that keeps nothing on disk."""
+
+    def __init__(self, folder):
+        self.port, self.folder = free_port(), folder
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self):
+        command = ["redis-server", "--port", str(self.port), "--save", "", "--dir", str(self.folder)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path):
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+async def test_a_restart_of_redis_loses_and_doubles_nothing(server):
+    writer, reading = RedisStreamLog(server.url), RedisStreamLog(server.url)
+    async with Stage(log=writer) as stage:
+        readers = []
+        for n in range(10):
+            stage.ask(f"g{n}", tokens=1500, user=f"user {n}")
+            readers.append(Reader(reading, stage.rows, f"g{n}"))
+        tasks = [asyncio.create_task(reader.run()) for reader in readers]
+        await stage.until(lambda: all(reader.seq > 5 for reader in readers))
+        server.kill()
+        await asyncio.sleep(0.3)
+        server.start()
+        seen = [reader.seq for reader in readers]
+        await stage.until(lambda: all(reader.seq > seq for reader, seq in zip(readers, seen, strict=True)))
+        for n in range(10):
+            stage.dispatcher.cancel(f"g{n}")
+        await asyncio.wait_for(asyncio.gather(*tasks), 10)
+        for n, reader in enumerate(readers):
+            assert reader.text == stage.rows.rows[f"g{n}"].text
+            assert stage.transcript[f"g{n}"].startswith(reader.text)
+    await reading.close()
+    await writer.close()

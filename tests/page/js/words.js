@@ -1,0 +1,84 @@
+import { grouped, groupOf } from "/static/chat/days.js";
+import { Drafts, Outbox } from "/static/chat/drafts.js";
+import { ordinal, roughly, seconds, speed } from "/static/chat/format.js";
+import { grammarOf } from "/static/chat/highlight.js";
+import { LANGUAGES, language, t } from "/static/chat/i18n.js";
+import { equal, ok } from "./check.js";
+
+const NOW = new Date("2026-03-15T09:30:00").getTime();
+const item = (days, pinned = false) => ({ id: String(days), pinned, updated_at: new Date(NOW - days * 86_400_000).toISOString() });
+
+class Full {
+  getItem() {
+    return null;
+  }
+
+  setItem() {
+    throw new Error("full");
+  }
+}
+
+export const tests = {
+  "both languages have the same keys, of the same kind": () => {
+    const { en, "zh-hans": zh } = LANGUAGES;
+    equal(Object.keys(zh.words).sort(), Object.keys(en.words).sort());
+    const names = (text) => (typeof text === "string" ? (text.match(/\{\w+\}/g) ?? []).sort() : null);
+    for (const [key, text] of Object.entries(en.words)) {
+      if (typeof text === "string" && typeof zh.words[key] === "string") equal(names(zh.words[key]), names(text), key);
+    }
+  },
+  "nothing in Chinese was left in English": () => {
+    for (const [key, text] of Object.entries(LANGUAGES["zh-hans"].words)) if (typeof text === "string") ok(/[\u4e00-\u9fff]|^\{/.test(text), key);
+  },
+  "every code of the wire has words": () => {
+    const codes = ["empty", "too_long", "forbidden_text", "rate_limited", "quota_exceeded", "queue_full", "engine_unavailable", "not_found", "bad_frame"];
+    const states = ["starting", "restarting", "failed", "paused", "draining", "down"];
+    const ends = ["cancelled", "timed_out", "interrupted", "failed"];
+    const closes = [1007, 1009, 4401, 4403, 4429];
+    const keys = [codes.map((one) => `refused_${one}`), states.flatMap((one) => [`engine_${one}`, `wait_${one}`, `welcome_${one}`]), ends.map((one) => `ended_${one}`), closes.map((one) => `closed_${one}`)];
+    for (const key of keys.flat()) ok(key in LANGUAGES.en.words, key);
+  },
+  "the line is told as people tell it": () => {
+    equal([1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]);
+    language.value = "en";
+    equal([t("place", { position: 1 }), t("place", { position: 3 }), t("eta", roughly(4.2))], ["Next in line", "3rd in line", "about 4 s"]);
+    language.value = "zh-hans";
+    equal([t("place", { position: 1 }), t("place", { position: 3 }), t("eta", roughly(130))], ["下一个就是您", "排在第 3 位", "约 2 分钟"]);
+    language.value = "en";
+  },
+  "estimates are rounded as honest ones are": () => equal([0.2, 3.6, 12, 47, 61, 200].map((one) => Object.values(roughly(one)).join(" ")), ["s 1", "s 4", "s 10", "s 45", "min 1", "min 3"]),
+  "speed counts from the first token": () => {
+    equal(speed({ completion_tokens: 101, ttft_s: 1, total_s: 6 }), 20);
+    equal([speed({ completion_tokens: 1, ttft_s: 1, total_s: 6 }), speed({ completion_tokens: 9 })], [null, null]);
+    equal([seconds(0.42), seconds(12.3)], ["0.4", "12"]);
+  },
+  "days group by the calendar, not by hours": () => {
+    equal([0, 0.5, 1, 3, 7, 8, 30, 40].map((days) => groupOf(item(days), NOW)), ["today", "yesterday", "yesterday", "week", "week", "month", "month", "2026-02"]);
+    equal(grouped([item(3), item(0), item(90, true)], NOW).map(({ group, items }) => [group, items.length]), [["pinned", 1], ["today", 1], ["week", 1]]);
+  },
+  "languages go by many names": () => equal(["py", "c++", "TypeScript title=x", "sh", "cobol", ""].map(grammarOf), ["python", "cpp", "typescript", "bash", null, null]),
+  "drafts survive a reload, per conversation": () => {
+    const storage = window.sessionStorage;
+    const before = new Drafts(storage);
+    before.set("c1", "half a thought");
+    before.set(null, "a new one");
+    const after = new Drafts(storage);
+    equal([after.get("c1"), after.get(null), after.get("c2")], ["half a thought", "a new one", ""]);
+    after.set("c1", "");
+    equal(new Drafts(storage).get("c1"), "");
+  },
+  "the outbox survives a reload": () => {
+    const storage = window.sessionStorage;
+    new Outbox(storage).set("x", { id: "x", content: "Why?" });
+    const after = new Outbox(storage);
+    equal([...after.keys()], ["x"]);
+    after.delete("x");
+    equal(new Outbox(storage).size, 0);
+  },
+  "full storage loses nothing while the page lives": () => {
+    const drafts = new Drafts(new Full());
+    drafts.set("c", "kept");
+    equal(drafts.get("c"), "kept");
+    equal(new Outbox(new Full()).set("x", 1).size, 1);
+  },
+};

@@ -1,0 +1,78 @@
+"""axe finds nothing, on every page, in both themes and languages; 360 px is wide enough; nothing leaves the origin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page
+
+from bench import site as sites
+from tests.page.conftest import sign_in
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parent / "vendor/axe.min.js"
+ANSWER_MS = 30_000
+LOOKS = [
+    pytest.param((scheme, locale, width), id=f"{scheme}-{locale}-{width}")
+    for scheme, locale, width in [
+        ("light", "en-GB", 1280), ("dark", "en-GB", 360), ("light", "zh-CN", 360), ("dark", "zh-CN", 1280),
+    ]
+]  # fmt: skip
+
+RUN_AXE = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.map((one) => [one.id, one.help, one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))]);
+}"""
+
+
+@pytest_asyncio.fixture
+async def context(
+    browser: Browser, site: sites.Site, request: pytest.FixtureRequest
+) -> AsyncIterator[BrowserContext]:
+    scheme, locale, width = request.param
+    context = await browser.new_context(
+        color_scheme=scheme, locale=locale, viewport={"width": width, "height": 740}, bypass_csp=True
+    )
+    foreign: list[str] = []
+    context.on("request", lambda one: None if one.url.startswith(site.url) else foreign.append(one.url))
+    yield context
+    await context.close()
+    assert not [url for url in foreign if not url.startswith(("data:", "blob:"))]
+
+
+async def check(page: Page, where: str) -> None:
+    """No violation of axe's rules, and nothing wider than the window."""
+    await page.add_script_tag(path=AXE)
+    assert await page.evaluate(RUN_AXE) == [], where
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{where} is too wide"
+
+
+@pytest.mark.parametrize("context", LOOKS, indirect=True)
+async def test_axe_finds_nothing(context: BrowserContext, site: sites.Site) -> None:
+    page = await context.new_page()
+    for path in ("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/no-such-page"):
+        await page.goto(site.url + path)
+        await check(page, path)
+    await sign_in(page, site)
+    await page.wait_for_function("document.querySelector('.model')")
+    await check(page, "empty chat")
+    await page.fill("#composer", "Show me a table and some code. 请给我一个表格。")
+    await page.click(".send")
+    await page.wait_for_selector(".answer .tools button", timeout=ANSWER_MS)
+    await check(page, "answer")
+    await page.hover(".answer")
+    await page.locator("#composer").blur()
+    await page.keyboard.press("?")
+    await page.wait_for_selector("dialog[open]")
+    await check(page, "shortcuts")
+    await page.keyboard.press("Escape")
+    if not await page.query_selector(".account-button"):
+        await page.keyboard.press("Control+b")
+    await page.click(".account-button")
+    await check(page, "account menu")
+    await page.goto(f"{site.url}/accounts/password/change/")
+    await check(page, "password change")

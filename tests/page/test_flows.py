@@ -1,0 +1,185 @@
+"""What people do all day on the chat page, each in a real browser on the real site with the emulated engine."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
+
+from bench import site as sites
+
+pytestmark = pytest.mark.browser
+
+ANSWER_MS = 30_000
+
+
+@pytest_asyncio.fixture
+async def page(browser: Browser, site: sites.Site, signed_in: str) -> Page:
+    """An empty chat of somebody who signed in before: a fresh profile with the session's cookie."""
+    context = await browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
+    name, _, value = signed_in.partition("=")
+    await context.add_cookies([{"name": name, "value": value, "url": site.url}])
+    page = await context.new_page()
+    await page.goto(site.url)
+    await page.wait_for_selector(".welcome")
+    return page
+
+
+async def ask(page: Page, question: str, key: str = "Enter") -> None:
+    await page.fill("#composer", question)
+    await page.keyboard.press(key)
+
+
+async def answered(page: Page) -> None:
+    await expect(page.locator(".answer .tools button").first).to_be_visible(timeout=ANSWER_MS)
+    await expect(page.locator(".send.stop")).to_have_count(0, timeout=ANSWER_MS)
+
+
+async def test_a_question_is_shown_at_once_and_gets_an_address(page: Page) -> None:
+    await ask(page, "A question")
+    await expect(page.locator(".question .panel")).to_have_text("A question")
+    await expect(page.locator("#composer")).to_have_value("")
+    await page.wait_for_url("**/c/*")
+    assert (await page.title()).startswith("A question")
+    await answered(page)
+    await expect(page.locator(".row.here")).to_contain_text("A question")
+
+
+async def test_editing_makes_a_branch_and_arrows_walk_back(page: Page) -> None:
+    await ask(page, "First words")
+    await answered(page)
+    await page.hover(".question")
+    await page.get_by_role("button", name="Edit").click()
+    await page.fill(".question-editor textarea", "Other words")
+    await page.get_by_role("button", name="Send", exact=True).first.click()
+    await expect(page.locator(".question .panel")).to_have_text("Other words")
+    await expect(page.locator(".question .siblings")).to_contain_text("2/2")
+    await answered(page)
+    await page.locator(".question").get_by_role("button", name="Previous version").click()
+    await expect(page.locator(".question .panel")).to_have_text("First words")
+    await expect(page.locator(".answer .markdown")).to_be_visible()
+
+
+async def test_answering_again_makes_a_sibling(page: Page) -> None:
+    await ask(page, "Once more")
+    await answered(page)
+    await page.get_by_role("button", name="Answer again").click()
+    await answered(page)
+    await expect(page.locator(".answer .siblings")).to_contain_text("2/2")
+
+
+async def test_escape_stops_and_keeps_the_text(page: Page) -> None:
+    await ask(page, "Something very long, please")
+    await expect(page.locator(".answer .markdown")).to_be_visible(timeout=ANSWER_MS)
+    await page.keyboard.press("Escape")
+    await answered(page)
+    await expect(page.locator(".ending")).to_contain_text("Stopped.")
+    await expect(page.locator(".answer .markdown")).not_to_be_empty()
+
+
+async def test_drafts_are_kept_per_conversation(page: Page) -> None:
+    await ask(page, "A place for drafts")
+    await answered(page)
+    await page.fill("#composer", "half a thought")
+    await page.click(".new-chat")
+    await expect(page.locator("#composer")).to_have_value("")
+    await page.fill("#composer", "another")
+    await page.reload()
+    await expect(page.locator("#composer")).to_have_value("another")
+    await page.fill("#composer", "")
+    await page.get_by_role("link", name="A place for drafts").first.click()
+    await expect(page.locator("#composer")).to_have_value("half a thought")
+
+
+async def test_shift_enter_and_composing_do_not_send(page: Page) -> None:
+    await page.fill("#composer", "one")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("two")
+    await expect(page.locator("#composer")).to_have_value("one\ntwo")
+    composing = {"key": "Enter", "isComposing": True, "bubbles": True, "cancelable": True}
+    await page.dispatch_event("#composer", "keydown", composing)
+    await expect(page.locator("#composer")).to_have_value("one\ntwo")
+    await expect(page.locator(".question")).to_have_count(0)
+
+
+async def test_a_refused_question_stays_with_its_reason(page: Page) -> None:
+    await page.evaluate("document.getElementById('composer').value = 'a\\u0000b'")
+    await page.dispatch_event("#composer", "input")
+    await page.focus("#composer")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".refusal")).to_contain_text("characters that cannot be sent")
+    await expect(page.locator("#composer")).to_have_value("a\x00b")
+    await expect(page.locator(".question")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Retry")).to_be_visible()
+
+
+async def test_rename_in_place_and_delete_with_undo(page: Page) -> None:
+    await ask(page, "To be renamed")
+    await answered(page)
+    row = page.locator(".row.here")
+    await row.get_by_role("button").click()
+    await page.get_by_role("menuitem", name="Rename").click()
+    await page.fill(".title-field", "A better title")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".bar h1")).to_have_text("A better title")
+    await row.get_by_role("button").click()
+    await page.get_by_role("menuitem", name="Delete").click()
+    await expect(page.get_by_role("link", name="A better title")).to_have_count(0)
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.get_by_role("link", name="A better title")).to_have_count(1)
+    await page.reload()
+    await expect(page.get_by_role("link", name="A better title")).to_have_count(1)
+
+
+async def test_a_second_tab_shows_the_same_stream(page: Page) -> None:
+    await ask(page, "Seen twice")
+    await page.wait_for_url("**/c/*")
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await answered(page)
+    await answered(other)
+    texts = [await one.locator(".answer .markdown").inner_text() for one in (page, other)]
+    assert texts[0] == texts[1] != ""
+
+
+async def test_language_and_theme_switch_and_last(page: Page) -> None:
+    await page.click(".account-button")
+    await page.get_by_role("menuitemradio", name="Dark").click()
+    await page.get_by_role("menuitemradio", name="简体中文").click()
+    await expect(page.locator(".new-chat")).to_have_text("新对话")
+    await page.reload()
+    await expect(page.locator(".new-chat")).to_have_text("新对话")
+    assert await page.evaluate("[document.documentElement.lang, document.documentElement.dataset.theme]") == [
+        "zh-Hans",
+        "dark",
+    ]
+
+
+async def test_a_missing_conversation_says_so(page: Page, site: sites.Site) -> None:
+    await page.goto(f"{site.url}/c/00000000-0000-4000-8000-000000000000")
+    await expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+    await page.locator(".welcome").get_by_role("button", name="New chat").click()
+    await expect(page.locator("#composer")).to_be_focused()
+
+
+async def test_a_question_asked_without_a_connection_is_sent_when_it_is_back(page: Page) -> None:
+    cut = True
+
+    async def wire(socket: WebSocketRoute) -> None:
+        if cut:
+            await socket.close()
+        else:
+            socket.connect_to_server()
+
+    await page.route_web_socket("**/ws/chat/", wire)
+    await page.reload()
+    await expect(page.locator(".banner")).to_contain_text("No connection")
+    await ask(page, "Sent into the void")
+    await expect(page.locator(".waiting")).to_contain_text("as soon as the connection is back")
+    await page.reload()
+    await expect(page.locator(".banner")).to_contain_text("No connection")
+    cut = False
+    await page.get_by_role("button", name="Connect now").click()
+    await expect(page.locator(".question .panel")).to_have_text("Sent into the void")
+    await answered(page)
+    await expect(page.get_by_role("link", name="Sent into the void")).to_have_count(1)
