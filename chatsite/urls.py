@@ -8,7 +8,7 @@ from django.urls import include, path, re_path
 from django.views.i18n import set_language
 
 from chatsite import health
-from chatsite.openai_api import chat, completions, endpoint, key_usage, model_list, openapi
+from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
 from chatsite.page import conversations, keys, shell
 
 # Django's own sign-in form would bypass the second factor.
@@ -24,6 +24,7 @@ urlpatterns = [
     path("api/keys/<uuid:id>", keys.key),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
+    path("docs/api", docs_page.api_docs, name="api_docs"),
     path("v1/models", model_list.models),
     path("v1/models/<path:id>", model_list.model),
     path("v1/chat/completions", chat.chat_completions),
