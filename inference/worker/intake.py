@@ -71,6 +71,7 @@ class Intake:
             prompt_tokens=job.prompt_tokens,
             max_tokens=job.max_tokens,
             new_chars=job.new_chars,
+            batch=job.batch,
             weight=self._weight_of(job),
             waited_s=max(0.0, (timezone.now() - job.created_at).total_seconds()),
         )
