@@ -136,7 +136,7 @@ def test_a_grant_is_drawn_when_the_plan_is_spent_and_given_back_first(people: Pe
     grant.refresh_from_db()
     drawn = grant.used
     assert drawn > 0
-    assert Balance.objects.get().day_tokens == 60
+    assert Balance.objects.get().day_tokens == 80
     job = end(second, completion_tokens=1)
     grant.refresh_from_db()
     plan_part = job.prompt_tokens + job.max_tokens - drawn
@@ -203,5 +203,5 @@ def test_everything_is_recorded_where_nothing_is_limited(people: People) -> None
 def test_accepting_tells_how_the_person_stands(people: People) -> None:
     assign(tokens_per_day=80, max_output=50)
     (budget,) = do_submit(ask_of(people.alice, uuid4()), "Hi", None, None).budgets
-    assert (budget.name, budget.limit, budget.warn) == ("day", 60, True)
+    assert (budget.name, budget.limit, budget.warn) == ("day", 80, True)
     assert budget.used > 50
