@@ -2,8 +2,8 @@
 
 A prompt longer than the step budget is prefilled in pieces, and the token sampled after each piece
 but the last is thrown away. vLLM 0.32 then turns the request's own random generator back by the four
-numbers that CUDA's would have drawn; a CPU generator knows no such offset and raises, which ends EngineCore and every
-request in it. One seeded request with a long prompt would take the whole engine down.
+numbers that CUDA's would have drawn; a CPU generator knows no such offset and raises, which ends
+EngineCore and every request in it. One seeded request with a long prompt would take the whole engine down.
 """
 
 from __future__ import annotations
