@@ -122,8 +122,9 @@ def main() -> int:
         return 1 if CI else 0
     print("\nOnce more, on PostgreSQL and Redis", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", *sys.argv[1:]]
-    with empty_redis() as redis_url:
-        servers = {"DATABASE_URL": POSTGRES_URL, "REDIS_URL": redis_url}
+    # Django names its test database after the given one: a new name, so that runs side by side do not meet.
+    with new_database() as database_url, empty_redis() as redis_url:
+        servers = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
         return subprocess.run(command, env=os.environ | servers, check=False).returncode
 
 
