@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 from django.conf import settings
@@ -15,9 +16,19 @@ STAFF_PER_SECOND = 10
 """The reference's rates by account."""
 
 
-def check_rate(user_id: int, *, is_staff: bool) -> None:
+@dataclass(frozen=True)
+class RateUsage:
+    """The minute's window of one account: questions allowed, still left, and seconds until it is over."""
+
+    limit: int
+    remaining: int
+    reset_s: float
+
+
+def check_rate(user_id: int, *, is_staff: bool) -> RateUsage:
     """Count one question of this account. Raises Refusal `rate_limited` with the time to the next window."""
     per_second = STAFF_PER_SECOND if is_staff else USER_PER_SECOND
+    usage = None
     for rate in (f"{per_second}/s", f"{settings.RATE_LIMIT_PER_MINUTE}/m"):
         usage = get_usage(
             SimpleNamespace(method="POST", user_id=user_id),
@@ -33,6 +44,9 @@ def check_rate(user_id: int, *, is_staff: bool) -> None:
                 f"At most {usage['limit']} questions in this time are allowed; please wait {wait:.0f} s.",
                 wait,
             )
+    if not usage:
+        return RateUsage(settings.RATE_LIMIT_PER_MINUTE, settings.RATE_LIMIT_PER_MINUTE, 0.0)
+    return RateUsage(usage["limit"], max(0, usage["limit"] - usage["count"]), float(usage["time_left"]))
 
 
 class FrameBucket:

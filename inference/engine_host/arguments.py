@@ -13,7 +13,6 @@ from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS
 from inference.engine_settings import GPU_BLOCK_SIZE, EngineSettings, SettingError
 from inference.engines.base import EngineInfo
 
-
 CPU_WORKER = "inference.engine_host.cpu_worker.SeededCPUWorker"
 
 
@@ -74,4 +73,5 @@ def engine_info(settings: EngineSettings, config: VllmConfig) -> EngineInfo:
         kv_tokens=blocks * config.cache_config.block_size,
         max_running=settings.max_num_seqs,
         version=vllm_version,
+        structured=True,
     )
