@@ -70,7 +70,7 @@ class InferenceService:
 
     async def run(self) -> None:
         """Become the owner, mend what the one before left, then serve."""
-        epoch = await become_owner(self._lock)
+        epoch = await become_owner(self._lock, stream_log())
         recorder = Recorder(epoch, self._model)
         await recover(recorder, stream_log())
         supervisor = self._supervisor = Supervisor(self.engine.build)
