@@ -13,8 +13,11 @@ from chatsite.wiring import board_store, stream_log
 @pytest.fixture(autouse=True)
 async def clients_of_this_loop() -> AsyncIterator[None]:
     yield
-    if stream_log.cache_info().currsize:
-        await stream_log().close()
-    stream_log.cache_clear()
-    board_store.cache_clear()
+    for opened in (stream_log, board_store):
+        if opened.cache_info().currsize:
+            await opened().close()
+        opened.cache_clear()
+    for layer in channel_layers.backends.values():
+        if hasattr(layer, "close_pools"):
+            await layer.close_pools()
     channel_layers.backends.clear()
