@@ -56,7 +56,7 @@ class Answers:
         except Exception as error:
             self.death = error
 
-    async def ended(self, timeout_s: float = 30) -> None:
+    async def ended(self, timeout_s: float = 60) -> None:
         """Wait until the steps are over, by close or by death."""
         await asyncio.wait_for(asyncio.shield(self._reader), timeout_s)
 
@@ -78,7 +78,7 @@ class Answers:
         await self.add(id, text, max_tokens, **sampling)
         return await self.end_of(id)
 
-    async def end_of(self, id: str, timeout_s: float = 60) -> Answer:
+    async def end_of(self, id: str, timeout_s: float = 240) -> Answer:
         answer = self._answers[id]
         async with asyncio.timeout(timeout_s):
             while answer.finish is None:
@@ -86,7 +86,7 @@ class Answers:
                 await answer.changed.wait()
         return answer
 
-    async def first_of(self, id: str, timeout_s: float = 60) -> Answer:
+    async def first_of(self, id: str, timeout_s: float = 240) -> Answer:
         answer = self._answers[id]
         async with asyncio.timeout(timeout_s):
             while not answer.outputs:
@@ -94,7 +94,7 @@ class Answers:
                 await answer.changed.wait()
         return answer
 
-    async def stats_where(self, wanted: str, timeout_s: float = 20) -> EngineStats:
+    async def stats_where(self, wanted: str, timeout_s: float = 120) -> EngineStats:
         """The first counters whose running + waiting is `wanted` ("none" or "some")."""
         async with asyncio.timeout(timeout_s):
             while bool((stats := self.engine.stats()).running + stats.waiting) != (wanted == "some"):

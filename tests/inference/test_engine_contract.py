@@ -108,7 +108,7 @@ async def test_abort_of_a_running_request_frees_its_slot(live: LiveEngine) -> No
     assert answer.finish == "cancelled"
     assert answer.text
     assert len(answer.outputs) - seen <= 3
-    stats = await live.answers.stats_where("none", timeout_s=5)
+    stats = await live.answers.stats_where("none")
     assert (stats.running, stats.waiting) == (0, 0)
     assert stats.kv_usage < 0.01
 
