@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "chatsite.accounts",
     "chatsite.conversations",
     "chatsite.generations",
+    "chatsite.openai_api",
     "inference",
 ]
 
