@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django_structlog",
     "chatsite.accounts",
     "chatsite.conversations",
+    "chatsite.quotas",
     "chatsite.generations",
     "chatsite.openai_api",
     "inference",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -20,7 +21,13 @@ from chatsite.errors import Refusal
 from chatsite.generations.content import check_characters, check_content
 from chatsite.generations.counting import count_prompt
 from chatsite.generations.key_budget import check_key_budget
-from chatsite.generations.models import ACTIVE, Generation
+from chatsite.generations.models import Generation
+from chatsite.generations.room import check_room
+from chatsite.quotas.actions import reserve
+from chatsite.quotas.budgets import Budget, budgets_of
+from chatsite.quotas.pricing import reservation
+from chatsite.quotas.resolution import Terms
+from chatsite.quotas.terms import terms_of
 from inference.request import ChatMessage, Sampling
 
 MAX_CONTENT_CHARS = 256 * 1024
@@ -31,7 +38,8 @@ MAX_CONTENT_CHARS = 256 * 1024
 class Ask:
     """Who asks, and under which limits. `context_tokens` 0: not known yet, the engine will check.
 
-    `retry_after_s` is what a full queue tells people to wait, from the queue's own measure. `api_key` is a
+    `retry_after_s` is what a full queue tells people to wait, from the queue's own measure. `terms`
+    are this person's, where the caller has just read them; else they are read here. `api_key` is a
     program's; `batch` says that nobody sits in front of it, so that it may wait.
     """
 
@@ -40,19 +48,24 @@ class Ask:
     sampling: Sampling
     context_tokens: int = 0
     retry_after_s: float | None = None
+    terms: Terms | None = None
     api_key: UUID | None = None
     batch: bool = False
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """What was stored. `created` is False where this client id was known already."""
+    """What was stored. `created` is False where this client id was known already.
+
+    `budgets` is how the person stands with this question reserved; empty where nothing limits them.
+    """
 
     conversation: UUID
     message: UUID
     answer: UUID
     generation: UUID
     created: bool
+    budgets: tuple[Budget, ...] = ()
 
 
 def do_submit(ask: Ask, content: str, conversation: UUID | None, parent: UUID | None) -> Submitted:
@@ -62,6 +75,7 @@ def do_submit(ask: Ask, content: str, conversation: UUID | None, parent: UUID | 
     """
     if known := _known(ask):
         return known
+    ask = _on_terms(ask)
     check_content(content, MAX_CONTENT_CHARS)
     home, follows = _place(ask.user, conversation, parent)
     turns = read_branches([follows.id])[follows.id] if follows else ()
@@ -74,12 +88,22 @@ def do_regenerate(ask: Ask, message: UUID) -> Submitted:
     """Store a job that answers a question again: a sibling of its answer. Raises Refusal."""
     if known := _known(ask):
         return known
+    ask = _on_terms(ask)
     found = access_message(ask.user, message)
     question = found.parent if found.role == Message.Role.ASSISTANT else found
     if question is None:
         raise Refusal("not_found", "This answer has no question to answer again.")
     job = _job(ask, question, read_branches([question.id])[question.id])
     return _store(ask, job, [], new_home=False)
+
+
+def _terms(ask: Ask) -> Terms:
+    return ask.terms or terms_of(ask.user)
+
+
+def _on_terms(ask: Ask) -> Ask:
+    """The same ask with its terms read, so that they are read once."""
+    return replace(ask, terms=_terms(ask))
 
 
 def do_submit_prompt(ask: Ask, turns: Sequence[ChatMessage], *, store: bool) -> Submitted:
@@ -92,6 +116,7 @@ def do_submit_prompt(ask: Ask, turns: Sequence[ChatMessage], *, store: bool) -> 
     for turn in turns:
         if turn.content:
             check_characters(turn.content, MAX_CONTENT_CHARS)
+    ask = _on_terms(ask)
     home = Conversation(owner_id=ask.user, temporary=not store)
     chain: list[Message] = []
     for number, turn in enumerate(turns):
@@ -137,15 +162,13 @@ def _place(user: int, conversation: UUID | None, parent: UUID | None) -> tuple[C
 
 
 def _job(ask: Ask, question: Message, turns: tuple[ChatMessage, ...]) -> Generation:
+    terms = _terms(ask)
     prompt_tokens = count_prompt(turns)
-    room = ask.context_tokens - prompt_tokens
-    if ask.context_tokens and room < 1:
-        raise Refusal(
-            "too_long",
-            f"The conversation has {prompt_tokens:,} tokens; the model's context is {ask.context_tokens:,}. "
-            "Shorten the message or start a new conversation.",
-        )
-    wanted = ask.sampling.max_tokens or settings.MAX_OUTPUT_TOKENS
+    max_tokens = min(
+        ask.sampling.max_tokens or settings.MAX_OUTPUT_TOKENS,
+        terms.max_output or sys.maxsize,
+        _output_room(ask, terms, prompt_tokens),
+    )
     answer = Message(conversation=question.conversation, parent=question, role=Message.Role.ASSISTANT)
     return Generation(
         id=uuid.uuid4(),
@@ -156,10 +179,26 @@ def _job(ask: Ask, question: Message, turns: tuple[ChatMessage, ...]) -> Generat
         sampling=_stored(ask.sampling),
         new_chars=len(question.content),
         prompt_tokens=prompt_tokens,
-        max_tokens=min(wanted, room) if ask.context_tokens else wanted,
+        max_tokens=max_tokens,
         api_key_id=ask.api_key,
         batch=ask.batch,
     )
+
+
+def _output_room(ask: Ask, terms: Terms, prompt_tokens: int) -> int:
+    """Tokens left for the answer in the model's context or the plan's, whichever is smaller."""
+    contexts = {
+        "the model's context": ask.context_tokens or sys.maxsize,
+        f"the context of plan {terms.why.get('max_context', '')}": terms.max_context or sys.maxsize,
+    }
+    name, tokens = min(contexts.items(), key=lambda item: item[1])
+    if prompt_tokens >= tokens:
+        raise Refusal(
+            "too_long",
+            f"The conversation has {prompt_tokens:,} tokens; {name} is {tokens:,}. "
+            "Shorten the message or start a new conversation.",
+        )
+    return tokens - prompt_tokens
 
 
 def _stored(sampling: Sampling) -> dict[str, object]:
@@ -167,13 +206,17 @@ def _stored(sampling: Sampling) -> dict[str, object]:
 
 
 def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool) -> Submitted:
-    """One transaction: counts under it, then the rows. A race of the same client id gives the winner's."""
+    """One transaction: reservation, bounds, rows. A race of the same client id gives the winner's.
+
+    The reservation comes first: it locks the person, so that what follows counts exactly.
+    """
+    now, terms = timezone.now(), _terms(ask)
     try:
         with transaction.atomic():
-            check_room(ask)
+            standing = reserve(ask.user, terms, job.id, reservation(job.prompt_tokens, job.max_tokens), now)
+            check_room(ask.user, terms.max_active, ask.retry_after_s)
             if ask.api_key:
                 check_key_budget(ask.api_key, job.prompt_tokens + job.max_tokens)
-            now = timezone.now()
             if new_home:
                 job.conversation.title = title_from(new[-1].content)
                 job.conversation.save(force_insert=True)
@@ -181,27 +224,11 @@ def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool)
                 Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
             Message.objects.bulk_create([*new, job.answer])
             job.save(force_insert=True)
+            budgets = budgets_of(
+                ask.user, terms, standing.day, standing.day_tokens, standing.month_tokens, now
+            )
     except IntegrityError:
         if known := _known(ask):
             return known
         raise
-    return _submitted(job, created=True)
-
-
-def check_room(ask: Ask) -> None:
-    """Bounded queue: per person and for the site. Raises Refusal `queue_full` with an honest wait."""
-    active = Generation.objects.filter(status__in=ACTIVE)
-    if active.filter(user_id=ask.user).count() >= settings.MAX_ACTIVE_PER_USER:
-        raise Refusal(
-            "queue_full",
-            f"{settings.MAX_ACTIVE_PER_USER} of your questions are waiting or being answered already. "
-            "Wait for one of them or stop one.",
-            ask.retry_after_s,
-        )
-    if active.count() >= settings.MAX_ACTIVE_GENERATIONS:
-        raise Refusal(
-            "queue_full",
-            f"{settings.MAX_ACTIVE_GENERATIONS} questions are waiting or being answered already. "
-            "Your text is kept; please try again in a moment.",
-            ask.retry_after_s,
-        )
+    return replace(_submitted(job, created=True), budgets=budgets)

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from inference.backoff import Backoff
+from inference.dispatch.backoff import Backoff
 from inference.stream_log.base import (
     Delta,
     Event,

@@ -1,0 +1,52 @@
+"""Bounded queue: how many generations may wait or run, for one person and for the site."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Q
+
+from chatsite.errors import Refusal
+from chatsite.generations.models import ACTIVE, Generation
+
+SUBMITTERS = 64
+"""Submits that may be in their transactions at once and cannot see each other: 8 threads × 8 processes."""
+
+ADVISORY_KEY = 0x726F6F6D
+"""The advisory lock's number: "room" in ASCII."""
+
+
+def check_room(user: int, most: int | None, retry_after_s: float | None) -> None:
+    """Raises Refusal `queue_full` with an honest wait. Call it while the person's balance row is locked.
+
+    `most`: this person's places by their plan; None means the site's setting. That lock makes the
+    person's count exact. The site's becomes exact by a lock of its own, taken only close to the limit
+    (SQLite has one writer and needs none).
+    """
+    mine, all = _count(user)
+    if all + SUBMITTERS >= settings.MAX_ACTIVE_GENERATIONS and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_KEY])
+        mine, all = _count(user)
+    places = settings.MAX_ACTIVE_PER_USER if most is None else most
+    if mine >= places:
+        raise Refusal(
+            "queue_full",
+            f"{places} of your questions are waiting or being answered already. "
+            "Wait for one of them or stop one.",
+            retry_after_s,
+        )
+    if all >= settings.MAX_ACTIVE_GENERATIONS:
+        raise Refusal(
+            "queue_full",
+            f"{settings.MAX_ACTIVE_GENERATIONS} questions are waiting or being answered already. "
+            "Your text is kept; please try again in a moment.",
+            retry_after_s,
+        )
+
+
+def _count(user: int) -> tuple[int, int]:
+    counts = Generation.objects.filter(status__in=ACTIVE).aggregate(
+        mine=Count("id", filter=Q(user_id=user)), all=Count("id")
+    )
+    return counts["mine"], counts["all"]

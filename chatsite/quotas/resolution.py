@@ -1,0 +1,95 @@
+"""What applies to a person, and why: their own plan, their groups' best, or the site's. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Source = Literal["user", "group", "site"]
+
+LIMITS = (
+    "tokens_per_day",
+    "tokens_per_month",
+    "requests_per_minute",
+    "max_running",
+    "max_active",
+    "max_context",
+    "max_output",
+)
+"""Fields of a plan where None is "no limit", and more is more generous."""
+
+_PRECEDENCE: tuple[Source, ...] = ("user", "group", "site")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A plan that could apply. `name` is the plan's, `holder` the group's where it is a group's."""
+
+    source: Source
+    name: str
+    holder: str = ""
+    tokens_per_day: int | None = None
+    tokens_per_month: int | None = None
+    requests_per_minute: int | None = None
+    max_running: int | None = None
+    max_active: int | None = None
+    max_context: int | None = None
+    max_output: int | None = None
+    weight: float = 1.0
+
+    @property
+    def reason(self) -> str:
+        """Why this plan applies, for people: plan and where it comes from."""
+        origin = {"user": "yours", "group": f"group {self.holder}", "site": "site default"}[self.source]
+        return f"{self.name} ({origin})"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What applies. None is "no limit". `why` names for each field the plan that gave it."""
+
+    tokens_per_day: int | None = None
+    tokens_per_month: int | None = None
+    requests_per_minute: int | None = None
+    max_running: int | None = None
+    max_active: int | None = None
+    max_context: int | None = None
+    max_output: int | None = None
+    weight: float = 1.0
+    why: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a token budget at all."""
+        return self.tokens_per_day is not None or self.tokens_per_month is not None
+
+
+UNLIMITED = Terms()
+"""Where no plan is assigned: nothing is refused for its tokens, and everything is still recorded."""
+
+
+def resolve(candidates: Sequence[Candidate]) -> Terms:
+    """A person's own plan replaces all others; groups' plans replace the site's.
+
+    Among several groups each limit is the most generous of theirs: joining a group takes nothing away.
+    """
+    for source in _PRECEDENCE:
+        if ranked := [candidate for candidate in candidates if candidate.source == source]:
+            return _merge(sorted(ranked, key=lambda candidate: (candidate.name, candidate.holder)))
+    return UNLIMITED
+
+
+def _merge(candidates: Sequence[Candidate]) -> Terms:
+    values: dict[str, int | None] = {}
+    why: dict[str, str] = {}
+    for limit in LIMITS:
+        best = max(candidates, key=lambda candidate: _generosity(getattr(candidate, limit)))
+        values[limit] = getattr(best, limit)
+        why[limit] = best.reason
+    heaviest = max(candidates, key=lambda candidate: candidate.weight)
+    return Terms(**values, weight=heaviest.weight, why=why | {"weight": heaviest.reason})
+
+
+def _generosity(limit: int | None) -> float:
+    return float("inf") if limit is None else limit

@@ -1,0 +1,90 @@
+"""The gate between line and engine: shut while no engine serves, while paused or draining, or tripped."""
+
+from __future__ import annotations
+
+from inference.board import EngineState
+from inference.dispatch.supervisor import Supervisor
+from inference.request import Request
+from inference.scheduling.breaker import Breaker
+from inference.scheduling.policy import CLASSES
+from inference.scheduling.scheduler import Scheduler
+
+
+class Gate:
+    """Decides whether anybody may start, and says why not. While it is shut, time in line stands still.
+
+    After repeated engine failures the breaker lets a single request through first, the probe.
+    """
+
+    def __init__(self, scheduler: Scheduler, supervisor: Supervisor, breaker: Breaker) -> None:
+        self._scheduler = scheduler
+        self._supervisor = supervisor
+        self._breaker = breaker
+        self._probe: str | None = None
+        self._paused = False
+        self._draining = False
+
+    def update(self, now: float, *, cache_lost: bool = False) -> None:
+        """Shut or open after a change of engine or order; `cache_lost` with a fresh engine."""
+        if self._supervisor.ready and not self._paused and not self._draining:
+            self._scheduler.resume(now, cache_lost=cache_lost)
+        else:
+            self._scheduler.pause(now)
+
+    def pause(self, now: float) -> None:
+        self._paused = True
+        self.update(now)
+
+    def resume(self, now: float) -> None:
+        self._paused = False
+        self.update(now)
+
+    def drain(self, now: float) -> None:
+        """Shut for good."""
+        self._draining = True
+        self.update(now)
+
+    def pick(self, now: float) -> Request | None:
+        """The next request that may start now; call until None."""
+        if not self._breaker.allow(now):
+            return None
+        request = self._scheduler.pick(now)
+        if request is None:
+            self._breaker.abandoned(now)
+        elif self._breaker.state(now) != "closed":
+            self._probe = request.generation
+        return request
+
+    def served(self, now: float) -> None:
+        """The engine made tokens."""
+        self._breaker.succeeded(now)
+        self._probe = None
+
+    def failed(self, now: float) -> None:
+        """The engine was lost, or did not start."""
+        self._breaker.failed(now)
+        self._probe = None
+        self.update(now)
+
+    def dropped(self, generation: str, now: float) -> None:
+        """This request ended without telling anything about the engine."""
+        if generation == self._probe:
+            self._probe = None
+            self._breaker.abandoned(now)
+
+    def retry_after_s(self, now: float) -> float | None:
+        """When a newcomer would be taken; None while newcomers are taken."""
+        waiting, policy = self._scheduler.load().waiting, self._scheduler.policy
+        if any(waiting[kind] >= policy.queue_limit(kind) for kind in CLASSES):
+            return self._scheduler.retry_after_s(now)
+        return self._breaker.retry_after_s(now) or None
+
+    def state(self, now: float) -> EngineState:
+        """The engine's state as the board shows it."""
+        if self._draining:
+            return "draining"
+        if self._breaker.state(now) == "open":
+            return "failed"
+        if self._paused and self._supervisor.ready:
+            return "paused"
+        return self._supervisor.state

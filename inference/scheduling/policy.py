@@ -1,0 +1,200 @@
+"""The settings of the scheduling policy: every constant of every rule, its bounds and its reason.
+
+The rules themselves are explained in docs/scheduling.md. Values come from the defaults below or from
+the environment (`CHATSITE_` and the field's name in capitals) and are checked when the policy is built.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from inference.request import RequestClass
+
+CLASSES: tuple[RequestClass, ...] = ("quick", "normal", "heavy")
+"""Every class, most urgent first."""
+
+ENV_PREFIX = "CHATSITE_"
+
+Whole = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Factor = Annotated[float, Meta(ge=1)]
+Cost = Annotated[float, Meta(ge=0)]
+
+
+class PolicyError(ValueError):
+    """A setting that no policy can be built from; the message names it, its value and the rule."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """All constants of the scheduling policy. Times in seconds, sizes in tokens unless named otherwise."""
+
+    quick_chars: Whole = 100
+    """A new message below this many characters may be quick: the reference's line."""
+    quick_uncached_tokens: Whole = 512
+    """Most uncached prompt tokens of a quick request: one engine step of prefill."""
+    heavy_uncached_tokens: Count = 2_048
+    """More uncached prompt tokens are heavy: several steps that everybody feels."""
+
+    quick_deadline_s: Seconds = 1.0
+    """τ of quick: a second is where a person starts to notice a wait."""
+    normal_deadline_s: Seconds = 10.0
+    """τ of normal: ten seconds is where attention leaves the page."""
+    heavy_deadline_s: Seconds = 60.0
+    """τ of heavy: a long document is work that one comes back to."""
+    ageing_factor: Factor = 2.0
+    """A request that waited this many τ goes first, if its user runs nothing."""
+
+    max_running: Count = 126
+    """K: running requests, reserved slots apart; 126 + 2 is the reference's 128."""
+    reserved_slots: Whole = 2
+    """r: slots for quick requests alone; two, so that one quick never waits for one."""
+    reserved_output_tokens: Count = 512
+    """Output after which a quick request counts as general and its slot is free again."""
+    user_running: Count = 4
+    """Running per user while others wait, where the plan names no number."""
+    user_heavy_running: Count = 1
+    """Heavy running per user while others wait: one document at a time."""
+    beyond_cap_share: Share = 0.94
+    """Part of K that users beyond their caps may fill while others are here: the rest greets newcomers."""
+    beyond_cap_prefill_tokens: Count = 512
+    """Prompt tokens in prefill up to which a user beyond their cap may add to them: one engine step."""
+    heavy_share: Share = 0.5
+    """Part of K that heavy requests may hold while lighter ones wait."""
+    heavy_prefills: Count = 1
+    """Heavy prefills at once: one took quick TTFT p95 from 43 s to 0.65 s (measured)."""
+
+    kv_budget: Share = 0.85
+    """Part of the KV cache promised to general slots; above it preemptions begin."""
+    reserved_kv_budget: Share = 0.95
+    """Part of the KV cache up to which a quick request may take a reserved slot."""
+    expected_output_tokens: Count = 512
+    """Output length assumed until enough answers of a class were seen."""
+
+    prompt_cost: Cost = 1.0
+    """w_p: counter units per uncached prompt token (VTC)."""
+    output_cost: Cost = 2.0
+    """w_q: counter units per output token; decoding costs about twice (VTC)."""
+
+    quick_slack: Cost = 1_024.0
+    """Counter units by which a user may be ahead of the least served and keep their place: some answers."""
+    normal_slack: Cost = 4_096.0
+    """The same among normal requests; without it TTFT p95 at 30 slots was 11 s, not 5 (simulated)."""
+    heavy_slack: Cost = 32_768.0
+    """The same among heavy requests; without it their P95 was 45 % above FIFO's, not 6 (simulated)."""
+
+    queue_quick: Count = 1_000
+    """Most quick requests waiting; more would meet their deadline in line."""
+    queue_normal: Count = 1_000
+    """Most normal requests waiting; more would meet their deadline in line."""
+    queue_heavy: Count = 1_000
+    """Most heavy requests waiting: an hour of a small card's work."""
+    queue_user: Count = 100
+    """Most requests waiting per user: a large batch of documents."""
+
+    first_token_timeout_s: Seconds = 30.0
+    """Queue and first token of quick and normal: the reference's request timeout."""
+    heavy_first_token_timeout_s: Seconds = 1_800.0
+    """Queue and first token of heavy: half an hour, since batches are left alone."""
+    stall_timeout_s: Seconds = 30.0
+    """Longest silence of a running answer: no step takes that long on a live engine."""
+    total_timeout_s: Seconds = 600.0
+    """Longest run of one answer, from its start: a full context at a slow 10 tok/s."""
+
+    def __post_init__(self) -> None:
+        for name, hint in FIELD_TYPES.items():
+            _check(name, getattr(self, name), hint)
+        if self.heavy_uncached_tokens < self.quick_uncached_tokens:
+            raise PolicyError(
+                f"heavy_uncached_tokens={self.heavy_uncached_tokens} must not be below "
+                f"quick_uncached_tokens={self.quick_uncached_tokens}"
+            )
+        if not self.quick_deadline_s <= self.normal_deadline_s <= self.heavy_deadline_s:
+            raise PolicyError(
+                f"deadlines must not fall from quick to heavy: quick_deadline_s={self.quick_deadline_s}, "
+                f"normal_deadline_s={self.normal_deadline_s}, heavy_deadline_s={self.heavy_deadline_s}"
+            )
+        if self.reserved_kv_budget < self.kv_budget:
+            raise PolicyError(
+                f"reserved_kv_budget={self.reserved_kv_budget} must not be below kv_budget={self.kv_budget}"
+            )
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str], **defaults: Any) -> Policy:
+        """The policy that the environment asks for; `defaults` replace the built-in ones.
+
+        Raises PolicyError naming the variable, its value and the rule that it breaks.
+        """
+        values = dict(defaults)
+        for name, hint in FIELD_TYPES.items():
+            variable = ENV_PREFIX + name.upper()
+            if variable in env:
+                values[name] = _check(variable, env[variable], hint, strict=False)
+        return cls(**values)
+
+    def fitted(self, engine_slots: int) -> Policy:
+        """This policy with K + r no larger than the engine's own number of slots."""
+        if engine_slots >= self.slots:
+            return self
+        reserved = min(self.reserved_slots, max(0, engine_slots - 1))
+        return msgspec.structs.replace(
+            self, reserved_slots=reserved, max_running=max(1, engine_slots - reserved)
+        )
+
+    @property
+    def slots(self) -> int:
+        """K + r: what vLLM's `max_num_seqs` is set to."""
+        return self.max_running + self.reserved_slots
+
+    @property
+    def heavy_running(self) -> int:
+        """How many heavy requests may run while lighter ones wait."""
+        return max(1, int(self.max_running * self.heavy_share))
+
+    @property
+    def beyond_cap_running(self) -> int:
+        """How many general slots may be held when a user beyond their cap starts another request."""
+        return max(1, int(self.max_running * self.beyond_cap_share))
+
+    def deadline_s(self, kind: RequestClass) -> float:
+        """τ of a class."""
+        if kind == "quick":
+            return self.quick_deadline_s
+        return self.normal_deadline_s if kind == "normal" else self.heavy_deadline_s
+
+    def slack(self, kind: RequestClass) -> float:
+        """How far ahead of the least served a user of this class may be and still keep their place."""
+        if kind == "quick":
+            return self.quick_slack
+        return self.normal_slack if kind == "normal" else self.heavy_slack
+
+    def first_token_s(self, kind: RequestClass) -> float:
+        """Longest time in line and in prefill together."""
+        return self.heavy_first_token_timeout_s if kind == "heavy" else self.first_token_timeout_s
+
+    def queue_limit(self, kind: RequestClass) -> int:
+        """Most requests of a class that may wait."""
+        if kind == "quick":
+            return self.queue_quick
+        return self.queue_normal if kind == "normal" else self.queue_heavy
+
+
+FIELD_TYPES: dict[str, Any] = get_type_hints(Policy, include_extras=True)
+"""Every setting with its type and bounds, in the order of declaration."""
+
+
+def _check(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
+    """The value as the type of its field. Raises PolicyError."""
+    try:
+        checked = msgspec.convert(value, hint, strict=strict)
+    except msgspec.ValidationError as error:
+        raise PolicyError(f"{name}={value!r}: {error}") from None
+    if not math.isfinite(checked):
+        raise PolicyError(f"{name}={value!r}: must be finite")
+    return checked

@@ -1,0 +1,171 @@
+"""Requests that the engine has, and what they hold: slots, KV tokens, a heavy prefill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from inference.request import RequestClass
+from inference.scheduling.output_lengths import OutputLengths
+from inference.scheduling.policy import CLASSES, Policy
+from inference.scheduling.waiting import Waiting
+
+Verdict = Literal["general", "reserved", "slots", "prefill", "kv"]
+"""Where a request may start (general or reserved slot), or what it has to wait for."""
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One running request. `kv_tokens` is what it is promised, `charged` its provisional prompt cost."""
+
+    waiting: Waiting
+    started: float
+    reserved: bool
+    kv_tokens: int
+    charged: float
+    progressed: float
+    prefilled: bool = False
+    prompt_tokens: int = 0
+    produced: int = 0
+
+
+class Running:
+    """The running set. `kv_tokens` is the size of the engine's KV cache."""
+
+    def __init__(self, policy: Policy, kv_tokens: int, lengths: OutputLengths) -> None:
+        self.policy = policy
+        self.runs: dict[str, Run] = {}
+        self.of_user: dict[str, int] = {}
+        self.heavy_of_user: dict[str, int] = {}
+        self.of_class: dict[RequestClass, int] = dict.fromkeys(CLASSES, 0)
+        self.reserved: dict[str, int] = {}
+        self.reserved_runs = 0
+        self.prefill_tokens = 0
+        self.heavy_prefills = 0
+        self.kv_general = 0
+        self.kv_reserved = 0
+        self.kv_budget = int(kv_tokens * policy.kv_budget)
+        self._kv_reserved_budget = int(kv_tokens * policy.reserved_kv_budget)
+        self._lengths = lengths
+
+    def fit(self, kv_tokens: int) -> None:
+        """A new size of the KV cache, from now on."""
+        self.kv_budget = int(kv_tokens * self.policy.kv_budget)
+        self._kv_reserved_budget = int(kv_tokens * self.policy.reserved_kv_budget)
+
+    @property
+    def general_runs(self) -> int:
+        return len(self.runs) - self.reserved_runs
+
+    def likely_output(self, kind: RequestClass) -> float:
+        """Mean output length of a class, in tokens."""
+        return self._lengths.mean(kind)
+
+    def kv_need(self, waiting: Waiting) -> int:
+        """Prompt plus likely output. Never above the budget: the largest request still runs alone."""
+        request = waiting.request
+        output = min(request.max_tokens, self._lengths.p90(waiting.kind))
+        return min(request.prompt_tokens + output, self.kv_budget)
+
+    def verdict(self, waiting: Waiting, *, general: bool = True, reserved: bool = False) -> Verdict:
+        """Whether the request may start now, given which kinds of slot it may use."""
+        if waiting.kind == "heavy" and self.heavy_prefills >= self.policy.heavy_prefills:
+            return "prefill"
+        need = self.kv_need(waiting)
+        free = len(self.runs) < self.policy.slots
+        room = free and self.general_runs < self.policy.max_running
+        if general and room and self.kv_general + need <= self.kv_budget:
+            return "general"
+        if free and reserved and self._reserved_fits(waiting, need):
+            return "reserved"
+        return "kv" if room else "slots"
+
+    def start(self, waiting: Waiting, now: float, verdict: Verdict, charged: float) -> Run:
+        """The request takes its slot."""
+        run = Run(
+            waiting=waiting,
+            started=now,
+            reserved=verdict == "reserved",
+            kv_tokens=self.kv_need(waiting),
+            charged=charged,
+            progressed=now,
+            prompt_tokens=waiting.request.prompt_tokens,
+        )
+        user = waiting.request.user
+        self.runs[waiting.request.generation] = run
+        self.of_class[waiting.kind] += 1
+        self.prefill_tokens += waiting.uncached_tokens
+        _add(self.of_user, user, 1)
+        if waiting.kind == "heavy":
+            _add(self.heavy_of_user, user, 1)
+            self.heavy_prefills += 1
+        self._hold(run, 1)
+        return run
+
+    def end(self, generation: str) -> Run | None:
+        """The request leaves; None if it does not run."""
+        run = self.runs.pop(generation, None)
+        if run is None:
+            return None
+        user, kind = run.waiting.request.user, run.waiting.kind
+        self.of_class[kind] -= 1
+        self.prefill_tokens -= 0 if run.prefilled else run.waiting.uncached_tokens
+        _add(self.of_user, user, -1)
+        if kind == "heavy":
+            _add(self.heavy_of_user, user, -1)
+            self.heavy_prefills -= 0 if run.prefilled else 1
+        self._hold(run, -1)
+        return run
+
+    def mark_prefilled(self, run: Run, prompt_tokens: int) -> None:
+        """Its prompt is computed: the next heavy prefill may begin."""
+        if not run.prefilled:
+            self.prefill_tokens -= run.waiting.uncached_tokens
+            self.heavy_prefills -= 1 if run.waiting.kind == "heavy" else 0
+        run.prefilled = True
+        run.prompt_tokens = prompt_tokens
+        self._grow(run)
+
+    def add_output(self, run: Run, tokens: int, now: float) -> None:
+        """New tokens: the promise grows when they exceed it, and a long quick answer becomes general."""
+        run.produced += tokens
+        run.progressed = now
+        if run.prompt_tokens + run.produced > run.kv_tokens:
+            self._grow(run)
+        if run.reserved and run.produced >= self.policy.reserved_output_tokens:
+            self._hold(run, -1)
+            run.reserved = False
+            self._hold(run, 1)
+
+    def _reserved_fits(self, waiting: Waiting, need: int) -> bool:
+        return (
+            self.reserved_runs < self.policy.reserved_slots
+            and waiting.request.user not in self.reserved
+            and self.kv_general + self.kv_reserved + need <= self._kv_reserved_budget
+        )
+
+    def _grow(self, run: Run) -> None:
+        held = run.prompt_tokens + run.produced
+        if held > run.kv_tokens:
+            if run.reserved:
+                self.kv_reserved += held - run.kv_tokens
+            else:
+                self.kv_general += held - run.kv_tokens
+            run.kv_tokens = held
+
+    def _hold(self, run: Run, sign: int) -> None:
+        if run.reserved:
+            self.reserved_runs += sign
+            _add(self.reserved, run.waiting.request.user, sign)
+            self.kv_reserved += sign * run.kv_tokens
+        else:
+            self.kv_general += sign * run.kv_tokens
+
+
+def _add(counts: dict[str, int], key: str, change: int) -> None:
+    """Change a count and drop it at zero, so that the table holds present users alone."""
+    value = counts.get(key, 0) + change
+    if value:
+        counts[key] = value
+    else:
+        counts.pop(key, None)

@@ -1,0 +1,77 @@
+"""Intake: rows that wait become requests. The rows are the queue's truth; this only carries them over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+from django.utils import timezone
+
+from chatsite.conversations.branch import read_branches
+from chatsite.database import read
+from chatsite.generations.models import ACTIVE, Generation, Status
+from inference.request import ChatMessage, Request, Sampling
+
+AT_ONCE = 500
+"""Rows carried over in one go; more than the queue's bound at its default."""
+
+
+class Line(Protocol):
+    """The dispatcher, as intake sees it."""
+
+    @property
+    def known(self) -> Collection[str]: ...
+
+    def enqueue(self, request: Request) -> None: ...
+
+    def cancel(self, generation: str) -> bool: ...
+
+
+class Intake:
+    """Looks at the rows when the doorbell rings, and every few seconds without it."""
+
+    def __init__(self, line: Line, weight_of: Callable[[Generation], float] = lambda _job: 1.0) -> None:
+        self._line = line
+        self._weight_of = weight_of
+
+    async def look(self) -> None:
+        """Carry over new rows and wishes to cancel. Safe to call at any time, any number of times."""
+        known = frozenset(self._line.known)
+        requests, cancelled = await read(self._changes, known)
+        for request in requests:
+            if request.generation not in self._line.known:
+                self._line.enqueue(request)
+        for generation in cancelled:
+            self._line.cancel(generation)
+
+    def _changes(self, known: frozenset[str]) -> tuple[list[Request], list[str]]:
+        waiting = list(
+            Generation.objects.filter(status=Status.QUEUED)
+            .exclude(id__in=[UUID(id) for id in known])
+            .select_related("answer")
+            .order_by("created_at")[:AT_ONCE]
+        )
+        branches = read_branches([job.answer.parent_id for job in waiting if job.answer.parent_id])
+        wishes = Generation.objects.filter(status__in=ACTIVE, cancel_requested=True)
+        requests = [self._request(job, branches) for job in waiting]
+        return requests, [str(id) for id in wishes.values_list("id", flat=True)]
+
+    def _request(self, job: Generation, branches: dict[UUID, tuple[ChatMessage, ...]]) -> Request:
+        question = job.answer.parent_id
+        assert question is not None
+        return Request(
+            generation=str(job.id),
+            attempt=job.attempt + 1,
+            user=str(job.user_id),
+            conversation=str(job.conversation_id),
+            messages=branches[question],
+            sampling=msgspec.convert(job.sampling, Sampling),
+            prompt_tokens=job.prompt_tokens,
+            max_tokens=job.max_tokens,
+            new_chars=job.new_chars,
+            batch=job.batch,
+            weight=self._weight_of(job),
+            waited_s=max(0.0, (timezone.now() - job.created_at).total_seconds()),
+        )

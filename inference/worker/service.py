@@ -1,0 +1,184 @@
+"""The inference service: owner lock, recovery, dispatcher, intake, board, sweep; built and run in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from chatsite.conversations.actions import purge_deleted
+from chatsite.database import read, write
+from chatsite.generations.erase import erase_temporary
+from chatsite.generations.reconcile import dead_reservations, end_reservations
+from chatsite.wiring import board_store, stream_log
+from inference.board import Board
+from inference.dispatch.dispatcher import Dispatcher, DispatcherSettings
+from inference.dispatch.measured import MeasuredLog, MeasuredStore
+from inference.dispatch.supervisor import Supervisor
+from inference.engines.choice import choose_engine
+from inference.metrics import Metrics
+from inference.scheduling.errors import QueueFullError
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
+from inference.worker.consumer import listen
+from inference.worker.intake import Intake
+from inference.worker.owner import become_owner, owner_lock
+from inference.worker.recorder import Recorder
+from inference.worker.recovery import reap, recover
+
+log = structlog.get_logger(__name__)
+
+SWEEP_S = 2.0
+"""How long a question whose doorbell was lost may lie unseen."""
+
+BOARD_S = 1.0
+"""How often the web tier learns the state of the engine."""
+
+REAP_S = 30.0
+"""A row that runs, unknown here and silent for this long, is run by nobody."""
+
+LOCK_CHECK_S = 2.0
+"""How soon a lost lock is noticed. Until then the epoch fences the rows."""
+
+RESERVATIONS_S = 600.0
+"""How often reservations that outlived their generation are looked for; it reads two days of the ledger."""
+
+PURGE_S = 20.0
+"""How often deletions that can no longer be undone, and ended temporary chats, are erased."""
+
+
+class LockLostError(Exception):
+    """The owner lock is gone, with its connection: another process may own the queue by now."""
+
+
+class InferenceService:
+    """Everything of the inference process. `run()` until drained; a crash of any part ends all of it."""
+
+    def __init__(self) -> None:
+        """Raises ValueError for a setting that is wrong, naming it."""
+        self.engine = choose_engine(os.environ, Path(settings.DATA_DIR))
+        self._policy = Policy.from_env(os.environ).fitted(self.engine.slots)
+        self._metrics = Metrics()
+        self._lock = owner_lock()
+        self._wake = asyncio.Event()
+        self._dispatcher: Dispatcher | None = None
+        self._supervisor: Supervisor | None = None
+
+    async def run(self) -> None:
+        """Become the owner, mend what the one before left, then serve."""
+        epoch = await become_owner(self._lock)
+        recorder = Recorder(epoch, self._model)
+        await recover(recorder, stream_log())
+        supervisor = self._supervisor = Supervisor(self.engine.build)
+        self._dispatcher = Dispatcher(
+            Scheduler(self._policy, UNKNOWN_KV_TOKENS),
+            supervisor,
+            MeasuredLog(stream_log(), self._metrics),
+            MeasuredStore(recorder, self._metrics),
+            DispatcherSettings(epoch=epoch),
+        )
+        log.info("owner", epoch=epoch)
+        self._metrics.watch(self._dispatcher.board, lambda: supervisor.restarts)
+        try:
+            await self._serve(self._dispatcher, recorder)
+        finally:
+            await supervisor.close()
+            self._lock.release()
+
+    async def drain(self, grace_s: float) -> None:
+        """Let running answers end for `grace_s` seconds, keep the rest as interrupted; then end `run()`."""
+        if self._dispatcher is not None:
+            await self._dispatcher.drain(grace_s)
+
+    def _model(self) -> str:
+        """The model that answers now, as the engine names it; empty before it has started."""
+        info = self._supervisor.info if self._supervisor else None
+        return info.model if info else ""
+
+    async def _serve(self, dispatcher: Dispatcher, recorder: Recorder) -> None:
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(listen(self._wake), name="doorbell"),
+                group.create_task(self._take_in(Intake(dispatcher)), name="intake"),
+                group.create_task(self._publish_board(dispatcher), name="board"),
+                group.create_task(self._keep_lock(), name="lock"),
+                group.create_task(self._reap(dispatcher, recorder), name="reaper"),
+                group.create_task(self._purge(), name="purge"),
+                group.create_task(self._end_reservations(), name="reservations"),
+            ]
+            await dispatcher.run()
+            for task in background:
+                task.cancel()
+
+    async def _take_in(self, intake: Intake) -> None:
+        """At each ring, and every few seconds without one."""
+        while True:
+            self._wake.clear()
+            try:
+                await intake.look()
+            except QueueFullError as full:
+                log.info("line_full", message=str(full))
+            except Exception:
+                log.exception("intake_failed")
+            try:
+                async with asyncio.timeout(SWEEP_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _publish_board(self, dispatcher: Dispatcher) -> None:
+        state = ""
+        while True:
+            board = dispatcher.board()
+            state = _log_change(state, board)
+            try:
+                await board_store().publish(board)
+            except OSError as error:
+                log.warning("board_unpublished", error=repr(error))
+            await asyncio.sleep(BOARD_S)
+
+    async def _keep_lock(self) -> None:
+        while await asyncio.to_thread(self._lock.held):  # noqa: ASYNC110 - the lock cannot tell us
+            await asyncio.sleep(LOCK_CHECK_S)
+        raise LockLostError("The owner lock was lost; this process stops writing.")
+
+    async def _reap(self, dispatcher: Dispatcher, recorder: Recorder) -> None:
+        while True:
+            await asyncio.sleep(REAP_S)
+            try:
+                await reap(recorder, stream_log(), dispatcher.known, REAP_S)
+            except OSError:
+                log.exception("reaping_failed")
+
+    async def _end_reservations(self) -> None:
+        """Nothing should be found here: it is the net under everything that ends generations."""
+        while True:
+            await asyncio.sleep(RESERVATIONS_S)
+            try:
+                if dead := await read(dead_reservations, timezone.now()):
+                    log.warning("dead_reservations", ended=await write(end_reservations, dead))
+            except Exception:
+                log.exception("reservations_failed")
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_S)
+            try:
+                await write(purge_deleted)
+                await write(erase_temporary)
+            except Exception:
+                log.exception("purge_failed")
+
+
+UNKNOWN_KV_TOKENS = 2**31
+"""Before the engine has started nothing is refused for its size; then the engine's own figure counts."""
+
+
+def _log_change(before: str, board: Board) -> str:
+    if board.state != before:
+        log.info("engine", state=board.state, detail=board.detail)
+    return board.state
