@@ -293,14 +293,24 @@ class ModelList(Out, frozen=True):
     data: tuple[Model, ...]
 
 
+class OwnerBudget(Out, frozen=True):
+    """A token budget of the key's owner. `used` counts what is reserved; `resets_at` in Unix seconds."""
+
+    name: Literal["day", "month", "grant"]
+    used: int
+    limit: int
+    resets_at: int
+
+
 class KeyUsage(Out, frozen=True):
-    """What this key has used of its own budget. None: it has none of its own."""
+    """What this key has used of its own budget (None: it has none of its own), and how its owner stands."""
 
     object: Literal["usage"]
     key: str
     tokens_used: int
     token_budget: int | None
     expires_at: int | None
+    owner: tuple[OwnerBudget, ...]
 
 
 class ErrorDetail(Out, frozen=True):

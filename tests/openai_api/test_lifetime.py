@@ -13,11 +13,11 @@ from chatsite.conversations.models import Conversation, Message
 from chatsite.generations.erase import ERASE_AFTER_S, erase_temporary
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import Submitted, do_submit_prompt
-from inference.intake import Intake
-from inference.owner import next_epoch
-from inference.recorder import Recorder
+from inference.dispatch.store import Claim, Outcome
 from inference.request import ChatMessage, Request, Usage
-from inference.store import Claim, Outcome
+from inference.worker.intake import Intake
+from inference.worker.owner import next_epoch
+from inference.worker.recorder import Recorder
 from tests.people import People, ask_of
 
 TURNS = (ChatMessage("system", "Be brief."), ChatMessage("user", "Why?"))
@@ -107,5 +107,5 @@ def test_what_still_runs_is_not(people: People, key: ApiKey) -> None:
 def test_a_prompt_costs_few_queries(people: People, key: ApiKey, django_assert_max_num_queries) -> None:
     """SQLite has one writer: a hundred programs at once wait for the sum of these."""
     turns = TURNS * 30
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         do_submit_prompt(ask_of(people.alice, api_key=key.id), turns, store=False)
