@@ -1,4 +1,4 @@
-"""Make API keys on a site's database: `python -m bench.keys COUNT FIRST` prints them as JSON, an owner for each.
+"""Make API keys on a site's database: `python -m bench.keys COUNT FIRST` prints them as JSON, one an owner.
 
 Runs in a process of its own with the site's environment.
 """
