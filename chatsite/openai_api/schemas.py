@@ -120,6 +120,7 @@ class ChatRequest(In, frozen=True):
     store: bool | None = None
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     service_tier: Literal["auto", "default", "flex"] | None = None
+    ignore_eos: bool | None = None
     user: Text | None = None
     safety_identifier: Text | None = None
     prompt_cache_key: Text | None = None
@@ -152,6 +153,7 @@ class CompletionRequest(In, frozen=True):
     repetition_penalty: float | None = None
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     service_tier: Literal["auto", "default", "flex"] | None = None
+    ignore_eos: bool | None = None
     user: Text | None = None
 
 
