@@ -42,4 +42,4 @@ class SeededCPUWorker(cpu_worker.CPUWorker):
     def init_device(self) -> None:
         # The name from which the base class takes its runner.
         setattr(cpu_worker, "CPUModelRunner", SeededModelRunner)  # noqa: B010
-        super().init_device()  # type: ignore[no-untyped-call]
+        super().init_device()

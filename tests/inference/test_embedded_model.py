@@ -53,7 +53,7 @@ async def test_a_second_process_waits_and_takes_what_the_first_made(tmp_path: Pa
         second = asyncio.ensure_future(
             embedded.prepare_embedded(tmp_path, lambda phase, fraction: said.append(phase))
         )
-        while not said:
+        while not said:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         target.mkdir()
     assert await second == target
