@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "chatsite.conversations",
     "chatsite.quotas",
     "chatsite.generations",
+    "chatsite.openai_api",
     "inference",
 ]
 

@@ -124,7 +124,7 @@ class _Answer:
         self, request: EngineRequest, prompt_tokens: int, limit: int, settings: EmulatedSettings
     ) -> None:
         seed = _seed(request)
-        natural = _natural_length(seed, settings.answer_tokens)
+        natural = _natural_length(seed, 0 if request.sampling.ignore_eos else settings.answer_tokens)
         self.request = request
         self.prompt_tokens = prompt_tokens
         self.length = min(limit, natural)
