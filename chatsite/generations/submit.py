@@ -22,9 +22,10 @@ from chatsite.generations.counting import count_prompt
 from chatsite.generations.models import Generation
 from chatsite.generations.room import check_room
 from chatsite.quotas.actions import reserve
-from chatsite.quotas.budgets import Budget, budgets_of
+from chatsite.quotas.budget import Budget
 from chatsite.quotas.pricing import reservation
 from chatsite.quotas.resolution import Terms
+from chatsite.quotas.standing import budgets_of
 from chatsite.quotas.terms import terms_of
 from inference.request import ChatMessage, Sampling
 
