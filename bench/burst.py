@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bench import engine_alone, load, transcript
 from bench.load import Ask, Outcome, Plan
 from bench.processes import Use
-from bench.results import BenchmarkError, Result
+from bench.results import BenchmarkError, Result, last_line
 from bench.site import HOST, Site, apart, embedded
 from bench.stats import percentile, spread
 from bench.transcript import Judgement
@@ -139,7 +139,7 @@ def run(full: bool) -> Result:
     try:
         tiers = on_tiers(plan)
     except BenchmarkError as error:
-        notes.append(f"Two processes were not measured: {error}")
+        notes.append(f"Two processes were not measured: {last_line(error)}")
     shown = [*sides, *([tiers] if tiers else [])]
     alone_row = ["engine alone", 0, *(1000 * percentile(alone.ttft_s, p) for p in (50, 95)), 0.0, "", ""]
     return Result(

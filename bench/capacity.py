@@ -14,7 +14,7 @@ from bench import load, transcript
 from bench.burst import EMULATED, Side
 from bench.load import Ask, Plan
 from bench.processes import Use
-from bench.results import BenchmarkError, Result
+from bench.results import BenchmarkError, Result, last_line
 from bench.site import HOST, Site, apart, embedded
 from bench.stats import percentile, spread
 
@@ -34,6 +34,7 @@ SEED = 21
 ROOM = {
     "CHATSITE_MAX_ACTIVE_GENERATIONS": "5000",
     "CHATSITE_MAX_SOCKETS": "5000",
+    "CHATSITE_MAX_RUNNING": "2000",
 }
 """The site's own doors are opened wide: what is asked here is what lies behind them."""
 
@@ -124,7 +125,7 @@ def run(full: bool) -> Result:
         with apart(settings, webs=2) as sites:
             two = climb("two web processes, Redis", sites, steps)
     except BenchmarkError as error:
-        notes.append(f"Two web processes were not measured: {error}")
+        notes.append(f"Two web processes were not measured: {last_line(error)}")
     last = one[-1]
     return Result(
         name="capacity",

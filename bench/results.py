@@ -45,6 +45,11 @@ class Result:
     plot: Callable[[Figure], None] | None = None
 
 
+def last_line(error: BenchmarkError) -> str:
+    """The reason without what a log said before it: results are kept and compared."""
+    return str(error).strip().rpartition("\n")[2]
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores and memory that the figures were made on."""
     info = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

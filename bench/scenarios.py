@@ -15,10 +15,10 @@ import msgspec
 from bench.loads import ClosedLoop, arrivals
 from bench.simulation import CARD, EngineModel, Load, Simulation, Trace
 from bench.workload import draw, sized
-from inference.fair_queue import FairQueue
-from inference.order import Fifo, MakeOrder, StrictClasses
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.fair_queue import FairQueue
+from inference.scheduling.order import Fifo, MakeOrder, StrictClasses
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 
 PATIENT: dict[str, Any] = {
     "first_token_timeout_s": 1e6,

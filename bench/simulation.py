@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bench.workload import Ask
-from inference.errors import QueueFullError
 from inference.request import Request, RequestClass, Sampling
-from inference.scheduler import Scheduler
+from inference.scheduling.errors import QueueFullError
+from inference.scheduling.scheduler import Scheduler
 
 LOOK_S = 2.0
 """The line is looked at and deadlines are checked this often, as the dispatcher tells places."""

@@ -92,7 +92,9 @@ def fetch(manifest: Path, update: bool) -> int:
 
 def main() -> int:
     """Fetch all manifests; exit status 1 with the reason when one fails."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--update", action="store_true", help="accept new checksums")
     update = parser.parse_args().update
     try:

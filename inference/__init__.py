@@ -1,7 +1,13 @@
 """Scheduling and inference tiers.
 
-The core (request, classify, scheduler, dispatcher, stream_log, engines, engine_host) knows no Django.
-The shell (consumer, intake, recorder, reaper, owner, management commands) joins the core to the
-rows of `chatsite`. `chatsite` may import only `inference.request`, `inference.stream_log`,
-`inference.board` and `inference.prompt` from here; tests/test_imports.py holds that line.
+    scheduling    who computes next; pure
+    dispatch      from the line to the engine and back; one asyncio cycle
+    stream_log    the one road from the engine to readers
+    engines       the engine port and its adapters
+    engine_host   the child process that alone imports vllm
+    model_store   the model's files
+    worker        the inference process, joined to the rows; alone with Django
+
+`chatsite` may import only `request`, `stream_log`, `board` and `prompt` from here.
+tests/test_imports.py holds these lines.
 """

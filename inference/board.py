@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Literal
 
 import msgspec
+from redis.asyncio import Redis
 
 from inference.engines.base import EngineInfo, EngineStats
 
@@ -73,12 +74,12 @@ class MemoryBoard(BoardStore):
 
 
 class RedisBoard(BoardStore):
-    """One key with an expiry. `client` is a `redis.asyncio.Redis`."""
+    """One key with an expiry."""
 
     KEY = "chatsite:board"
     EXPIRY_S = 60
 
-    def __init__(self, client) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, client: Redis) -> None:
         self._client = client
 
     async def publish(self, board: Board) -> None:

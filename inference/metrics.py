@@ -12,8 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from inference.board import Board
+from inference.dispatch.store import Status
 from inference.request import RequestClass, Usage
-from inference.store import Status
 
 SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 """From what a person does not notice to what nobody waits for."""

@@ -9,7 +9,7 @@ import pytest
 
 from inference.engines.emulated import EmulatedSettings
 from inference.engines.timing import Timing
-from inference.policy import Policy
+from inference.scheduling.policy import Policy
 from tests.source import PACKAGES, ROOT, modules, parsed, strings, tracked
 
 MAX_LINES = 400

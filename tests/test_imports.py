@@ -13,14 +13,11 @@ LEAVES = ("streaming", "page", "openai_api", "console", "archive")
 """Each may import all of ORDER, and no other leaf."""
 
 WIRE = (
-    "inference.request", "inference.stream_log", "inference.board", "inference.prompt", "inference.metrics",
+    "inference.request", "inference.stream_log", "inference.board", "inference.prompt",
 )  # fmt: skip
 """What the entry tier may know of the inference tier: its wire types and the ends that are read."""
 
-SHELL = (
-    "consumer", "intake", "recorder", "recovery", "reaper", "owner", "server", "service", "apps",
-    "management",
-)  # fmt: skip
+SHELL = ("worker", "apps", "management")
 """The parts of `inference` that know Django; all else in it is the core."""
 
 COMMANDS = ("chatsite.asgi", "chatsite.wiring", "chatsite.management")
@@ -98,6 +95,15 @@ def test_inference_core_knows_no_django():
         for name, target, place in arrows("inference")
         if not within(name, *shell)
         and (within(target, "django", "channels", "chatsite") or within(target, *shell))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_policy_knows_only_requests():
+    wrong = [
+        f"{place}: {name} imports {target}"
+        for name, target, place in arrows("inference.scheduling")
+        if within(target, "inference") and not within(target, "inference.request", "inference.scheduling")
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -13,7 +13,7 @@ from inference.request import ChatMessage
 
 
 class _Counting:
-    """Looks for the tokenizer until it is there: a first run prepares the model while people may ask already."""
+    """Looks for the tokenizer until it is there: a first run prepares the model while people ask."""
 
     def __init__(self) -> None:
         self._counter: PromptCounter = EstimateCounter()

@@ -61,11 +61,11 @@ def describe() -> str:
     return "\n".join(parts)
 
 
-def _frame(kind: type[msgspec.Struct]) -> str:
+def _frame(kind: Any) -> str:
     return f"### `{kind.__struct_config__.tag}`\n\n{_body(kind)}"
 
 
-def _part(kind: type[msgspec.Struct]) -> str:
+def _part(kind: Any) -> str:
     return f"### {kind.__name__}\n\n{_body(kind)}"
 
 

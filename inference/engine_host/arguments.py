@@ -13,7 +13,6 @@ from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS
 from inference.engine_settings import GPU_BLOCK_SIZE, EngineSettings, SettingError
 from inference.engines.base import EngineInfo
 
-
 CPU_WORKER = "inference.engine_host.cpu_worker.SeededCPUWorker"
 
 

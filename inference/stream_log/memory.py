@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 from inference.stream_log.base import (
     Event,
@@ -140,7 +140,7 @@ class MemoryStreamLog(StreamLog):
             return []
         return stream.after(after)
 
-    async def follow(self, generation: str, after: int) -> AsyncIterator[list[Event | Notice]]:
+    async def follow(self, generation: str, after: int) -> AsyncGenerator[list[Event | Notice], None]:
         self._expire()
         stream = self._open(generation)
         stream.readers += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from inference.backoff import Backoff
+from inference.dispatch.backoff import Backoff
 from inference.stream_log.base import (
     Delta,
     Event,
@@ -170,7 +170,7 @@ class RedisStreamLog(StreamLog):
         except RedisError as error:
             raise GapError(f"the stream log is away: {error}") from None
 
-    async def follow(self, generation: str, after: int) -> AsyncIterator[list[Event | Notice]]:
+    async def follow(self, generation: str, after: int) -> AsyncGenerator[list[Event | Notice], None]:
         follower = _Follower()
         self._followers.setdefault(generation, []).append(follower)
         self._listen()

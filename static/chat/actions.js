@@ -89,6 +89,7 @@ function takeBack(asked, known) {
 /** A new conversation has got its id. One that was asked for before a reload is opened now. */
 function settleAddress({ conversation }, known) {
   const { current } = state.value;
+  if (!known) listConversations();
   if (!known && (current === null || current === conversation)) open(conversation, { push: false });
   if (state.value.current === conversation) history.replaceState(null, "", `/c/${conversation}`);
 }

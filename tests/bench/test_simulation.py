@@ -9,8 +9,8 @@ from bench.loads import ClosedLoop, OpenLoop, arrivals
 from bench.scenarios import flood, heavy_crowd, quick_overload, reference_mix
 from bench.simulation import CARD, CPU, EngineModel, LinearTiming, Simulation
 from bench.workload import draw, sized
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 
 PLAIN = EngineModel(LinearTiming(0.01, 0.001, 0.0, 0.0), 100_000, 512, 512)
 

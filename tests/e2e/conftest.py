@@ -1,4 +1,4 @@
-"""Sites in processes of their own, shared by the tests of a module; a browser; the rows, read past the site."""
+"""Sites in processes of their own, a browser, and the rows read past the site."""
 
 from __future__ import annotations
 

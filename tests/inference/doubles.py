@@ -6,16 +6,16 @@ import random
 from collections import ChainMap
 from dataclasses import dataclass
 
-from inference.breaker import Breaker
-from inference.dispatcher import Dispatcher, DispatcherSettings
+from inference.dispatch.dispatcher import Dispatcher, DispatcherSettings
+from inference.dispatch.supervisor import Supervisor, SupervisorSettings
 from inference.engines.emulated import EmulatedEngine, EmulatedSettings
 from inference.engines.timing import Timing
-from inference.policy import Policy
 from inference.request import ChatMessage, Request, Sampling
-from inference.scheduler import Scheduler
+from inference.scheduling.breaker import Breaker
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 from inference.stream_log.base import Delta, Finished, GapError, Snapshot
 from inference.stream_log.memory import MemoryStreamLog
-from inference.supervisor import Supervisor, SupervisorSettings
 
 OPEN = ("queued", "running")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.breaker import Breaker
+from inference.scheduling.breaker import Breaker
 
 
 def opened(at=0.0):

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from inference.classify import classify
-from inference.policy import Policy
+from inference.scheduling.classify import classify
+from inference.scheduling.policy import Policy
 from tests.inference.asking import ask
 
 POLICY = Policy()

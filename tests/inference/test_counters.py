@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.counters import Counters
+from inference.scheduling.counters import Counters
 
 
 def test_who_starts_to_wait_is_lifted_to_the_least_served_of_those_waiting():

@@ -3,8 +3,8 @@
 import pytest
 
 from bench.scenarios import flood, heavy_crowd, quick_overload
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import ask, start_all
 
 

@@ -2,14 +2,20 @@
 
 import pytest
 
-from inference.order import Fifo, StrictClasses
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.order import Fifo, StrictClasses
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import answer, ask, start_all
 
 
 def scheduler(slots=1, reserved=0, kv_tokens=1_000_000, **settings):
-    settings = {"user_running": 100, "beyond_cap_share": 1.0, **settings}
+    settings = {
+        "user_running": 100,
+        "beyond_cap_share": 1.0,
+        "quick_slack": 0.0,
+        "normal_slack": 0.0,
+        **settings,
+    }
     return Scheduler(Policy(max_running=slots, reserved_slots=reserved, **settings), kv_tokens)
 
 
@@ -76,6 +82,18 @@ def test_one_counter_over_all_classes():
     line.add(ask("bob asks", "bob"), 2)
     answer(line, "document", 3)
     assert served(line, 3) == ["bob asks", "alice asks too"]
+
+
+def test_tokens_that_come_while_somebody_waits_count_at_once():
+    line = scheduler(slots=3)
+    for user in ("ann", "bob", "cy"):
+        line.add(ask(f"{user} first", user), 0)
+    start_all(line, 0)
+    line.add(ask("ann next", "ann"), 1)
+    line.add(ask("bob next", "bob"), 2)
+    line.produced("ann first", 1_000, 3)
+    line.finish("cy first", 3)
+    assert line.pick(3).generation == "bob next"
 
 
 def test_weight_buys_a_larger_share():
@@ -186,8 +204,30 @@ def test_one_user_holds_one_reserved_slot_at_most():
     start_all(line, 0)
     for number in range(3):
         line.add(ask(f"q{number}", "eager", "quick"), 1)
+    assert start_all(line, 1) == ["q0"]
     line.add(ask("other", "other", "quick"), 2)
-    assert start_all(line, 2) == ["q0", "other"]
+    assert start_all(line, 2) == ["other"]
+
+
+def test_a_user_beyond_their_cap_gets_no_reserved_slot():
+    line = scheduler(slots=2, reserved=1, user_running=1)
+    line.add(ask("f", "flooder"), 0)
+    line.add(ask("n", "n"), 0)
+    start_all(line, 0)
+    line.add(ask("f2", "flooder", "quick"), 1)
+    assert line.pick(1) is None
+    line.add(ask("hers", "light", "quick"), 1)
+    assert line.pick(1).generation == "hers"
+
+
+def test_no_more_than_r_reserved_slots_are_held_when_kv_tokens_run_out_first():
+    line = scheduler(slots=50, reserved=2, kv_tokens=10_000)
+    for number in range(8):
+        line.add(ask(f"n{number}", f"n{number}", prompt_tokens=950), 0)
+    start_all(line, 0)
+    for number in range(4):
+        line.add(ask(f"q{number}", f"q{number}", "quick", prompt_tokens=110), 1)
+    assert start_all(line, 1) == ["q0", "q1"]
 
 
 def test_a_long_quick_answer_gives_its_reserved_slot_back():
@@ -221,10 +261,13 @@ def test_an_aged_request_may_use_a_reserved_slot_while_its_class_runs_nothing():
 
 
 def test_aged_requests_do_not_take_the_reserve_from_quick_ones_for_good():
-    line = scheduler(slots=1, reserved=2)
+    line = scheduler(slots=4, reserved=2)
+    for number in range(3):
+        line.add(ask(f"n{number}", f"n{number}"), 0)
+    start_all(line, 0)
     for number in range(4):
         line.add(ask(f"h{number}", f"h{number}", "heavy"), 0)
-    start_all(line, 0)
+    assert start_all(line, 0) == ["h0"]
     assert start_all(line, 500) == [], "a heavy request runs, so heavy is not shut out"
     line.add(ask("q", "q", "quick"), 500)
     assert line.pick(500).generation == "q"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.policy import ENV_PREFIX, FIELD_TYPES, Policy, PolicyError
+from inference.scheduling.policy import ENV_PREFIX, FIELD_TYPES, Policy, PolicyError
 
 
 def test_the_defaults_are_the_reference():

@@ -1,7 +1,7 @@
 """What the engine's prefix cache is expected to hold."""
 
-from inference.prefix_memory import PrefixMemory
 from inference.request import ChatMessage
+from inference.scheduling.prefix_memory import PrefixMemory
 from tests.inference.asking import ask
 
 

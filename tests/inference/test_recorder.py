@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chatsite.generations.models import Generation, Status
-from inference.owner import next_epoch
-from inference.recorder import Recorder
+from inference.dispatch.store import Answer, Claim, Outcome
 from inference.request import Usage
-from inference.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
+from inference.worker.owner import next_epoch
+from inference.worker.recorder import Recorder
 from tests.people import People, submit
 
 

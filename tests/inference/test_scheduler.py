@@ -2,10 +2,10 @@
 
 import pytest
 
-from inference.errors import DuplicateError, QueueFullError, TooLargeError
-from inference.policy import Policy
 from inference.request import ChatMessage
-from inference.scheduler import LONGEST_RETRY_S, Scheduler
+from inference.scheduling.errors import DuplicateError, QueueFullError, TooLargeError
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import LONGEST_RETRY_S, Scheduler
 from tests.inference.asking import answer, ask, start_all
 
 
@@ -243,7 +243,7 @@ def test_places_count_from_one_in_the_order_of_service():
 
 
 def test_the_line_is_the_order_in_which_requests_start():
-    line = scheduler(slots=1, user_running=50, heavy_slack=0.0)
+    line = scheduler(slots=1, user_running=50, heavy_slack=0.0, normal_slack=0.0, quick_slack=0.0)
     for number in range(40):
         kind = ("quick", "normal", "heavy")[number % 3]
         line.add(ask(f"g{number}", f"u{number * 7 % 5}", kind, max_tokens=10), number * 0.3)

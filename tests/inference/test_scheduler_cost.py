@@ -6,8 +6,8 @@ import time
 import pytest
 
 from bench.scenarios import OPEN_DOORS
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import ask
 
 WAITING = 10_000

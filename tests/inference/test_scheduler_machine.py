@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from inference.errors import QueueFullError, TooLargeError
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.errors import QueueFullError, TooLargeError
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import ask
 
 KV_TOKENS = 12_000
@@ -225,8 +225,8 @@ class TestSchedulerMachineAtLength(SchedulerMachine.TestCase):
 
 PLAY = """
 import random
-from inference.policy import Policy
-from inference.scheduler import Scheduler
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import ask, start_all
 rng = random.Random(5)
 line = Scheduler(Policy(max_running=5), 50_000)

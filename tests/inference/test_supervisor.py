@@ -5,11 +5,11 @@ import itertools
 
 import pytest
 
+from inference.dispatch.supervisor import EngineLost, EngineReady, Supervisor, SupervisorSettings
 from inference.engines.base import EngineDiedError, EngineRequest, EngineStartError, Step
 from inference.engines.emulated import EmulatedEngine, EmulatedSettings
 from inference.engines.timing import Timing
 from inference.request import ChatMessage, Sampling
-from inference.supervisor import EngineLost, EngineReady, Supervisor, SupervisorSettings
 
 QUICK = SupervisorSettings(frozen_after_s=0.16, first_pause_s=0.01, longest_pause_s=0.04)
 

@@ -40,7 +40,9 @@ class Files(SimpleHTTPRequestHandler):
         if self.path != "/":
             super().do_GET()
             return
-        page = f'<!doctype html><script type="importmap">{import_map()}</script><title>modules</title>'.encode()
+        page = (
+            f'<!doctype html><script type="importmap">{import_map()}</script><title>modules</title>'.encode()
+        )
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(page)))
@@ -65,7 +67,9 @@ def files() -> Iterator[str]:
 @pytest_asyncio.fixture
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
         yield browser
         await browser.close()
 

@@ -1,4 +1,4 @@
-"""What people do all day on the chat page, each in a real browser on the real site with the emulated engine."""
+"""What people do all day on the chat page, in a real browser on the real site, emulated engine."""
 
 from __future__ import annotations
 

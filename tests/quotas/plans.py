@@ -8,10 +8,10 @@ from chatsite.accounts.models import User
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import Submitted
 from chatsite.quotas.models import Plan, PlanAssignment
-from inference.owner import next_epoch
-from inference.recorder import Recorder
+from inference.dispatch.store import Claim, Outcome, Status
 from inference.request import Usage
-from inference.store import Claim, Outcome, Status
+from inference.worker.owner import next_epoch
+from inference.worker.recorder import Recorder
 
 
 def assign(

@@ -15,10 +15,10 @@ from chatsite.generations.models import Generation
 from chatsite.generations.submit import do_regenerate, do_submit
 from chatsite.quotas.actions import Spent, open_reservations, settle
 from chatsite.quotas.models import Balance, DailyUsage, Grant, LedgerEntry
-from inference.owner import next_epoch
-from inference.recorder import Recorder
+from inference.dispatch.store import Outcome
 from inference.request import Usage
-from inference.store import Outcome
+from inference.worker.owner import next_epoch
+from inference.worker.recorder import Recorder
 from tests.people import People, ask_of, submit
 from tests.quotas.plans import assign, end
 

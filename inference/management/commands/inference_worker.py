@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from inference.server import build_service, work
+from inference.worker.server import build_service, work
 
 
 class Command(BaseCommand):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from django.conf import settings
@@ -10,8 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from chatsite.accounts.first_admin import FirstAdmin, ensure_first_admin
-from inference.engine_choice import chosen_engine
-from inference.server import build_service, serve
+from inference.worker.server import build_service, serve
 
 
 class Command(BaseCommand):
@@ -22,7 +20,7 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         service = build_service()
-        self._print_block(ensure_first_admin())
+        self._print_block(ensure_first_admin(), service.engine.name)
         try:
             serve(service, settings.HOST, settings.PORT)
         except OSError as error:
@@ -31,10 +29,10 @@ class Command(BaseCommand):
                 "Choose another PORT."
             ) from error
 
-    def _print_block(self, admin: FirstAdmin | None) -> None:
+    def _print_block(self, admin: FirstAdmin | None, engine: str) -> None:
         lines = [
             ("Address", f"http://{settings.HOST}:{settings.PORT}/"),
-            ("Engine", chosen_engine(os.environ)),
+            ("Engine", engine),
             ("Data", str(settings.DATA_DIR)),
         ]
         if admin is not None:

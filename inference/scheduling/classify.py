@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from inference.policy import Policy
 from inference.request import Request, RequestClass
+from inference.scheduling.policy import Policy
 
 
 def classify(request: Request, cached_tokens: int, policy: Policy) -> RequestClass:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 
-from inference.policy import CLASSES
 from inference.request import RequestClass
-from inference.waiting import Waiting
+from inference.scheduling.policy import CLASSES
+from inference.scheduling.waiting import Waiting
 
 
 class WaitingSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from inference.load import Place
+from inference.scheduling.load import Place
 from inference.stream_log.base import Queued
 
 TELL_S = 2.0

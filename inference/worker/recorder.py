@@ -15,7 +15,7 @@ from chatsite.database import write
 from chatsite.generations.models import Generation, Ownership, Status
 from chatsite.quotas.actions import Spent, settle
 from chatsite.quotas.pricing import charge
-from inference.store import Answer, Claim, Outcome
+from inference.dispatch.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
 
 
@@ -134,6 +134,6 @@ def _spent(outcome: Outcome) -> Spent:
 
 
 def _write_text(answer: Answer | Outcome) -> None:
-    Message.objects.filter(generation=answer.generation).update(
+    Message.objects.filter(generation__id=answer.generation).update(
         content=answer.text, reasoning=answer.reasoning
     )

@@ -11,14 +11,14 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 
-from inference.counters import Counters
-from inference.policy import Policy
 from inference.request import RequestClass
-from inference.running import Running
-from inference.waiting import Waiting
+from inference.scheduling.counters import Counters
+from inference.scheduling.policy import Policy
+from inference.scheduling.running import Running
+from inference.scheduling.waiting import Waiting
 
 Entry = tuple[float, int, float, int, str]
-"""(tag, running, enqueued, seq, user): the smallest tag first; of equals, who runs less, who asked first."""
+"""(tag, running, since, seq, user): the smallest tag first; of equals, who runs less, whose turn is older."""
 
 Age = tuple[float, int, str]
 """(enqueued, seq, user)."""
@@ -38,19 +38,21 @@ class Lane:
         self._running = running
         self._counters = counters
         self._live: dict[str, Entry] = {}
+        self._turn: dict[str, tuple[float, float]] = {}
         self._under: list[Entry] = []
         self._capped: list[Entry] = []
         self._starved: list[Age] = []
-        self._slack = policy.heavy_slack if kind == "heavy" else 0.0
+        self._slack = policy.slack(kind)
 
     def put(self, waiting: Waiting) -> None:
         """A request joins its user's line at the place of its enqueue time."""
         mine = self.users.setdefault(waiting.request.user, [])
         insort(mine, waiting, key=_place)
         if mine[0] is waiting:
+            self._turn[waiting.request.user] = (waiting.level, waiting.enqueued)
             self._enter(waiting.request.user)
 
-    def drop(self, waiting: Waiting) -> None:
+    def drop(self, waiting: Waiting, now: float) -> None:
         """A request leaves."""
         user = waiting.request.user
         mine = self.users[user]
@@ -58,8 +60,9 @@ class Lane:
         del mine[index]
         if not mine:
             del self.users[user]
-            del self._live[user]
+            del self._live[user], self._turn[user]
         elif index == 0:
+            self._turn[user] = (self._counters.floor, now)
             self._enter(user)
 
     def touch(self, user: str) -> None:
@@ -75,7 +78,7 @@ class Lane:
             user = entry[4]
             if self._live.get(user) is not entry:
                 heapq.heappop(heap)
-            elif entry[0] != self.tag(self.users[user][0]):
+            elif entry[0] != self.tag(user):
                 heapq.heappop(heap)
                 self._enter(user)
             else:
@@ -106,27 +109,32 @@ class Lane:
         its user's earlier ones are charged, with outputs of a likely length."""
         policy = self._policy
         output_cost = policy.output_cost * likely_output
+        floor = self._counters.floor
         tagged: list[tuple[float, int, float, int, Waiting]] = []
         for user, mine in self.users.items():
             counter = self._counters.of(user) - self._slack
+            level, since = self._turn[user]
             before = self._running.of_user.get(user, 0)
             for one in mine:
                 if one.seq not in without:
-                    tagged.append((max(one.level, counter), before, one.enqueued, one.seq, one))
+                    tagged.append((max(level, counter), before, since, one.seq, one))
+                level, since = floor, one.enqueued
                 before += 1
                 counter += (policy.prompt_cost * one.uncached_tokens + output_cost) / one.request.weight
         tagged.sort()
         return [entry[4] for entry in tagged]
 
-    def tag(self, head: Waiting) -> float:
-        """What orders the users: their counter, or the level of their asking if they are ahead by no more
-        than the slack (start tags: Goyal et al., "Start-time Fair Queuing", 1996)."""
-        return max(head.level, self._counters.of(head.request.user) - self._slack)
+    def tag(self, user: str) -> float:
+        """What orders the users: their counter less the slack, but at least the level of the least served
+        when their turn began (when their oldest request came, or the one before it left). So within the
+        slack one's place is kept, and a backlog gains nothing by its age. (Start tags: Goyal et al.,
+        "Start-time Fair Queuing", 1996.)"""
+        return max(self._turn[user][0], self._counters.of(user) - self._slack)
 
     def _enter(self, user: str) -> None:
         head = self.users[user][0]
         running = self._running.of_user.get(user, 0)
-        entry = (self.tag(head), running, head.enqueued, head.seq, user)
+        entry = (self.tag(user), running, self._turn[user][1], head.seq, user)
         self._live[user] = entry
         heapq.heappush(self._capped if self.capped(user, head) else self._under, entry)
         if not running:
@@ -139,7 +147,7 @@ class Lane:
         for user, mine in self.users.items():
             head = mine[0]
             running = self._running.of_user.get(user, 0)
-            entry = (self.tag(head), running, head.enqueued, head.seq, user)
+            entry = (self.tag(user), running, self._turn[user][1], head.seq, user)
             self._live[user] = entry
             (self._capped if self.capped(user, head) else self._under).append(entry)
             if not running:

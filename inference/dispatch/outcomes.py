@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from inference.dispatch.store import Status
 from inference.engines.base import Output
 from inference.request import FinishReason
-from inference.store import Status
 
 
 class Ending(msgspec.Struct, frozen=True):

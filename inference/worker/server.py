@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from inference.service import InferenceService
+from inference.worker.service import InferenceService
 
 if TYPE_CHECKING:
     from daphne.server import Server

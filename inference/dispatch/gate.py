@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from inference.board import EngineState
-from inference.breaker import Breaker
-from inference.policy import CLASSES
+from inference.dispatch.supervisor import Supervisor
 from inference.request import Request
-from inference.scheduler import Scheduler
-from inference.supervisor import Supervisor
+from inference.scheduling.breaker import Breaker
+from inference.scheduling.policy import CLASSES
+from inference.scheduling.scheduler import Scheduler
 
 
 class Gate:

@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from inference.backoff import Backoff
-from inference.job import Job
-from inference.store import Store
+from inference.dispatch.backoff import Backoff
+from inference.dispatch.job import Job
+from inference.dispatch.store import Store
 from inference.stream_log.base import FencedError
 
 log = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from chatsite.database import read, write
 from chatsite.generations.models import Generation, Status
-from inference.recorder import Recorder
+from inference.dispatch.store import Outcome
 from inference.request import Usage
-from inference.store import Outcome
 from inference.stream_log.base import Delta, Finished, GapError, Snapshot, StreamLog
+from inference.worker.recorder import Recorder
 
 log = structlog.get_logger(__name__)
 

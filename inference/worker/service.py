@@ -15,18 +15,19 @@ from chatsite.database import read, write
 from chatsite.generations.reconcile import dead_reservations, end_reservations
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
-from inference.consumer import listen
-from inference.dispatcher import Dispatcher, DispatcherSettings
-from inference.engine_choice import engine_factory
-from inference.errors import QueueFullError
-from inference.intake import Intake
+from inference.dispatch.dispatcher import Dispatcher, DispatcherSettings
+from inference.dispatch.measured import MeasuredLog, MeasuredStore
+from inference.dispatch.supervisor import Supervisor
+from inference.engines.choice import choose_engine
 from inference.metrics import Metrics
-from inference.owner import become_owner, owner_lock
-from inference.policy import Policy
-from inference.recorder import Recorder
-from inference.recovery import reap, recover
-from inference.scheduler import Scheduler
-from inference.supervisor import Supervisor
+from inference.scheduling.errors import QueueFullError
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
+from inference.worker.consumer import listen
+from inference.worker.intake import Intake
+from inference.worker.owner import become_owner, owner_lock
+from inference.worker.recorder import Recorder
+from inference.worker.recovery import reap, recover
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +59,8 @@ class InferenceService:
 
     def __init__(self) -> None:
         """Raises ValueError for a setting that is wrong, naming it."""
-        self._factory = engine_factory(os.environ, Path(settings.DATA_DIR))
-        self._policy = Policy.from_env(os.environ)
+        self.engine = choose_engine(os.environ, Path(settings.DATA_DIR))
+        self._policy = Policy.from_env(os.environ).fitted(self.engine.slots)
         self._metrics = Metrics()
         self._lock = owner_lock()
         self._wake = asyncio.Event()
@@ -71,12 +72,12 @@ class InferenceService:
         epoch = await become_owner(self._lock)
         recorder = Recorder(epoch, self._model)
         await recover(recorder, stream_log())
-        supervisor = self._supervisor = Supervisor(self._factory)
+        supervisor = self._supervisor = Supervisor(self.engine.build)
         self._dispatcher = Dispatcher(
             Scheduler(self._policy, UNKNOWN_KV_TOKENS),
             supervisor,
-            stream_log(),
-            recorder,
+            MeasuredLog(stream_log(), self._metrics),
+            MeasuredStore(recorder, self._metrics),
             DispatcherSettings(epoch=epoch),
         )
         log.info("owner", epoch=epoch)

@@ -15,22 +15,22 @@ from collections.abc import Callable
 
 import msgspec
 
-from inference import outcomes
 from inference.board import Board
-from inference.breaker import Breaker
+from inference.dispatch import outcomes
+from inference.dispatch.gate import Gate
+from inference.dispatch.job import Job
+from inference.dispatch.lifecycle import Lifecycle
+from inference.dispatch.positions import Positions
+from inference.dispatch.publisher import Publisher
+from inference.dispatch.store import Store
+from inference.dispatch.supervisor import EngineLost, EngineReady, Supervisor
+from inference.dispatch.throughput import Throughput
 from inference.engines.base import Step
-from inference.errors import TooLargeError
-from inference.gate import Gate
-from inference.job import Job
-from inference.lifecycle import Lifecycle
-from inference.positions import Positions
-from inference.publisher import Publisher
 from inference.request import Request
-from inference.scheduler import Scheduler
-from inference.store import Store
+from inference.scheduling.breaker import Breaker
+from inference.scheduling.errors import TooLargeError
+from inference.scheduling.scheduler import Scheduler
 from inference.stream_log.base import FencedError, StreamLog
-from inference.supervisor import EngineLost, EngineReady, Supervisor
-from inference.throughput import Throughput
 
 DRAIN_LOOK_S = 0.05
 """How soon a drain notices that the last answer ended: short beside any grace period."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections import deque
 
-from inference.policy import CLASSES, Policy
 from inference.request import RequestClass
+from inference.scheduling.policy import CLASSES, Policy
 
 WINDOW = 256
 """Answers remembered per class: a p90 that is steady within a few percent, and follows within minutes."""

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from inference.classify import classify
-from inference.counters import Counters
-from inference.errors import DuplicateError, QueueFullError, TooLargeError
-from inference.estimate import Estimate
-from inference.fair_queue import FairQueue
-from inference.load import Load, Place
-from inference.order import MakeOrder
-from inference.output_lengths import OutputLengths
-from inference.policy import CLASSES, Policy
-from inference.prefix_memory import PrefixMemory
 from inference.request import Request, RequestClass
-from inference.running import Run, Running
-from inference.service_clock import ServiceClock
-from inference.token_rate import TokenRate
-from inference.waiting import Waiting
-from inference.waiting_set import WaitingSet
+from inference.scheduling.classify import classify
+from inference.scheduling.counters import Counters
+from inference.scheduling.errors import DuplicateError, QueueFullError, TooLargeError
+from inference.scheduling.estimate import Estimate
+from inference.scheduling.fair_queue import FairQueue
+from inference.scheduling.load import Load, Place
+from inference.scheduling.order import MakeOrder
+from inference.scheduling.output_lengths import OutputLengths
+from inference.scheduling.policy import CLASSES, Policy
+from inference.scheduling.prefix_memory import PrefixMemory
+from inference.scheduling.running import Run, Running
+from inference.scheduling.service_clock import ServiceClock
+from inference.scheduling.token_rate import TokenRate
+from inference.scheduling.waiting import Waiting
+from inference.scheduling.waiting_set import WaitingSet
 
 Expiry = Literal["queue", "first_token", "stall", "total"]
 """Which deadline passed: waiting for a slot, for the first token, between tokens, for the whole answer."""
@@ -88,7 +88,7 @@ class Scheduler:
             return None
         waiting, verdict = found
         request = waiting.request
-        self._take(request.generation)
+        self._take(request.generation, now)
         cost = self.policy.prompt_cost * waiting.uncached_tokens / request.weight
         self.counters.charge(request.user, cost)
         self._running.start(waiting, now, verdict, cost)
@@ -128,7 +128,7 @@ class Scheduler:
 
         `complete` False says that it was cut short, so that its length teaches nothing.
         """
-        waiting = self._take(generation)
+        waiting = self._take(generation, now)
         run = self._running.end(generation)
         if waiting is not None:
             self._estimate.left(generation)
@@ -241,10 +241,10 @@ class Scheduler:
         self.counters.activate(waiting.request.user)
         self._order.put(waiting)
 
-    def _take(self, generation: str) -> Waiting | None:
+    def _take(self, generation: str, now: float) -> Waiting | None:
         waiting = self._waiting.take(generation)
         if waiting is not None:
-            self._order.drop(waiting)
+            self._order.drop(waiting, now)
             if waiting.request.user not in self._waiting.of_user:
                 self.counters.deactivate(waiting.request.user)
         return waiting

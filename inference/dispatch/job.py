@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from inference.dispatch.store import Answer, Claim, Outcome, Status
 from inference.engines.base import EngineRequest, Output
 from inference.request import FinishReason, Request, RequestClass, Usage
-from inference.store import Answer, Claim, Outcome, Status
 from inference.stream_log.base import Delta, Finished, Snapshot
 
 Phase = Literal["waiting", "claiming", "running"]
@@ -128,6 +128,7 @@ class Job:
             seq=self.seq,
             usage=self._usage(now),
             message=message,
+            request_class=self.request_class,
         )
         return self.outcome
 

@@ -12,12 +12,12 @@ import heapq
 import math
 from collections.abc import Sequence
 
-from inference.output_lengths import OutputLengths
-from inference.policy import CLASSES, Policy
 from inference.request import RequestClass
-from inference.running import Run, Running
-from inference.token_rate import TokenRate
-from inference.waiting import Waiting
+from inference.scheduling.output_lengths import OutputLengths
+from inference.scheduling.policy import CLASSES, Policy
+from inference.scheduling.running import Run, Running
+from inference.scheduling.token_rate import TokenRate
+from inference.scheduling.waiting import Waiting
 
 GAIN = 0.1
 """Weight of one observation in the moving averages: about twenty requests of memory."""

@@ -10,10 +10,10 @@ import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from inference.counters import Counters
-from inference.policy import CLASSES, Policy
-from inference.running import Running, Verdict
-from inference.waiting import Waiting
+from inference.scheduling.counters import Counters
+from inference.scheduling.policy import CLASSES, Policy
+from inference.scheduling.running import Running, Verdict
+from inference.scheduling.waiting import Waiting
 
 Pick = tuple[Waiting, Verdict]
 
@@ -26,7 +26,7 @@ class Order(ABC):
         """A request joins the line, at the place of its enqueue time."""
 
     @abstractmethod
-    def drop(self, waiting: Waiting) -> None:
+    def drop(self, waiting: Waiting, now: float) -> None:
         """A request leaves the line (started, cancelled or expired)."""
 
     @abstractmethod
@@ -60,7 +60,7 @@ class _Heaps(Order):
         heapq.heappush(self._heaps[self.rank(waiting)], (*waiting.place, waiting))
         self._present[waiting.request.generation] = waiting
 
-    def drop(self, waiting: Waiting) -> None:
+    def drop(self, waiting: Waiting, now: float) -> None:
         self._present.pop(waiting.request.generation, None)
 
     def next(self, now: float) -> Pick | None:

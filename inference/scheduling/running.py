@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from inference.output_lengths import OutputLengths
-from inference.policy import CLASSES, Policy
 from inference.request import RequestClass
-from inference.waiting import Waiting
+from inference.scheduling.output_lengths import OutputLengths
+from inference.scheduling.policy import CLASSES, Policy
+from inference.scheduling.waiting import Waiting
 
 Verdict = Literal["general", "reserved", "slots", "prefill", "kv"]
 """Where a request may start (general or reserved slot), or what it has to wait for."""

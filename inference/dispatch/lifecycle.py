@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference import outcomes
-from inference.claimer import Claimer
+from inference.dispatch import outcomes
+from inference.dispatch.claimer import Claimer
+from inference.dispatch.gate import Gate
+from inference.dispatch.job import Job
+from inference.dispatch.outcomes import Ending
+from inference.dispatch.publisher import Publisher
+from inference.dispatch.store import Store
+from inference.dispatch.supervisor import Supervisor
+from inference.dispatch.writer import Writer
 from inference.engines.base import EngineDiedError, Output
-from inference.gate import Gate
-from inference.job import Job
-from inference.outcomes import Ending
-from inference.publisher import Publisher
-from inference.scheduler import Scheduler
-from inference.store import Store
+from inference.scheduling.scheduler import Scheduler
 from inference.stream_log.base import Started
-from inference.supervisor import Supervisor
-from inference.writer import Writer
 
 
 class Lifecycle:

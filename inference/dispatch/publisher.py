@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from inference.backoff import Backoff
-from inference.job import Job
+from inference.dispatch.backoff import Backoff
+from inference.dispatch.job import Job
 from inference.stream_log.base import Delta, Event, Finished, Notice, StreamLog
 
 GIVE_UP_S = 600.0

@@ -20,13 +20,13 @@ import heapq
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from inference.counters import Counters
-from inference.lane import Lane
-from inference.order import Order, Pick
-from inference.policy import CLASSES, Policy
 from inference.request import RequestClass
-from inference.running import Running
-from inference.waiting import Waiting
+from inference.scheduling.counters import Counters
+from inference.scheduling.lane import Lane
+from inference.scheduling.order import Order, Pick
+from inference.scheduling.policy import CLASSES, Policy
+from inference.scheduling.running import Running
+from inference.scheduling.waiting import Waiting
 
 
 class Candidate(NamedTuple):
@@ -51,8 +51,8 @@ class FairQueue(Order):
     def put(self, waiting: Waiting) -> None:
         self._lanes[waiting.kind].put(waiting)
 
-    def drop(self, waiting: Waiting) -> None:
-        self._lanes[waiting.kind].drop(waiting)
+    def drop(self, waiting: Waiting, now: float) -> None:
+        self._lanes[waiting.kind].drop(waiting, now)
 
     def touch(self, user: str) -> None:
         for lane in self._lanes.values():

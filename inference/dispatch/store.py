@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from inference.request import FinishReason, Usage
+from inference.request import FinishReason, RequestClass, Usage
 
 Status = Literal["finished", "cancelled", "failed", "timed_out", "interrupted"]
 
@@ -47,6 +47,7 @@ class Outcome(msgspec.Struct, frozen=True):
     seq: int
     usage: Usage
     message: str = ""
+    request_class: RequestClass = "normal"
 
 
 class Store(Protocol):

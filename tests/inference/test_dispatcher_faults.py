@@ -1,0 +1,230 @@
+"""The dispatcher when things break: engines die, logs forget, owners are fenced, databases are away."""
+
+import asyncio
+import random
+
+import pytest
+
+from inference.engines.base import EngineDiedError, EngineStartError
+from inference.engines.timing import Timing
+from inference.scheduling.breaker import Breaker
+from inference.scheduling.policy import Policy
+from inference.stream_log.base import FencedError, Finished
+from inference.stream_log.memory import MemoryStreamLog
+from tests.inference.doubles import Stage
+
+
+@pytest.mark.parametrize("fault", ["die", "freeze"])
+async def test_a_lost_engine_interrupts_the_begun_and_serves_the_waiting_after_the_restart(fault):
+    async with Stage(timing=Timing(step_s=0.005, max_running=3)) as stage:
+        for n in range(3):
+            stage.ask(f"begun {n}", tokens=5000, user=f"user {n}")
+        await stage.until(lambda: all(stage.held_seq(f"begun {n}") > 3 for n in range(3)))
+        for n in range(3):
+            stage.ask(f"waiting {n}", tokens=10, user=f"user {n}")
+        getattr(stage.engine, fault)()
+        for n in range(3):
+            reader = await stage.end(f"begun {n}")
+            assert reader.end.finish_reason == "interrupted"
+            assert reader.text == stage.rows.rows[f"begun {n}"].text != ""
+            assert stage.transcript[f"begun {n}"].startswith(reader.text)
+        for n in range(3):
+            reader = await stage.end(f"waiting {n}")
+            assert reader.text == stage.transcript[f"waiting {n}"]
+            assert reader.end.finish_reason == "length"
+        assert stage.supervisor.restarts == 1
+        stage.check_empty()
+
+
+async def test_what_had_not_begun_is_put_back_in_line_once_then_fails():
+    timing = Timing(step_s=0.005, first_token_s=5, max_running=3)
+    async with Stage(timing=timing) as stage:
+        stage.ask("a", tokens=10)
+        for _ in range(2):
+            await stage.until(lambda: "a" in stage.dispatcher._life.in_engine)
+            engine = stage.engine
+            engine.die()
+            await stage.until(lambda lost=engine: stage.engine is not lost or not stage.dispatcher.known)
+        reader = await stage.end("a")
+        assert (reader.end.finish_reason, stage.rows.rows["a"].status) == ("error", "failed")
+        assert "twice" in reader.end.message
+        stage.check_empty()
+
+
+async def test_an_engine_that_does_not_start_is_tried_again_and_the_board_says_why():
+    async with Stage() as stage:
+        stage.supervisor._factory = lambda: Broken(stage)
+        stage.ask("a")
+        await stage.until(lambda: stage.dispatcher.board().state == "failed")
+        assert "no such card" in stage.dispatcher.board().detail
+        stage.supervisor._factory = stage.build
+        assert (await stage.end("a", 10)).end.finish_reason == "length"
+        assert stage.dispatcher.board().state == "ready"
+
+
+class Broken:
+    """An engine on a machine without what it needs."""
+
+    def __init__(self, stage):
+        self.stage = stage
+
+    async def start(self, progress):
+        raise EngineStartError("no such card")
+
+    async def close(self):
+        pass
+
+
+async def test_the_breaker_refuses_after_failures_then_lets_one_probe_through():
+    async with Stage(timing=Timing(step_s=0.005, first_token_s=0.1, max_running=8)) as stage:
+        stage.dispatcher._gate._breaker = Breaker(failures=2, open_s=0.4)
+        for n in range(2):
+            await stage.until(lambda n=n: len(stage.engines) == n + 1 and stage.supervisor.ready)
+            stage.engine.die()
+            await stage.until(lambda: not stage.supervisor.ready)
+        await stage.until(lambda: stage.supervisor.ready)
+        board = stage.dispatcher.board()
+        assert board.state == "failed"
+        assert 0 < board.retry_after_s <= 0.4
+        stage.ask("cancelled probe")
+        await stage.until(lambda: stage.dispatcher._life.in_engine)
+        stage.dispatcher.cancel("cancelled probe")
+        for n in range(4):
+            stage.ask(f"g{n}", tokens=2, user=f"user {n}")
+        await stage.until(lambda: "cancelled probe" not in stage.dispatcher._life.in_engine)
+        await stage.until(lambda: stage.dispatcher._life.in_engine)
+        await asyncio.sleep(0.05)
+        assert len(stage.dispatcher._life.in_engine) == 1
+        for n in range(4):
+            assert (await stage.end(f"g{n}")).end.finish_reason == "length"
+        assert stage.dispatcher.board().state == "ready"
+        assert stage.dispatcher.board().retry_after_s is None
+
+
+async def test_pause_holds_the_line_and_resume_serves_it():
+    async with Stage() as stage:
+        await stage.until(lambda: stage.supervisor.ready)
+        stage.dispatcher.pause()
+        stage.ask("a")
+        await asyncio.sleep(0.05)
+        board = stage.dispatcher.board()
+        assert (board.state, board.waiting["quick"]) == ("paused", 1)
+        stage.dispatcher.resume()
+        assert (await stage.end("a")).end.finish_reason == "length"
+
+
+async def test_drain_lets_the_short_end_interrupts_the_long_and_leaves_the_waiting_queued():
+    async with Stage(timing=Timing(step_s=0.005, max_running=2), policy=Policy(reserved_slots=0)) as stage:
+        stage.ask("short", tokens=20, user="u1")
+        stage.ask("long", tokens=10_000, user="u2")
+        await stage.until(lambda: stage.held_seq("short") > 0 and stage.held_seq("long") > 0)
+        stage.ask("waiting", user="u3")
+        await asyncio.wait_for(stage.dispatcher.drain(0.3), 3)
+        await asyncio.wait_for(stage.task, 1)
+        assert (await stage.end("short")).end.finish_reason == "length"
+        long = await stage.end("long")
+        assert long.end.finish_reason == "interrupted"
+        assert long.text == stage.rows.rows["long"].text != ""
+        assert stage.rows.rows["waiting"].status == "queued"
+        assert stage.dispatcher.board().state == "draining"
+
+
+async def test_a_fenced_owner_stops_writing_and_running():
+    async with Stage() as stage:
+        stage.ask("a", tokens=10_000)
+        await stage.until(lambda: stage.held_seq("a") > 3)
+        await stage.log.append([], epoch=2)
+        with pytest.raises(FencedError):
+            await asyncio.wait_for(stage.task, 2)
+        with pytest.raises(EngineDiedError):
+            await stage.engine.count_tokens(())
+        assert stage.rows.rows["a"].status == "running"
+
+
+class LosingLog(MemoryStreamLog):
+    """A log whose server forgets everything now and then, or cannot be reached for a while."""
+
+    def __init__(self):
+        super().__init__()
+        self.away = False
+
+    def forget(self):
+        for stream in self._streams.values():
+            if not stream.finished:
+                stream.events.clear()
+
+    async def append(self, events, *, epoch):
+        if self.away:
+            return list(dict.fromkeys(generation for generation, _ in events))
+        return await super().append(events, epoch=epoch)
+
+
+async def test_a_lost_log_is_seeded_again_from_memory():
+    log = LosingLog()
+    async with Stage(log=log) as stage:
+        stage.ask("a", tokens=150)
+        for _ in range(3):
+            seq = stage.held_seq("a")
+            await stage.until(lambda seq=seq: stage.held_seq("a") > seq + 10)
+            log.forget()
+        reader = await stage.end("a")
+        assert reader.text == stage.transcript["a"]
+        assert isinstance(reader.end, Finished)
+        stage.check_empty()
+
+
+async def test_ends_reach_readers_after_the_log_was_away():
+    log = LosingLog()
+    async with Stage(log=log) as stage:
+        stage.ask("a", tokens=60)
+        await stage.until(lambda: stage.held_seq("a") > 10)
+        log.away = True
+        await stage.until(lambda: stage.rows.rows["a"].status == "finished")
+        log.away = False
+        assert (await stage.end("a")).text == stage.transcript["a"]
+        await stage.until(lambda: not stage.dispatcher._publisher._jobs)
+        stage.check_empty()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_chaos_ends_every_request_exactly_once(seed, monkeypatch):
+    monkeypatch.setattr("inference.dispatch.backoff.LONGEST_S", 0.2)
+    rng = random.Random(seed)
+    log = LosingLog()
+    timing = Timing(step_s=0.002, max_running=6, prefill_tokens_per_s=20_000, step_budget=256)
+    async with Stage(timing=timing, log=log, seed=seed) as stage:
+        await stage.until(lambda: stage.supervisor.ready)
+        stage.rows.flaky = 0.2
+        asked = []
+        for n in range(60):
+            asked.append(f"g{n}")
+            stage.ask(
+                asked[-1], tokens=rng.randint(1, 60), user=f"user {n % 7}", prompt_tokens=rng.randint(1, 500)
+            )
+            for _ in range(rng.randint(0, 2)):
+                await asyncio.sleep(rng.random() * 0.01)
+            fate = rng.random()
+            if fate < 0.2:
+                stage.dispatcher.cancel(rng.choice(asked))
+            elif fate < 0.26:
+                rng.choice([stage.engine.die, stage.engine.freeze])()
+            elif fate < 0.32:
+                log.forget()
+            elif fate < 0.36:
+                log.away = not log.away
+            elif fate < 0.40:
+                stage.rows.failing = not stage.rows.failing
+        log.away = stage.rows.failing = False
+        stage.rows.flaky = 0.0
+        for generation in asked:
+            reader = await stage.end(generation, 20)
+            row = stage.rows.rows[generation]
+            assert row.ended == 1
+            assert reader.text == row.text
+            assert stage.transcript.get(generation, "").startswith(row.text)
+            if row.status == "finished":
+                assert row.text == stage.transcript[generation]
+        await stage.until(
+            lambda: not stage.dispatcher._life.in_engine and not stage.dispatcher._publisher._jobs
+        )
+        stage.check_empty()
