@@ -50,7 +50,7 @@ from chatsite.streaming.frames import (
     Submit,
 )
 from chatsite.streaming.watch import sockets
-from chatsite.wiring import board_store
+from chatsite.wiring import board_store, presence
 from inference.board import current
 from inference.request import Sampling
 
@@ -90,14 +90,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if not user.is_authenticated:
             await self.close(NOT_SIGNED_IN)
             return
-        if len(sockets) >= settings.MAX_SOCKETS or sockets.of(user.pk) >= settings.MAX_SOCKETS_PER_USER:
+        most = settings.MAX_SOCKETS_PER_USER
+        if len(sockets) >= settings.MAX_SOCKETS or not await presence().enter(
+            user.pk, self.channel_name, most
+        ):
             await self.close(TOO_MANY)
             return
         self.user_id = user.pk
         self.budgets = BudgetNews(self.user_id, self.send_frame)
-        await self.channel_layer.group_add(group_of(self.user_id), self.channel_name)
-        await self._hello()
-        await self.budgets.look()
+        try:
+            await self.channel_layer.group_add(group_of(self.user_id), self.channel_name)
+            await self._hello()
+            await self.budgets.look()
+        except BaseException:
+            await presence().leave(self.user_id, self.channel_name)
+            raise
         sockets.join(self)
 
     async def disconnect(self, code: int) -> None:
@@ -106,6 +113,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             task.cancel()
         if self.user_id:
             self.budgets.close()
+            await presence().leave(self.user_id, self.channel_name)
             await self.channel_layer.group_discard(group_of(self.user_id), self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
