@@ -70,7 +70,7 @@ def _count(what: str, who: str, rate: str) -> RateUsage:
     if usage["should_limit"]:
         raise Refusal(
             "rate_limited",
-            f"At most {usage['limit']} are allowed in this time; please wait {wait:.0f} s.",
+            f"At most {usage['limit']} in this time are allowed; please wait {wait:.0f} s.",
             wait,
         )
     return RateUsage(usage["limit"], max(0, usage["limit"] - usage["count"]), float(usage["time_left"]))

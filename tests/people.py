@@ -32,7 +32,8 @@ def make_user(name: str, password: str | None = None) -> User:
 
 
 def ask_of(user: User, client_id: UUID | None = None, **fields: object) -> Ask:
-    return Ask(user=user.pk, client_id=client_id or uuid4(), sampling=Sampling(), **fields)  # type: ignore[arg-type]
+    fields = {"sampling": Sampling(), **fields}
+    return Ask(user=user.pk, client_id=client_id or uuid4(), **fields)  # type: ignore[arg-type]
 
 
 def submit(user: User, content: str = "Why is the sky blue?", **fields: UUID | None) -> Submitted:

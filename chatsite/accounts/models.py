@@ -1,9 +1,11 @@
-"""User: signs in by e-mail."""
+"""User: signs in by e-mail. ApiKey: lets a program in, as its owner."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
@@ -54,3 +56,35 @@ class User(AbstractBaseUser, PermissionsMixin):
     def display_name(self) -> str:
         """The name, else what stands before the @."""
         return self.name or self.email.partition("@")[0]
+
+
+class ApiKey(models.Model):
+    """A program's key for `/v1`. The key itself is shown once; here lie its first characters and its hash.
+
+    `token_budget` is all that it may ever use, None for no bound of its own; `tokens_used` is what ended
+    generations were charged. Both lie inside the owner's quota.
+    """
+
+    class Scope(models.TextChoices):
+        MODELS = "models"
+        CHAT = "chat"
+        USAGE = "usage"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes: models.JSONField[list[str], list[str]] = models.JSONField()
+    token_budget = models.PositiveBigIntegerField(null=True, blank=True)
+    tokens_used = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"

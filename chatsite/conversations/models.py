@@ -13,18 +13,28 @@ TITLE_CHARS = 60
 
 
 class Conversation(models.Model):
-    """`updated_at` orders the sidebar. `deleted_at` set: gone for everybody, until undone or purged."""
+    """`updated_at` orders the sidebar. `deleted_at` set: gone for everybody, until undone or purged.
+
+    `temporary`: a program's message list, in nobody's history, erased soon after its answer has ended.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200)
     pinned = models.BooleanField(default=False)
+    temporary = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["owner", "-pinned", "-updated_at", "-id"], name="conversation_list")]
+        indexes = [
+            models.Index(fields=["owner", "-pinned", "-updated_at", "-id"], name="conversation_list"),
+            # The sweep that erases looks at the few temporary ones only.
+            models.Index(
+                fields=["created_at"], name="conversation_temporary", condition=models.Q(temporary=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -34,6 +44,8 @@ class Message(models.Model):
     """One turn, as typed or as made. The text is data; only readers and prompts interpret it."""
 
     class Role(models.TextChoices):
+        SYSTEM = "system"
+        RAW = "raw"
         USER = "user"
         ASSISTANT = "assistant"
 

@@ -86,7 +86,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """What a started engine is. `context_tokens` is the site's context: prompt plus answer."""
+    """What a started engine is. `context_tokens` is the site's context: prompt plus answer.
+
+    `structured`: it can hold an answer to a JSON schema.
+    """
 
     engine: Literal["vllm", "remote", "emulated"]
     model: str
@@ -94,6 +97,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     kv_tokens: int
     max_running: int
     version: str = ""
+    structured: bool = False
 
 
 class Engine(ABC):

@@ -337,7 +337,7 @@ class EmulatedEngine(Engine):
         self._news.set()
 
     def _write(self, outputs: list[Output], at: float) -> None:
-        """The transcript comes before the delivery: what a reader has, the transcript has. `at`: monotonic s."""
+        """The transcript comes before the delivery: what a reader has, it has. `at`: monotonic s."""
         if self.transcript is not None:
             for output in outputs:
                 self.transcript[output.id] = self.transcript.get(output.id, "") + output.text

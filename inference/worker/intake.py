@@ -75,6 +75,7 @@ class Intake:
             prompt_tokens=job.prompt_tokens,
             max_tokens=job.max_tokens,
             new_chars=job.new_chars,
+            batch=job.batch,
             weight=terms.weight,
             max_running=terms.max_running,
             waited_s=max(0.0, (timezone.now() - job.created_at).total_seconds()),

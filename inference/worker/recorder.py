@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from chatsite.conversations.models import Message
 from chatsite.database import write
+from chatsite.generations.key_budget import charge_keys
 from chatsite.generations.models import Generation, Ownership, Status
 from chatsite.quotas.actions import Spent, settle
 from chatsite.quotas.pricing import charge
@@ -73,8 +74,7 @@ class Recorder:
     def _finish(self, outcomes: Sequence[Outcome]) -> set[str]:
         self._check_fence()
         now = timezone.now()
-        written = set()
-        ended = []
+        written, ended, spent = set(), [], []
         for outcome in outcomes:
             changed = self._endable(outcome).update(
                 status=outcome.status,
@@ -89,11 +89,13 @@ class Recorder:
             )
             if changed:
                 _write_text(outcome)
+                ended.append(outcome.generation)
             if changed or self._ended_before(outcome):
                 written.add(outcome.generation)
             if changed or not Generation.objects.filter(id=outcome.generation).exists():
-                ended.append(outcome)  # a chat deleted meanwhile is paid for all the same
-        settle([_spent(outcome) for outcome in ended], self._model())
+                spent.append(_spent(outcome))  # a chat deleted meanwhile is paid for all the same
+        settle(spent, self._model())
+        charge_keys(ended)
         return written
 
     def _check_fence(self) -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from chatsite.conversations.actions import purge_deleted
 from chatsite.database import read, write
+from chatsite.generations.erase import erase_temporary
 from chatsite.generations.reconcile import dead_reservations, end_reservations
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
@@ -46,8 +47,8 @@ LOCK_CHECK_S = 2.0
 RESERVATIONS_S = 600.0
 """How often reservations that outlived their generation are looked for; it reads two days of the ledger."""
 
-PURGE_S = 60.0
-"""How often deletions that can no longer be undone are carried out."""
+PURGE_S = 20.0
+"""How often deletions that can no longer be undone, and ended temporary chats, are erased."""
 
 
 class LockLostError(Exception):
@@ -168,6 +169,7 @@ class InferenceService:
             await asyncio.sleep(PURGE_S)
             try:
                 await write(purge_deleted)
+                await write(erase_temporary)
             except Exception:
                 log.exception("purge_failed")
 
