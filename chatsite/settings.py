@@ -31,7 +31,7 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles, as its documentation asks
-    "django.contrib.admin",
+    "chatsite.console.apps.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -42,10 +42,13 @@ INSTALLED_APPS = [
     "allauth.account",
     "csp",
     "django_structlog",
+    "chatsite.audit",
+    "chatsite.notices",
     "chatsite.accounts",
     "chatsite.conversations",
     "chatsite.quotas",
     "chatsite.generations",
+    "chatsite.console.apps.ConsoleConfig",
     "inference",
 ]
 
