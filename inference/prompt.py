@@ -98,7 +98,7 @@ def prompt_counter(environment: Mapping[str, str], data_dir: Path) -> PromptCoun
 
 
 def _estimate(text: str) -> int:
-    """A token for each character outside ASCII: multilingual models need 0.6 to 1, English ones 2."""
+    """A token for each character outside ASCII: Chinese takes 0.6 to 1 with a multilingual tokenizer."""
     wide = sum(not character.isascii() for character in text)
     return wide + -(-(len(text) - wide) // ASCII_PER_TOKEN)
 
