@@ -15,6 +15,7 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from chatsite.console.socket import LiveConsumer  # noqa: E402
 from chatsite.static_files import StaticFiles  # noqa: E402
 from chatsite.streaming.consumer import ChatConsumer  # noqa: E402
 
@@ -22,7 +23,14 @@ application = ProtocolTypeRouter(
     {
         "http": StaticFiles(http, str(settings.STATIC_ROOT), settings.STATIC_URL),
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([path("ws/chat/", ChatConsumer.as_asgi())]))
+            AuthMiddlewareStack(
+                URLRouter(
+                    [
+                        path("ws/chat/", ChatConsumer.as_asgi()),
+                        path("ws/console/", LiveConsumer.as_asgi()),
+                    ]
+                )
+            )
         ),
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from csp.constants import NONCE, NONE, SELF
 
 from chatsite.assets import build_hash
-from chatsite.environment import BASE_DIR, data_dir, env, positive, secret_key
+from chatsite.environment import BASE_DIR, data_dir, env, networks, positive, secret_key
 from chatsite.logs import logging_config
 
 DATA_DIR = data_dir()
@@ -19,6 +19,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CHATSITE_TRUSTED_ORIGINS", default=[])
 
 # Behind a proxy that ends HTTPS; it must set X-Forwarded-Proto itself.
 HTTPS = env.bool("CHATSITE_HTTPS", False)
+# Who may tell us, by X-Forwarded-For, where a request comes from.
+TRUSTED_PROXIES = networks("CHATSITE_TRUSTED_PROXIES")
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
@@ -29,21 +31,25 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles, as its documentation asks
-    "django.contrib.admin",
+    "chatsite.console.apps.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
     "csp",
     "django_structlog",
+    "chatsite.audit",
+    "chatsite.notices",
     "chatsite.accounts",
     "chatsite.conversations",
     "chatsite.quotas",
     "chatsite.generations",
     "chatsite.openai_api",
+    "chatsite.console.apps.ConsoleConfig",
     "inference",
 ]
 

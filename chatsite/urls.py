@@ -9,7 +9,7 @@ from django.views.i18n import set_language
 
 from chatsite import health
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
-from chatsite.page import conversations, keys, shell
+from chatsite.page import conversations, keys, shell, usage
 
 # Django's own sign-in form would bypass the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -20,6 +20,8 @@ urlpatterns = [
     path("api/conversations", conversations.conversations),
     path("api/conversations/<uuid:id>", conversations.conversation),
     path("api/conversations/<uuid:id>/restore", conversations.restore),
+    path("api/usage", usage.usage_json),
+    path("usage", usage.usage_page, name="usage"),
     path("api/keys", keys.keys),
     path("api/keys/<uuid:id>", keys.key),
     path("accounts/", include("allauth.account.urls")),

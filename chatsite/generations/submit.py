@@ -24,9 +24,10 @@ from chatsite.generations.key_budget import check_key_budget
 from chatsite.generations.models import Generation
 from chatsite.generations.room import check_room
 from chatsite.quotas.actions import reserve
-from chatsite.quotas.budgets import Budget, budgets_of
+from chatsite.quotas.budget import Budget
 from chatsite.quotas.pricing import reservation
 from chatsite.quotas.resolution import Terms
+from chatsite.quotas.standing import budgets_of
 from chatsite.quotas.terms import terms_of
 from inference.request import ChatMessage, Sampling
 
