@@ -18,6 +18,7 @@ from chatsite.quotas.actions import Spent, settle
 from chatsite.quotas.pricing import charge
 from inference.dispatch.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
+from inference.worker.checkpoint import write_checkpoints
 
 
 class Recorder:
@@ -63,12 +64,7 @@ class Recorder:
     @transaction.atomic
     def _checkpoint(self, answers: Sequence[Answer]) -> None:
         self._check_fence()
-        now = timezone.now()
-        for answer in answers:
-            if self._mine(answer).update(
-                seq=answer.seq, completion_tokens=answer.completion_tokens, heartbeat_at=now
-            ):
-                _write_text(answer)
+        write_checkpoints(answers, self.epoch, timezone.now())
 
     @transaction.atomic
     def _finish(self, outcomes: Sequence[Outcome]) -> set[str]:
@@ -108,11 +104,6 @@ class Recorder:
         again = Q(status=Status.RUNNING, attempt=claim.attempt, epoch=self.epoch)
         return self._fenced(claim.generation).filter(waiting | again)
 
-    def _mine(self, answer: Answer) -> QuerySet[Generation]:
-        return self._fenced(answer.generation).filter(
-            status=Status.RUNNING, attempt=answer.attempt, epoch=self.epoch
-        )
-
     def _endable(self, outcome: Outcome) -> QuerySet[Generation]:
         """This attempt, running under this epoch; or one that ends while it still waits."""
         running = Q(status=Status.RUNNING, epoch=self.epoch, attempt__lte=outcome.attempt)
@@ -135,7 +126,7 @@ def _spent(outcome: Outcome) -> Spent:
     return Spent(UUID(outcome.generation), usage.prompt_tokens, usage.completion_tokens)
 
 
-def _write_text(answer: Answer | Outcome) -> None:
+def _write_text(answer: Outcome) -> None:
     Message.objects.filter(generation__id=answer.generation).update(
         content=answer.text, reasoning=answer.reasoning
     )
