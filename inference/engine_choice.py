@@ -36,4 +36,8 @@ def engine_factory(env: Mapping[str, str], data_dir: Path) -> Callable[[], Engin
             settings = read_settings(env, data_dir)
             return lambda: VllmEngine(settings)
         case _:
-            raise ValueError("CHATSITE_ENGINE='remote': is not built yet; use vllm or emulated.")
+            from inference.engines.remote import RemoteEngine
+            from inference.replicas.settings import RemoteSettings
+
+            remote = RemoteSettings.from_env(env)
+            return lambda: RemoteEngine(remote)

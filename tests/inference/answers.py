@@ -14,6 +14,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
+        self.times: list[float] = []
         self.changed = asyncio.Event()
 
     @property
@@ -48,9 +49,11 @@ class Answers:
         try:
             async for step in self.engine.steps():
                 self.steps += 1
+                now = asyncio.get_running_loop().time()
                 for output in step.outputs:
                     answer = self._answers[output.id]
                     answer.outputs.append(output)
+                    answer.times.append(now)
                     answer.changed.set()
                 self._stepped.set()
         except Exception as error:
@@ -93,6 +96,17 @@ class Answers:
                 answer.changed.clear()
                 await answer.changed.wait()
         return answer
+
+    async def longest_gap_s(self, id: str, outputs: int, timeout_s: float = 60) -> float:
+        """The longest time between two of the next outputs of a running request."""
+        answer = self._answers[id]
+        start = len(answer.times)
+        async with asyncio.timeout(timeout_s):
+            while len(answer.times) < start + outputs:
+                answer.changed.clear()
+                await answer.changed.wait()
+        times = answer.times[start - 1 :]
+        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
 
     async def stats_where(self, wanted: str, timeout_s: float = 20) -> EngineStats:
         """The first counters whose running + waiting is `wanted` ("none" or "some")."""
