@@ -37,7 +37,7 @@ class Routing:
             return None
         chosen = min(loads, key=lambda server: (loads[server], self._last_turn.get(server, 0)))
         home = self._homes.get(affinity)
-        if home in loads and loads[home] <= loads[chosen] + allowance(loads[chosen]):
+        if home is not None and home in loads and loads[home] <= loads[chosen] + allowance(loads[chosen]):
             chosen = home
         self._turn += 1
         self._last_turn[chosen] = self._turn

@@ -38,7 +38,7 @@ class VllmServer:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it and wait until it answers. From the thread that lives longest: its end would be the server's."""
+        """Start it and wait until it answers. It ends with the thread that calls this (see parent_death)."""
         self._folder = tempfile.TemporaryDirectory(prefix="chatsite-remote-")
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
