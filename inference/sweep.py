@@ -107,8 +107,8 @@ async def sweep(
             await measure(requests)
             if is_flat(levels):
                 break
-        while (requests := next_between(levels)) is not None:
-            await measure(requests)
+        while (between := next_between(levels)) is not None:
+            await measure(between)
     except EngineDiedError as error:
         raise SweepError(str(error)) from error
     finally:

@@ -112,13 +112,15 @@ class Fleet:
         raise EngineDiedError("No vLLM server answers.")
 
     async def added_tokens(self) -> list[str] | None:
-        """The control tokens, from the first server that tells them."""
+        """The control tokens, if a server tells them. Raises EngineStartError when none even answers."""
+        troubles = []
         for server in self.alive:
             try:
                 return await server.added_tokens()
             except ServerTroubleError as trouble:
-                logger.warning("%s", trouble)
-        return None
+                troubles.append(str(trouble))
+        # Not None: a list that was late must not become a guess by shape.
+        raise EngineStartError("\n".join(["The model's control tokens could not be asked for.", *troubles]))
 
     def figures(self) -> Figures:
         """Counters of all living servers together, as of the last look."""
@@ -192,7 +194,8 @@ class Fleet:
                 self._give_up(server, str(trouble))
             return
         server.misses = 0
-        if server.figures != before:
+        # Where no figures are published, being well must do as a sign of life; deadlines judge each request.
+        if server.figures != before or server.figures == Figures():
             self._on_change()
 
     async def _bring_back(self, server: Server) -> None:

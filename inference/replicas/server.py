@@ -24,8 +24,11 @@ from inference.request import ChatMessage
 CONNECT_S = 5.0
 """To reach a server: in one data centre it takes milliseconds."""
 
-PROBE_S = 5.0
-"""For a short question. A server that is busy with its engine answers late, not never."""
+PROBE_S = 10.0
+"""For its health and counters. A server that is busy with its engine answers late, not never."""
+
+ASK_S = 30.0
+"""For what it has to work for: its tokenizer's table, a long prompt's tokens. As long as a person waits."""
 
 KEPT_CONNECTIONS = 32
 """Idle connections to reuse: beyond that many at once, opening one more costs a millisecond."""
@@ -95,7 +98,7 @@ class Server:
 
     async def check_health(self) -> None:
         """Raises ServerTroubleError unless it says that it is well; without /health, its models count."""
-        response = await self._ask("/health")
+        response = await self._ask("/health", timeout_s=PROBE_S)
         if response.status_code in ABSENT:
             await self.models()
         elif response.status_code != HTTPStatus.OK:
@@ -103,7 +106,7 @@ class Server:
 
     async def read_figures(self) -> Figures:
         """Its counters; zeros where it publishes none. Raises ServerTroubleError."""
-        response = await self._ask("/metrics")
+        response = await self._ask("/metrics", timeout_s=PROBE_S)
         return read_figures(response.text) if response.status_code == HTTPStatus.OK else Figures()
 
     async def added_tokens(self) -> list[str] | None:
@@ -158,15 +161,15 @@ class Server:
                 self._said(response, "/v1/chat/completions")
             yield response
 
-    async def _ask(self, path: str, body: bytes | None = None) -> httpx.Response:
+    async def _ask(self, path: str, body: bytes | None = None, timeout_s: float = ASK_S) -> httpx.Response:
         try:
-            async with asyncio.timeout(PROBE_S):
+            async with asyncio.timeout(timeout_s):
                 if body is None:
                     return await self._client.get(path)
                 headers = {"Content-Type": "application/json"}
                 return await self._client.post(path, content=body, headers=headers)
         except TimeoutError:
-            raise ServerTroubleError(f"{self.url}{path} did not answer within {PROBE_S:g} s.") from None
+            raise ServerTroubleError(f"{self.url}{path} did not answer within {timeout_s:g} s.") from None
         except httpx.HTTPError as error:
             raise self._trouble(error) from error
 

@@ -230,11 +230,22 @@ async def test_a_server_that_hides_its_context_needs_the_setting(servers) -> Non
 
 async def test_steps_move_while_a_server_computes_a_long_prompt(servers) -> None:
     servers[0].hold_after = 0
+    servers[0].routes["/metrics"] = 'vllm:kv_cache_usage_perc{engine="0"} 0.125\n'
     async with Running(servers[0]) as run:
         await run.answers.add("a", "long")
         await until(lambda: servers[0].bodies)
-        before = run.engine.stats().steps
+        await asyncio.sleep(0.2)
+        before = run.engine.stats()
+        await asyncio.sleep(0.2)
+        assert run.engine.stats() == before, "a frozen server is seen to be"
         servers[0].routes["/metrics"] = 'vllm:kv_cache_usage_perc{engine="0"} 0.25\n'
-        await until(lambda: run.engine.stats().steps > before)
+        await until(lambda: run.engine.stats().steps > before.steps)
         assert run.engine.stats().kv_usage == 0.25
         assert run.engine.stats().waiting == 1
+
+
+async def test_a_server_without_figures_is_not_taken_for_frozen(servers) -> None:
+    servers[0].hold_after = 0
+    async with Running(servers[0]) as run:
+        await run.answers.add("a", "long")
+        await until(lambda: run.engine.stats().steps > 3)
