@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from chatsite.conversations.actions import purge_deleted
 from chatsite.database import read, write
-from chatsite.generations.erase import erase_temporary
 from chatsite.generations.admission import read_admission
+from chatsite.generations.erase import erase_temporary
 from chatsite.generations.reconcile import dead_reservations, end_reservations
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
