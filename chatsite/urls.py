@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.i18n import set_language
 
 from chatsite import health
-from chatsite.page import conversations, shell
+from chatsite.page import conversations, search, shell
 
 # Django's own sign-in form would bypass the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -19,6 +19,7 @@ urlpatterns = [
     path("api/conversations", conversations.conversations),
     path("api/conversations/<uuid:id>", conversations.conversation),
     path("api/conversations/<uuid:id>/restore", conversations.restore),
+    path("api/search", search.found),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("language", set_language, name="set_language"),

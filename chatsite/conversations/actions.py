@@ -5,21 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from chatsite.conversations.access import access_conversation
 from chatsite.conversations.models import Conversation
+from chatsite.conversations.search import index_title
 from chatsite.errors import Refusal
 
 UNDO_S = 60
 """How long a deletion can be undone."""
 
 
+@transaction.atomic
 def do_change(user_id: int, id: UUID, *, title: str | None, pinned: bool | None) -> Conversation:
     """Rename or pin. Its place in the list does not move. Raises Refusal."""
     row = access_conversation(user_id, id)
     if title is not None:
         row.title = _check_title(title)
+        index_title(row)
     if pinned is not None:
         row.pinned = pinned
     row.save(update_fields=["title", "pinned"])

@@ -52,6 +52,16 @@ class Message(models.Model):
         return f"{self.role} {self.id}"
 
 
+class SearchEntry(models.Model):
+    """A title (`message` None) or a part of a message that can be found. Its terms lie in the search index."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="search_entries")
+    message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="search_entries")
+
+    def __str__(self) -> str:
+        return f"entry {self.pk}"
+
+
 def title_from(content: str) -> str:
     """A title made of the first question: its first words, on one line."""
     line = " ".join(content.split())

@@ -16,6 +16,7 @@ from django.utils import timezone
 from chatsite.conversations.access import access_conversation, access_message
 from chatsite.conversations.branch import read_branches
 from chatsite.conversations.models import Conversation, Message, title_from
+from chatsite.conversations.search import index_beginning, index_messages
 from chatsite.errors import Refusal
 from chatsite.generations.content import check_content
 from chatsite.generations.counting import count_prompt
@@ -187,6 +188,10 @@ def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool)
             else:
                 Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
             Message.objects.bulk_create([*new, job.answer])
+            if new_home:
+                index_beginning(job.conversation, new)
+            else:
+                index_messages(new)
             job.save(force_insert=True)
             budgets = budgets_of(
                 ask.user, terms, standing.day, standing.day_tokens, standing.month_tokens, now
