@@ -47,11 +47,14 @@ def index_title(conversation: Conversation) -> None:
 
 def index_messages(messages: Iterable[Message]) -> None:
     """Make final messages found, each once. Call inside the transaction that writes them."""
-    _write([part for message in messages for part in _message_parts(message)])
+    kept = (message for message in messages if not message.conversation.temporary)
+    _write([part for message in kept for part in _message_parts(message)])
 
 
 def index_beginning(conversation: Conversation, messages: Iterable[Message]) -> None:
     """Make a conversation found that begins in this transaction: its title and its first messages."""
+    if conversation.temporary:
+        return
     _write([_title_part(conversation), *(part for message in messages for part in _message_parts(message))])
 
 
@@ -74,7 +77,7 @@ def search(user_id: int, text: str, before: int | None = None) -> tuple[list[Hit
 def rebuild(batch: int = 500) -> int:
     """Index everything anew (after an import by other means); returns the number of messages."""
     SearchEntry.objects.all().delete()
-    for conversation in Conversation.objects.order_by("created_at").iterator(batch):
+    for conversation in Conversation.objects.filter(temporary=False).order_by("created_at").iterator(batch):
         index_title(conversation)
     count = 0
     rows = Message.objects.select_related("conversation").exclude(

@@ -7,8 +7,6 @@ others: what the rest of the site wrote costs nothing (docs/decisions/0040-searc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import islice
-
 from django.db import connection
 
 from chatsite.conversations.grams import Query
@@ -38,6 +36,19 @@ DROP = {
 }
 
 
+_FIND = {
+    "sqlite": """SELECT rowid FROM conversations_searchterms
+        WHERE conversations_searchterms MATCH %s AND rowid < %s ORDER BY rowid DESC LIMIT %s""",
+    # Materialised, or the planner walks the whole table backwards in the hope of early hits.
+    "postgresql": """WITH found AS MATERIALIZED
+        (SELECT id FROM conversations_searchentry WHERE terms @@ %s::tsquery)
+        SELECT id FROM found WHERE id < %s ORDER BY id DESC LIMIT %s""",
+}
+
+LAST = 2**63 - 1
+"""Above every id."""
+
+
 def write_terms(entries: Iterable[tuple[int, int, Collection[str]]]) -> None:
     """Store the terms of entries that were just made, as (entry, owner, terms), in one statement."""
     owned = [(entry, [_owned(owner, term) for term in terms]) for entry, owner, terms in entries]
@@ -61,19 +72,12 @@ def find_entries(owner: int, query: Query, before: int | None, count: int) -> Se
     exact = [_owned(owner, term) for term in query.exact]
     prefixes = [_owned(owner, term) for term in query.prefixes]
     if connection.vendor == "sqlite":
-        sql = "SELECT rowid FROM conversations_searchterms WHERE conversations_searchterms MATCH %s {} ORDER BY rowid DESC LIMIT %s"
         match = " AND ".join([f'"{term}"' for term in exact] + [f'"{term}"*' for term in prefixes])
-        column = "rowid"
     else:
-        sql = (
-            "SELECT id FROM conversations_searchentry WHERE terms @@ %s::tsquery {} ORDER BY id DESC LIMIT %s"
-        )
         match = " & ".join([f"'{term}'" for term in exact] + [f"'{term}':*" for term in prefixes])
-        column = "id"
-    older = [] if before is None else [before]
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(f"AND {column} < %s" if older else ""), [match, *older, count])
-        return [row[0] for row in islice(cursor, count)]
+        cursor.execute(_FIND[connection.vendor], [match, LAST if before is None else before, count])
+        return [row[0] for row in cursor]
 
 
 def _owned(owner: int, term: str) -> str:

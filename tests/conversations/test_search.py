@@ -96,17 +96,17 @@ def test_an_owner_whose_id_begins_like_anothers_finds_only_their_own(db: None) -
 
 def test_a_new_title_replaces_the_old_one(people: People) -> None:
     done = submit(people.alice, "Hello")
-    do_change(people.alice.pk, done.conversation, title="采购计划", pinned=None)
+    do_change(people.alice.pk, done.conversation, title="采购计划")
     assert words(people.alice, "采购") == ["[采购]计划"]
-    do_change(people.alice.pk, done.conversation, title="Other", pinned=None)
+    do_change(people.alice.pk, done.conversation, title="Other")
     assert words(people.alice, "采购") == []
 
 
 def test_what_is_deleted_is_not_found_and_leaves_no_term(people: People) -> None:
     done = submit(people.alice, "西湖")
-    do_delete(people.alice.pk, done.conversation)
+    do_delete(people.alice.pk, [done.conversation])
     assert words(people.alice, "西湖") == []
-    do_restore(people.alice.pk, done.conversation)
+    do_restore(people.alice.pk, [done.conversation])
     assert words(people.alice, "西湖") == ["[西湖]"]
     people.alice.delete()
     assert not SearchEntry.objects.exists()
