@@ -11,6 +11,7 @@ from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
 from chatsite.conversations.models import Message
+from chatsite.conversations.search import index_messages
 from chatsite.database import write
 from chatsite.generations.key_budget import charge_keys
 from chatsite.generations.models import Generation, Ownership, Status
@@ -86,6 +87,7 @@ class Recorder:
             if changed:
                 _write_text(outcome)
                 ended.append(outcome.generation)
+                index_messages(_answer_of(outcome))
             if changed or self._ended_before(outcome):
                 written.add(outcome.generation)
             if changed or not Generation.objects.filter(id=outcome.generation).exists():
@@ -124,6 +126,10 @@ def _spent(outcome: Outcome) -> Spent:
     if not charge(outcome.status, usage.prompt_tokens, usage.completion_tokens):
         return Spent(UUID(outcome.generation), 0, 0)
     return Spent(UUID(outcome.generation), usage.prompt_tokens, usage.completion_tokens)
+
+
+def _answer_of(outcome: Outcome) -> QuerySet[Message]:
+    return Message.objects.filter(generation__id=outcome.generation).select_related("conversation")
 
 
 def _write_text(answer: Outcome) -> None:
