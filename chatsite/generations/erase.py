@@ -23,7 +23,6 @@ def erase_temporary() -> int:
         Q(status__in=ACTIVE) | Q(finished_at__gte=before), conversation=OuterRef("pk")
     )
     programs = Generation.objects.filter(api_key__isnull=False, conversation=OuterRef("pk"))
-    found = Conversation.objects.filter(
-        Exists(programs), ~Exists(alive), temporary=True, created_at__lt=before
-    )
+    old = Conversation.objects.filter(temporary=True, created_at__lt=before)
+    found = old.filter(Exists(programs), ~Exists(alive))
     return found.delete()[0]
