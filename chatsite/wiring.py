@@ -32,3 +32,11 @@ def board_store() -> BoardStore:
     from redis.asyncio import Redis
 
     return RedisBoard(Redis.from_url(settings.REDIS_URL))
+
+
+async def close_adapters() -> None:
+    """Let go of what this process has wired, connections included; the next use wires anew (tests)."""
+    await stream_log().close()
+    await board_store().close()
+    stream_log.cache_clear()
+    board_store.cache_clear()

@@ -50,6 +50,9 @@ class BoardStore(ABC):
     async def latest(self) -> Board | None:
         """The last board published, however old; None if there never was one."""
 
+    async def close(self) -> None:  # noqa: B027 - memory holds no connection
+        """Let go of connections."""
+
 
 async def current(store: BoardStore, now: float | None = None) -> Board:
     """The latest board, or one that says "down" when it is missing or stale."""
@@ -88,3 +91,6 @@ class RedisBoard(BoardStore):
     async def latest(self) -> Board | None:
         raw = await self._client.get(self.KEY)
         return None if raw is None else msgspec.msgpack.decode(raw, type=Board)
+
+    async def close(self) -> None:
+        await self._client.aclose()
