@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 import environ
@@ -24,6 +25,16 @@ def positive(name: str, default: int) -> int:
             f"{name}={raw!r}: must be a whole number of at least 1. Mend it or unset it (default {default})."
         )
     return int(raw)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Comma-separated addresses or networks. Raises ImproperlyConfigured that names variable and value."""
+    try:
+        return [ip_network(part.strip()) for part in os.environ.get(name, "").split(",") if part.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error}. It takes addresses or networks, as in 127.0.0.1, 10.0.0.0/8."
+        ) from error
 
 
 def data_dir() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from csp.constants import NONCE, NONE, SELF
 
 from chatsite.assets import build_hash
-from chatsite.environment import BASE_DIR, data_dir, env, positive, secret_key
+from chatsite.environment import BASE_DIR, data_dir, env, networks, positive, secret_key
 from chatsite.logs import logging_config
 
 DATA_DIR = data_dir()
@@ -19,6 +19,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CHATSITE_TRUSTED_ORIGINS", default=[])
 
 # Behind a proxy that ends HTTPS; it must set X-Forwarded-Proto itself.
 HTTPS = env.bool("CHATSITE_HTTPS", False)
+# Who may tell us, by X-Forwarded-For, where a request comes from.
+TRUSTED_PROXIES = networks("CHATSITE_TRUSTED_PROXIES")
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
@@ -29,21 +31,25 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles, as its documentation asks
-    "django.contrib.admin",
+    "chatsite.console.apps.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
     "csp",
     "django_structlog",
+    "chatsite.audit",
+    "chatsite.notices",
     "chatsite.accounts",
     "chatsite.conversations",
     "chatsite.quotas",
     "chatsite.generations",
     "chatsite.openai_api",
+    "chatsite.console.apps.ConsoleConfig",
     "inference",
 ]
 
@@ -166,6 +172,7 @@ RATE_LIMIT_PER_MINUTE = positive("RATE_LIMIT_PER_MINUTE", 300)
 MAX_ACTIVE_GENERATIONS = positive("CHATSITE_MAX_ACTIVE_GENERATIONS", 200)
 MAX_ACTIVE_PER_USER = positive("CHATSITE_MAX_ACTIVE_PER_USER", 20)
 MAX_OUTPUT_TOKENS = positive("CHATSITE_MAX_OUTPUT_TOKENS", 2048)
+SYSTEM_PROMPT = env.str("CHATSITE_SYSTEM_PROMPT", "")
 MAX_SOCKETS_PER_USER = positive("CHATSITE_MAX_SOCKETS_PER_USER", 10)
 MAX_SOCKETS = positive("CHATSITE_MAX_SOCKETS", 2000)
 METRICS_TOKEN = env.str("CHATSITE_METRICS_TOKEN", "")

@@ -9,7 +9,17 @@ from django.views.i18n import set_language
 
 from chatsite import health
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
-from chatsite.page import conversations, keys, shell
+from chatsite.page import (
+    conversations,
+    keys,
+    library,
+    manifest,
+    messages,
+    search,
+    shares,
+    shell,
+    usage,
+)
 
 # Django's own sign-in form would bypass the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -20,8 +30,24 @@ urlpatterns = [
     path("api/conversations", conversations.conversations),
     path("api/conversations/<uuid:id>", conversations.conversation),
     path("api/conversations/<uuid:id>/restore", conversations.restore),
+    path("api/usage", usage.usage_json),
+    path("usage", usage.usage_page, name="usage"),
     path("api/keys", keys.keys),
     path("api/keys/<uuid:id>", keys.key),
+    path("api/conversations/delete", conversations.delete_many),
+    path("api/conversations/restore", conversations.restore_many),
+    path("api/messages/<uuid:id>/edit", messages.edit),
+    path("api/messages/<uuid:id>/feedback", messages.feedback),
+    path("api/search", search.found),
+    path("api/prompts", library.prompts),
+    path("api/prompts/<uuid:id>", library.prompt),
+    path("api/presets", library.presets),
+    path("api/presets/<uuid:id>", library.preset),
+    path("api/instructions", library.instructions),
+    path("api/shares", shares.shares),
+    path("api/shares/<uuid:id>", shares.share),
+    path("s/<uuid:id>", shares.shared, name="shared"),
+    path("manifest.webmanifest", manifest.manifest, name="manifest"),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("docs/api", docs_page.api_docs, name="api_docs"),

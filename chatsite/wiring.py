@@ -9,6 +9,7 @@ from functools import cache
 
 from django.conf import settings
 
+from chatsite.streaming.presence import MemoryPresence, Presence, RedisPresence
 from inference.board import BoardStore, MemoryBoard, RedisBoard
 from inference.stream_log.base import StreamLog
 from inference.stream_log.memory import MemoryStreamLog
@@ -34,9 +35,11 @@ def board_store() -> BoardStore:
     return RedisBoard(Redis.from_url(settings.REDIS_URL))
 
 
-async def close_adapters() -> None:
-    """Let go of what this process has wired, connections included; the next use wires anew (tests)."""
-    await stream_log().close()
-    await board_store().close()
-    stream_log.cache_clear()
-    board_store.cache_clear()
+@cache
+def presence() -> Presence:
+    """Where open sockets are counted by person."""
+    if not settings.REDIS_URL:
+        return MemoryPresence()
+    from redis.asyncio import Redis
+
+    return RedisPresence(Redis.from_url(settings.REDIS_URL))

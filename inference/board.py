@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from redis.asyncio import Redis
@@ -50,7 +50,7 @@ class BoardStore(ABC):
     async def latest(self) -> Board | None:
         """The last board published, however old; None if there never was one."""
 
-    async def close(self) -> None:  # noqa: B027 - memory holds no connection
+    async def close(self) -> None:  # noqa: B027 - most have none
         """Let go of connections."""
 
 
@@ -83,7 +83,7 @@ class RedisBoard(BoardStore):
     EXPIRY_S = 60
 
     def __init__(self, client: Redis) -> None:
-        self._client = client
+        self._client: Any = client
 
     async def publish(self, board: Board) -> None:
         await self._client.set(self.KEY, msgspec.msgpack.encode(board), ex=self.EXPIRY_S)

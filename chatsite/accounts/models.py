@@ -10,6 +10,16 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """What a person may do on the site. Staff reads no conversations."""
+
+    OWNER = "owner", _("owner")
+    ADMINISTRATOR = "administrator", _("administrator")
+    AUDITOR = "auditor", _("auditor (may look)")
+    MEMBER = "member", _("member")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -35,7 +45,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField(default=False)
-    is_active = models.BooleanField(default=True)
+    is_auditor = models.BooleanField(default=False)
+    is_active = models.BooleanField(_("active"), default=True)
     date_joined = models.DateTimeField(default=timezone.now)
     language = models.CharField(max_length=16, blank=True)
     theme = models.CharField(max_length=8, blank=True)
@@ -51,6 +62,30 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def role(self) -> Role:
+        """The role, which the flags spell out."""
+        if self.is_superuser:
+            return Role.OWNER
+        if not self.is_staff:
+            return Role.MEMBER
+        return Role.AUDITOR if self.is_auditor else Role.ADMINISTRATOR
+
+    @role.setter
+    def role(self, role: Role | str) -> None:
+        self.is_superuser = role == Role.OWNER
+        self.is_staff = role != Role.MEMBER
+        self.is_auditor = role == Role.AUDITOR
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """By role: administrators may do everything in the console, auditors may view it."""
+        if not self.is_active or not self.is_staff:
+            return False
+        return not self.is_auditor or perm.partition(".")[2].startswith("view_")
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_staff
 
     @property
     def display_name(self) -> str:

@@ -10,6 +10,7 @@ from django.db.models import F, Sum
 from chatsite.accounts.models import ApiKey
 from chatsite.errors import Refusal
 from chatsite.generations.models import ACTIVE, Generation
+from chatsite.quotas.pricing import charge
 
 
 def check_key_budget(key: UUID, tokens: int) -> None:
@@ -37,6 +38,6 @@ def check_key_budget(key: UUID, tokens: int) -> None:
 def charge_keys(generations: Sequence[str]) -> None:
     """Inside the recorder's transaction: these have just ended, each charged once with what was made."""
     ended = Generation.objects.filter(id__in=generations, api_key__isnull=False)
-    for key, usage in ended.values_list("api_key_id", "usage"):
-        tokens = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
+    for key, status, usage in ended.values_list("api_key_id", "status", "usage"):
+        tokens = charge(status, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
         ApiKey.objects.filter(id=key).update(tokens_used=F("tokens_used") + tokens)

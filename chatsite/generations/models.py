@@ -79,6 +79,8 @@ class Generation(models.Model):
                 condition=models.Q(status__in=["queued", "running"]),
             ),
             models.Index(fields=["user", "-created_at"], name="generation_by_user"),
+            # The console's latencies of the last minutes.
+            models.Index(fields=["-finished_at"], name="generation_ended"),
         ]
 
     def __str__(self) -> str:
@@ -96,3 +98,16 @@ class Ownership(models.Model):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}"
+
+
+class Admission(models.Model):
+    """One row: whether new answers may start."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    paused = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="admission_one_row")]
+
+    def __str__(self) -> str:
+        return "paused" if self.paused else "open"

@@ -9,7 +9,7 @@ from chatsite.accounts.models import ApiKey
 from chatsite.database import read
 from chatsite.openai_api.endpoint import answer, endpoint
 from chatsite.openai_api.schemas import KeyUsage, OwnerBudget
-from chatsite.quotas.budgets import read_budgets
+from chatsite.quotas.standing import read_budgets
 
 
 @endpoint("GET", ApiKey.Scope.USAGE)

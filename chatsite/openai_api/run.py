@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -22,6 +22,7 @@ from chatsite.generations.doorbell import ring
 from chatsite.generations.submit import Ask, Submitted, do_submit_prompt
 from chatsite.openai_api.auth import unknown_key
 from chatsite.openai_api.reader import Reader
+from chatsite.quotas.terms import terms_of
 from chatsite.ratelimit import RateUsage, check_rate
 from inference.board import Board
 from inference.request import ChatMessage, Sampling
@@ -99,8 +100,9 @@ async def start(key: ApiKey, board: Board, prompt: Prompt) -> Run:
 
 
 def _submit(key: ApiKey, ask: Ask, prompt: Prompt) -> tuple[Submitted, RateUsage]:
-    rate = check_rate(key.owner_id, is_staff=key.owner.is_staff)
-    return do_submit_prompt(ask, prompt.turns, store=prompt.store), rate
+    terms = terms_of(key.owner_id)
+    rate = check_rate(key.owner_id, is_staff=key.owner.is_staff, per_minute=terms.requests_per_minute)
+    return do_submit_prompt(replace(ask, terms=terms), prompt.turns, store=prompt.store), rate
 
 
 def _let_go_late(user_id: int, submitting: asyncio.Future[tuple[Submitted, RateUsage]]) -> None:

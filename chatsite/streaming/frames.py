@@ -5,11 +5,12 @@ docs/protocol.md is generated from this file (`manage.py write_protocol`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
+from chatsite.quotas.budget import Budget
 from inference.request import FinishReason, Usage
 
 VERSION = 1
@@ -51,6 +52,8 @@ class Submit(ClientFrame, tag="submit", frozen=True):
     """Ask something. `id` is the client's own: the same id twice is the same generation.
 
     `parent` is the message that this one follows; null starts at the root (a sibling of the first).
+    `preset` (whose system prompt it begins with) and `temporary` (erased a minute after it ends) are for
+    a new conversation.
     """
 
     id: UUID
@@ -58,6 +61,8 @@ class Submit(ClientFrame, tag="submit", frozen=True):
     conversation: UUID | None = None
     parent: UUID | None = None
     params: Params | None = None
+    preset: UUID | None = None
+    temporary: bool = False
 
 
 class Regenerate(ClientFrame, tag="regenerate", frozen=True):
@@ -196,9 +201,9 @@ class Status(ServerFrame, tag="status", frozen=True):
 
 
 class Quota(ServerFrame, tag="quota", frozen=True):
-    """What is left of the person's budgets."""
+    """How the person stands with their token budgets; empty where nothing limits them."""
 
-    budgets: tuple[dict[str, Any], ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 class Pong(ServerFrame, tag="pong", frozen=True):

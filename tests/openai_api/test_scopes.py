@@ -14,7 +14,7 @@ from django.utils import timezone
 from chatsite.accounts.keys import do_create_key, do_revoke_key
 from chatsite.accounts.models import ApiKey, User
 from chatsite.database import close_threads
-from chatsite.wiring import close_adapters
+from chatsite.wiring import board_store
 from tests.people import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,7 +53,9 @@ async def call(method: str, path: str, text: str | None) -> Any:
 async def own_connections(transactional_db: None):
     """Connections belong to the event loop and the database of one test."""
     yield
-    await close_adapters()
+    if board_store.cache_info().currsize:
+        await board_store().close()
+    board_store.cache_clear()
     close_threads()
     await sync_to_async(connections.close_all)()
 
