@@ -11,6 +11,7 @@ from msgspec import UNSET
 from chatsite.accounts.models import ApiKey
 from chatsite.openai_api.asked import BATCH_HEADER, completion_sampling, may_wait
 from chatsite.openai_api.endpoint import answer, body, endpoint
+from chatsite.openai_api.errors import ApiError
 from chatsite.openai_api.model_list import check_model
 from chatsite.openai_api.rates import tell_rates
 from chatsite.openai_api.run import Prompt, Run, start
@@ -36,6 +37,12 @@ async def completions(request: HttpRequest, key: ApiKey) -> HttpResponseBase:
     asked = body(request, _decoder)
     board = await current(board_store())
     check_model(board, asked.model)
+    if board.info is not None and not board.info.raw_prompts:
+        raise ApiError(
+            400,
+            "This server's engine takes chats only: use /v1/chat/completions.",
+            code="unsupported_endpoint",
+        )
     text = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
     batch = may_wait(asked, request.headers.get(BATCH_HEADER, ""))
     run = await start(

@@ -93,7 +93,8 @@ class Step(msgspec.Struct, frozen=True):
 class EngineInfo(msgspec.Struct, frozen=True):
     """What a started engine is. `context_tokens` is the site's context: prompt plus answer.
 
-    `structured`: it can hold an answer to a JSON schema.
+    `structured`: it can hold an answer to a JSON schema. `raw_prompts`: it goes on with a text that no
+    chat template was put around.
     """
 
     engine: Literal["vllm", "remote", "emulated"]
@@ -103,6 +104,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     max_running: int
     version: str = ""
     structured: bool = False
+    raw_prompts: bool = True
 
 
 class Engine(ABC):

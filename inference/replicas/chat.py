@@ -80,6 +80,11 @@ def chat_body(
         body["seed"] = sampling.seed
     if sampling.stop:
         body["stop"] = sampling.stop
+    if sampling.ignore_eos:
+        body["ignore_eos"] = True
+    if sampling.json_schema is not None:
+        held_to = {"name": "answer", "schema": sampling.json_schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": held_to}
     if with_priority:
         body["priority"] = request.priority
     return msgspec.json.encode(body)

@@ -173,6 +173,8 @@ class Fleet:
             # A server that does not tell its memory is trusted to hold what its slots may ask for.
             kv_tokens=kv_each * servers or context * slots,
             max_running=slots,
+            structured=True,
+            raw_prompts=False,
         )
 
     async def _watch(self, server: Server) -> None:

@@ -170,6 +170,14 @@ def test_priority_goes_into_the_body_unless_it_is_not_taken():
     assert "priority" not in json.loads(chat_body(request, "m", messages, 9, False))
 
 
+def test_a_schema_goes_along_in_the_servers_words() -> None:
+    sampling = Sampling(json_schema={"type": "object"}, ignore_eos=True)
+    request = EngineRequest(id="a", messages=(ChatMessage("user", "x"),), sampling=sampling, max_tokens=9)
+    body = json.loads(chat_body(request, "m", request.messages, 9, False))
+    assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    assert body["ignore_eos"] is True
+
+
 METRICS = """# HELP vllm:num_requests_running Number of requests in model execution batches.
 vllm:num_requests_running{engine="0",model_name="a } b"} 3.0
 vllm:num_requests_running{engine="1",model_name="m"} 2.0
