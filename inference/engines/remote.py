@@ -185,7 +185,9 @@ class RemoteEngine(Engine):
             except asyncio.CancelledError:
                 if flight.finished or server.alive or not self._is_ours(flight):
                     raise
-                # Not told by our owner: the watch has given the server up.
+                # Not by our owner: the watch has given the server up.
+                assert flight.task is not None
+                flight.task.uncancel()
                 trouble = f"{server.url} does not answer any more."
             finally:
                 flight.server = None

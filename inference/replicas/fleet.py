@@ -117,7 +117,7 @@ class Fleet:
         for server in self.alive:
             try:
                 return await server.added_tokens()
-            except ServerTroubleError as trouble:
+            except (ServerTroubleError, RequestRefusedError) as trouble:
                 troubles.append(str(trouble))
         # Not None: a list that was late must not become a guess by shape.
         raise EngineStartError("\n".join(["The model's control tokens could not be asked for.", *troubles]))

@@ -110,11 +110,14 @@ class Server:
         return read_figures(response.text) if response.status_code == HTTPStatus.OK else Figures()
 
     async def added_tokens(self) -> list[str] | None:
-        """The tokenizer's added tokens, if the server was started to tell. Raises ServerTroubleError."""
+        """The model's control tokens; None where the server was not started to tell.
+
+        Raises ServerTroubleError, RequestRefusedError.
+        """
         response = await self._ask("/tokenizer_info")
-        if response.status_code != HTTPStatus.OK:
+        if response.status_code in ABSENT:
             return None
-        return _added_tokens(msgspec.json.decode(response.content))
+        return _added_tokens(_decode(self._said(response, "/tokenizer_info"), dict[str, Any]))
 
     async def count_tokens(self, model: str, messages: Sequence[ChatMessage]) -> int | None:
         """The prompt's tokens, template included; None where there is no /tokenize.

@@ -32,6 +32,10 @@ class RemoteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     context_tokens: int | None = None
     tokenizer: Path | None = None
 
+    def __repr__(self) -> str:
+        """Without the key: representations end up in logs."""
+        return f"RemoteSettings(urls={self.urls!r}, model={self.model!r}, slots={self.slots})"
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> RemoteSettings:
         """Raises SettingError or ModelNotFoundError, naming the variable, its value and the rule."""

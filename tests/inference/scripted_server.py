@@ -15,7 +15,8 @@ class ScriptedServer:
     """Answers each chat with `words`, one chunk each; `hold_after` chunks it waits until it is stopped.
 
     `bodies` are the chats it was asked, `left` how many of them the client left early. Without
-    `usage` it says nothing of tokens; `refusal` is (status, message) in place of an answer.
+    `usage` it says nothing of tokens; `refusal` is (status, message) in place of an answer; `failing`
+    are routes that fail.
     """
 
     def __init__(self, words: tuple[str, ...] = ("one", " two", " three"), model: str = "small") -> None:
@@ -26,6 +27,7 @@ class ScriptedServer:
         self.refusal: tuple[int, str] | None = None
         self.refuses_priority = False
         self.routes: dict[str, Any] = {"/health": "", "/tokenize": {"count": 7}}
+        self.failing: set[str] = set()
         self.context: int | None = 4096
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[str] = []
@@ -69,7 +71,9 @@ class ScriptedServer:
         length = next((line for line in head.lower().splitlines() if line.startswith("content-length")), ":0")
         body = await reader.readexactly(int(length.partition(":")[2]))
         path = head.split()[1]
-        if path == "/v1/chat/completions":
+        if path in self.failing:
+            say(writer, 500, "broken")
+        elif path == "/v1/chat/completions":
             asked = json.loads(body)
             self.bodies.append(asked)
             refusal = (400, "priority is not enabled") if self.refuses_priority else self.refusal

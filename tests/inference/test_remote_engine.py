@@ -220,6 +220,22 @@ async def test_servers_of_two_models_do_not_start(servers) -> None:
         await RemoteEngine(RemoteSettings(urls=(servers[0].url, servers[1].url))).start(lambda *_: None)
 
 
+async def test_the_servers_own_control_tokens_are_used(servers) -> None:
+    table = {"0": "<|end|>", "1": {"content": "<special-one>"}, "2": "  "}
+    servers[0].routes["/tokenizer_info"] = {"eos_token": "§end", "added_tokens_decoder": table}
+    async with Running(servers[0]) as run:
+        await run.answers.ask("a", "§end <special-one> <s>  x")
+    content = servers[0].bodies[0]["messages"][0]["content"]
+    assert content.replace("\u200b", "") == "§end <special-one> <s>  x"
+    assert ("§end" in content, "<special-one>" in content, "<s>  x" in content) == (False, False, True)
+
+
+async def test_a_list_of_control_tokens_that_fails_is_not_replaced_by_a_guess(servers) -> None:
+    servers[0].failing.add("/tokenizer_info")
+    with pytest.raises(EngineStartError, match="control tokens"):
+        await RemoteEngine(RemoteSettings(urls=(servers[0].url,))).start(lambda *_: None)
+
+
 async def test_a_server_that_hides_its_context_needs_the_setting(servers) -> None:
     servers[0].context = None
     with pytest.raises(EngineStartError, match="VLLM_MAX_MODEL_LEN"):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.engine_choice import engine_factory
 from inference.engine_settings import SettingError
 from inference.engines.base import EngineRequest
 from inference.model_store.locate import model_directory
@@ -58,6 +59,17 @@ def test_a_wrong_key_is_named_and_not_shown():
     with pytest.raises(SettingError, match="CHATSITE_REMOTE_API_KEY") as error:
         RemoteSettings.from_env(URL | {"CHATSITE_REMOTE_API_KEY": "geh€im"})
     assert "geh" not in str(error.value)
+
+
+def test_the_key_is_in_no_representation():
+    assert "secret" not in repr(RemoteSettings(urls=("http://a",), api_key="secret"))
+
+
+def test_the_engine_is_chosen_by_the_environment(tmp_path: Path):
+    env = URL | {"CHATSITE_ENGINE": "remote"}
+    assert engine_factory(env, tmp_path)().kind == "remote"
+    with pytest.raises(SettingError, match="CHATSITE_REMOTE_URLS"):
+        engine_factory({"CHATSITE_ENGINE": "remote"}, tmp_path)
 
 
 def test_a_tokenizer_for_the_remote_model(tmp_path: Path):
