@@ -144,6 +144,10 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
+# Attempts to sign in are counted by chatsite.ratelimit, exactly and for whole offices.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+# Who has an address there may ask for a link to join, which is sent to it. Empty: by invitation only.
+SIGNUP_DOMAINS = [domain.strip().lower() for domain in env.list("CHATSITE_SIGNUP_DOMAINS", default=[])]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 # Sites without a mail server work: links can be copied; with EMAIL_URL set they are sent.

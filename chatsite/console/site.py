@@ -15,6 +15,7 @@ class ConsoleSite(AdminSite):
     site_header = "chatsite"
     site_title = "chatsite"
     index_title = _("Console")
+    enable_nav_sidebar = False
     index_template = "console/index.html"
 
     def get_urls(self) -> list[Any]:
