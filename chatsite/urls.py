@@ -27,7 +27,7 @@ urlpatterns = [
     path("api/keys/<uuid:id>", keys.key),
     path("invite/<str:token>", invite_page.invite, name="invite"),
     path("join", invite_page.join, name="join"),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("docs/api", docs_page.api_docs, name="api_docs"),
     path("v1/models", model_list.models),

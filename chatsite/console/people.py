@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -83,7 +84,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         ),
     )
 
-    actions = ("make_reset_link",)
+    actions = ("make_reset_link", "reset_second_factor")
 
     @admin.action(description=_("Make a link to set a new password"), permissions=["change"])
     def make_reset_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -95,6 +96,17 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             link = request.build_absolute_uri(reverse("account_reset_password_from_key", kwargs=key))
             record(request.user, "made a password link", user)
             messages.success(request, format_html("{}: <code>{}</code>", user, link))
+
+    @admin.action(description=_("Reset the second factor"), permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For who lost the telephone: they sign in by password alone, and set up a new one."""
+        for user in queryset:
+            if (
+                self.has_change_permission(request, user)
+                and Authenticator.objects.filter(user=user).delete()[0]
+            ):
+                record(request.user, "reset the second factor", user)
+                messages.success(request, _("%(person)s has no second factor now.") % {"person": user})
 
     @admin.display(description=_("role"))
     def role_name(self, user: User) -> str:
