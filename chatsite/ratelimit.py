@@ -21,8 +21,11 @@ STAFF_PER_SECOND = 10
 ADDRESS_PER_SECOND = 200
 """Questions from one address: an office of a hundred people behind it who all ask at once, twice."""
 
-SIGN_INS_PER_MINUTE = 20
-"""Attempts from one address: a few people who mistype, and no search through a list of passwords."""
+SIGN_INS_PER_MINUTE = 100
+"""Attempts from one address: an office in the morning. Passwords are guarded by the limit per account."""
+
+STRANGERS_PER_MINUTE = 30
+"""Openings of invitations and requests to join from one address: a workshop's worth."""
 
 SIGN_INS_PER_ACCOUNT = 10
 """Attempts on one account in five minutes, from wherever they come."""
@@ -55,6 +58,11 @@ def check_sign_in(address: str, email: str) -> None:
     """Count one attempt to sign in. Raises Refusal `rate_limited`."""
     _count("sign-in", address, f"{SIGN_INS_PER_MINUTE}/m")
     _count("sign-in", email.strip().lower(), f"{SIGN_INS_PER_ACCOUNT}/5m")
+
+
+def check_stranger(address: str) -> None:
+    """Count a request of somebody who is not signed in. Raises Refusal `rate_limited`."""
+    _count("stranger", address, f"{STRANGERS_PER_MINUTE}/m")
 
 
 def _count(what: str, who: str, rate: str) -> RateUsage:

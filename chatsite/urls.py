@@ -8,6 +8,7 @@ from django.urls import include, path, re_path
 from django.views.i18n import set_language
 
 from chatsite import health
+from chatsite.accounts import invite_page
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
 from chatsite.page import (
     conversations,
@@ -48,7 +49,9 @@ urlpatterns = [
     path("api/shares/<uuid:id>", shares.share),
     path("s/<uuid:id>", shares.shared, name="shared"),
     path("manifest.webmanifest", manifest.manifest, name="manifest"),
-    path("accounts/", include("allauth.account.urls")),
+    path("invite/<str:token>", invite_page.invite, name="invite"),
+    path("join", invite_page.join, name="join"),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("docs/api", docs_page.api_docs, name="api_docs"),
     path("v1/models", model_list.models),

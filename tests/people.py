@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.cache import cache
 
 from chatsite.accounts.models import User
 from chatsite.generations.submit import Ask, Submitted, do_submit
@@ -24,6 +26,14 @@ class People:
 @pytest.fixture
 def people(db: None) -> People:
     return People(*(make_user(name) for name in ("alice", "bob", "charlie")))
+
+
+@pytest.fixture
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rate limits count within one window however long the test takes: none ends in the middle of it."""
+    cache.clear()
+    ends = int(time.time()) + 30
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda _value, _period: ends)
 
 
 def make_user(name: str, password: str | None = None) -> User:

@@ -123,3 +123,40 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
+
+
+class Invitation(models.Model):
+    """A link to make an account by, good once until `ends_at`. Of its token only the hash lies here."""
+
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    email = models.EmailField(_("e-mail"), blank=True, help_text=_("Empty: for whoever has the link."))
+    role = models.CharField(_("role"), max_length=13, choices=Role, default=Role.MEMBER)
+    group = models.ForeignKey(
+        "auth.Group", models.SET_NULL, null=True, blank=True, verbose_name=_("group"), related_name="+"
+    )
+    ends_at = models.DateTimeField(_("until"))
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        verbose_name=_("made by"),
+        related_name="invitations_made",
+    )
+    used_at = models.DateTimeField(null=True, editable=False)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        verbose_name=_("used by"),
+        related_name="+",
+    )
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+
+    def __str__(self) -> str:
+        return f"{self.email or _('whoever has the link')} ({self.role})"

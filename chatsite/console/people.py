@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from chatsite.accounts.models import Role, User
+from chatsite.audit.record import record
 from chatsite.console.audited import AuditedAdmin
 from chatsite.generations.deactivate import do_deactivate
 from chatsite.quotas.resolution import LIMITS
@@ -77,6 +83,30 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             {"classes": ("wide",), "fields": ("email", "name", "usable_password", "password1", "password2")},
         ),
     )
+
+    actions = ("make_reset_link", "reset_second_factor")
+
+    @admin.action(description=_("Make a link to set a new password"), permissions=["change"])
+    def make_reset_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Shown once, to be copied: works without a mail server."""
+        for user in queryset:
+            if not self.has_change_permission(request, user):
+                continue
+            key = {"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)}
+            link = request.build_absolute_uri(reverse("account_reset_password_from_key", kwargs=key))
+            record(request.user, "made a password link", user)
+            messages.success(request, format_html("{}: <code>{}</code>", user, link))
+
+    @admin.action(description=_("Reset the second factor"), permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For who lost the telephone: they sign in by password alone, and set up a new one."""
+        for user in queryset:
+            if (
+                self.has_change_permission(request, user)
+                and Authenticator.objects.filter(user=user).delete()[0]
+            ):
+                record(request.user, "reset the second factor", user)
+                messages.success(request, _("%(person)s has no second factor now.") % {"person": user})
 
     @admin.display(description=_("role"))
     def role_name(self, user: User) -> str:

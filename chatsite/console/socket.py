@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from chatsite.accounts.sessions import check_session
+from chatsite.console.entry import may_enter
 from chatsite.console.live import may_act, read_live
 from chatsite.database import read
 from chatsite.errors import Refusal
@@ -61,7 +62,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     def _render(self, board: Board, language: str) -> str:
         user = check_session(self.scope["session"], self.scope["user"].pk)
-        if not user.is_staff:
+        if not may_enter(user):
             raise Refusal("not_found", "Only staff may watch.")
         context: dict[str, Any] = read_live(board, timezone.now()) | {"may_act": may_act(user)}
         with override(language):

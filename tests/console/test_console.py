@@ -24,12 +24,14 @@ from tests.quotas.plans import assign, end
 PAGES = [
     "/admin/", "/admin/live/", "/admin/usage/", "/admin/usage.csv", "/admin/ledger.csv",
     "/admin/quotas/plan/", "/admin/quotas/planassignment/", "/admin/quotas/grant/", "/admin/accounts/user/",
-    "/admin/auth/group/", "/admin/audit/auditentry/", "/admin/notices/announcement/",
+    "/admin/accounts/invitation/", "/admin/auth/group/", "/admin/audit/auditentry/",
+    "/admin/notices/announcement/",
 ]  # fmt: skip
 
 ADDING = [
     "/admin/quotas/plan/add/", "/admin/quotas/planassignment/add/", "/admin/quotas/grant/add/",
-    "/admin/accounts/user/add/", "/admin/auth/group/add/", "/admin/notices/announcement/add/",
+    "/admin/accounts/user/add/", "/admin/accounts/invitation/add/", "/admin/auth/group/add/",
+    "/admin/notices/announcement/add/",
 ]  # fmt: skip
 
 
