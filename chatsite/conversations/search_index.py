@@ -7,6 +7,7 @@ others: what the rest of the site wrote costs nothing (docs/decisions/0040-searc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+
 from django.db import connection
 
 from chatsite.conversations.grams import Query

@@ -1,0 +1,24 @@
+/** A short notice with an optional way on or back. */
+
+import { signal } from "@preact/signals";
+
+/** `{key, values, undo, go}` or `{failed}`, or null. */
+export const toast = signal(null);
+
+/** How long an undo is offered; the server keeps what was deleted for 60 s. */
+const TOAST_MS = 10_000;
+
+let timer;
+
+export function notify(notice) {
+  clearTimeout(timer);
+  toast.value = notice;
+  timer = setTimeout(dismissToast, TOAST_MS);
+}
+
+export const dismissToast = () => {
+  toast.value = null;
+};
+
+/** Which dialog lies over the page: `{name, …}` of a module in lazy/, or null. */
+export const dialog = signal(null);
