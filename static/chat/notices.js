@@ -8,12 +8,15 @@ export const toast = signal(null);
 /** How long an undo is offered; the server keeps what was deleted for 60 s. */
 const TOAST_MS = 10_000;
 
+/** A notice that only says something goes sooner. */
+const WORDS_MS = 4_000;
+
 let timer;
 
 export function notify(notice) {
   clearTimeout(timer);
   toast.value = notice;
-  timer = setTimeout(dismissToast, TOAST_MS);
+  timer = setTimeout(dismissToast, notice.undo || notice.go ? TOAST_MS : WORDS_MS);
 }
 
 export const dismissToast = () => {

@@ -10,13 +10,14 @@ import { Sheet } from "../view/dialogs.js";
 export function Body({ leaf }) {
   const [isPublic, setPublic] = useState(false);
   const [link, setLink] = useState(null);
+  const [copied, setCopied] = useState(false);
   const make = async (event) => {
     event.preventDefault();
     try {
       const { path } = await api.addTo("shares", { leaf, public: isPublic });
       const made = location.origin + path;
       setLink(made);
-      await navigator.clipboard?.writeText(made).then(() => notify({ key: "link_copied" }), () => {});
+      await navigator.clipboard?.writeText(made).then(() => setCopied(true), () => {});
     } catch (error) {
       notify({ failed: error });
     }
@@ -33,6 +34,7 @@ export function Body({ leaf }) {
       </fieldset>
       ${link
         ? html`<label>${t("share_link")}<input data-first readonly value=${link} onFocus=${(event) => event.currentTarget.select()} /></label>
+          <p class="soft" role="status">${copied && t("link_copied")}</p>
           <div class="ends"><button type="button" class="button" onClick=${() => { dialog.value = { name: "settings", section: "links" }; }}>${t("share_list")}</button>
             <a class="button primary" href=${link} target="_blank" rel="noopener">${t("share_open")}</a></div>`
         : html`<div class="ends"><button type="submit" class="button primary" data-first>${t("share_make")}</button></div>`}
