@@ -1,15 +1,22 @@
 /** What a person can do, as functions that talk to the server and tell the store. No markup here. */
 
 import { signal } from "@preact/signals";
+import { moveAhead, putAhead, takeAhead, waitingIn } from "./ahead.js";
 import * as api from "./api.js";
+import { Branches } from "./branches.js";
 import { Drafts, Outbox } from "./drafts.js";
+import { chosenPreset, need, paramsOf, presets, temporary } from "./library.js";
+import { listConversations } from "./listing.js";
+import { notify } from "./notices.js";
 import { activeIn, cursors, isActive, LOCAL } from "./reducer.js";
 import { target } from "./search.js";
 import { ChatSocket } from "./socket.js";
 import { dispatch, receive, state } from "./store.js";
+import { t } from "./i18n.js";
 import * as tree from "./tree.js";
 
 export const drafts = new Drafts(localStorage);
+const branches = new Branches(localStorage);
 
 /** What the composer of the shown conversation holds. `focus` counts up to ask for the keyboard. */
 export const draft = signal("");
@@ -18,18 +25,11 @@ export const focusAsked = signal(0);
 /** The question being edited: `{conversation, message}` or null. */
 export const editing = signal(null);
 
-/** A short notice with an optional way back: `{text, undo}` or null. */
-export const toast = signal(null);
-
-/** How long an undo is offered; the server keeps what was deleted for 60 s. */
-const TOAST_MS = 10_000;
-
 /** Conversations answered elsewhere that are read, so that their end is noticed here. */
 const MOST_WATCHED = 5;
 
 let socket;
 let greeted = false;
-let toastTimer;
 
 const isLocal = (id) => !id || id.startsWith(LOCAL);
 
@@ -47,8 +47,17 @@ export function start({ conversation }) {
   window.addEventListener("online", () => socket.hurry());
   document.addEventListener("visibilitychange", () => document.hidden || socket.hurry());
   window.addEventListener("popstate", () => open(conversationInAddress(), { push: false, message: messageInAddress() }));
+  window.addEventListener("pagehide", leaveTemporary);
   listConversations();
   open(conversation, { push: false, message: messageInAddress() });
+}
+
+/** A temporary chat ends when its page leaves it; its content is erased a minute later. */
+function leaveTemporary() {
+  const { current, conversations } = state.value;
+  if (isLocal(current) || !conversations[current]?.temporary) return;
+  api.leaveTemporary(current).catch(() => {});
+  dispatch({ type: "removed", conversation: current });
 }
 
 export const reconnect = () => socket.hurry();
@@ -60,7 +69,36 @@ function heard(frame, asked) {
   receive(frame);
   if (frame.type === "hello") catchUp(frame);
   if (frame.type === "accepted") settleAddress(frame, known);
+  if (frame.type === "finished") goOn(frame);
   if (frame.type === "changed") refresh(frame.conversation);
+}
+
+/** An answer is over: what was typed ahead goes out, or back where it was written if the answer was stopped. */
+function goOn({ generation, finish_reason: reason }) {
+  const conversation = state.value.generations[generation]?.conversation;
+  if (!conversation) return;
+  if (conversation !== state.value.current) tellReady(conversation);
+  if (!waitingIn(conversation).length || activeIn(state.value, conversation)) return;
+  if (reason === "cancelled") giveBack(conversation);
+  else sendAhead(conversation);
+}
+
+function tellReady(conversation) {
+  const item = state.value.list.items.find((one) => one.id === conversation) ?? state.value.conversations[conversation];
+  notify({ key: "answer_ready", values: { title: item?.title ?? "" }, go: () => open(conversation) });
+}
+
+function sendAhead(conversation) {
+  const { tree: held } = state.value.conversations[conversation];
+  submit(takeAhead(conversation), conversation, tree.leafOf(held)?.id ?? null);
+}
+
+/** What was typed ahead stands in the field again. */
+export function giveBack(conversation) {
+  const texts = [drafts.get(conversation)];
+  while (waitingIn(conversation).length) texts.push(takeAhead(conversation));
+  drafts.set(conversation, texts.filter(Boolean).join("\n\n"));
+  if (state.value.current === conversation) draft.value = drafts.get(conversation);
 }
 
 /** After a reconnect: what ended meanwhile, or was written elsewhere, is read from the record. */
@@ -90,6 +128,7 @@ function takeBack(asked, known) {
 /** A new conversation has got its id. One that was asked for before a reload is opened now. */
 function settleAddress({ conversation }, known) {
   const { current } = state.value;
+  if (known) moveAhead(known.conversation, conversation);
   if (!known) listConversations();
   if (!known && (current === null || current === conversation)) open(conversation, { push: false });
   if (state.value.current === conversation && conversationInAddress() !== conversation) history.replaceState(null, "", `/c/${conversation}`);
@@ -108,6 +147,8 @@ const messageInAddress = () => /^#m-([0-9a-f-]{36})$/.exec(location.hash)?.[1] ?
 export async function open(id, { push = true, message = null, words = [] } = {}) {
   const address = id ? `/c/${id}${message ? `#m-${message}` : ""}` : "/";
   if (push && address !== location.pathname + location.hash) history.pushState(null, "", address);
+  if (id !== state.value.current) leaveTemporary();
+  temporary.value = false;
   target.value = null;
   dispatch({ type: "opened", conversation: id });
   editing.value = null;
@@ -123,15 +164,21 @@ export async function open(id, { push = true, message = null, words = [] } = {})
 /** Read a conversation anew and follow what runs in it. */
 async function fetchConversation(id) {
   try {
+    const fresh = state.value.conversations[id]?.status !== "ready";
     dispatch({ type: "loaded", conversation: await api.getConversation(id) });
+    if (fresh && state.value.conversations[id].tree.nodes[branches.get(id)]) {
+      dispatch({ type: "chosen", conversation: id, message: branches.get(id) });
+    }
   } catch (error) {
     if (state.value.conversations[id]?.status === "ready") return;
     dispatch({ type: "load_failed", conversation: id, code: error.code, message: error.message });
     return;
   }
+  if (state.value.conversations[id].preset) need("presets");
   for (const { generation, after } of cursors(state.value)) {
     if (state.value.generations[generation].conversation === id) socket.follow(generation, after);
   }
+  if (waitingIn(id).length && !activeIn(state.value, id)) sendAhead(id);
 }
 
 /** Another tab or device changed a conversation. */
@@ -145,61 +192,6 @@ export const retryOpen = (id) => {
   return open(id, { push: false });
 };
 
-export async function listConversations({ more = false } = {}) {
-  const before = more ? state.value.list.next : null;
-  if (more && !before) return;
-  try {
-    dispatch({ type: "listed", append: more, ...(await api.listConversations(before)) });
-  } catch (error) {
-    dispatch({ type: "list_failed", message: error.message });
-  }
-}
-
-/** Change title or pin at once, and change back where the server refuses. */
-export async function patch(item, fields) {
-  dispatch({ type: "patched", item: { id: item.id, ...fields } });
-  try {
-    dispatch({ type: "patched", item: await api.patchConversation(item.id, fields) });
-  } catch (error) {
-    dispatch({ type: "patched", item });
-    notify({ failed: error });
-  }
-}
-
-/** Delete at once; the toast brings it back. */
-export async function remove(item) {
-  if (state.value.current === item.id) open(null);
-  dispatch({ type: "removed", conversation: item.id });
-  try {
-    await api.deleteConversation(item.id);
-    notify({ key: "deleted", values: { title: item.title }, undo: () => restore(item) });
-  } catch (error) {
-    dispatch({ type: "restored", item });
-    notify({ failed: error });
-  }
-}
-
-async function restore(item) {
-  dismissToast();
-  try {
-    await api.restoreConversation(item.id);
-    dispatch({ type: "restored", item });
-    listConversations();
-  } catch (error) {
-    notify({ failed: error });
-  }
-}
-
-export function notify(notice) {
-  clearTimeout(toastTimer);
-  toast.value = notice;
-  toastTimer = setTimeout(dismissToast, TOAST_MS);
-}
-
-export const dismissToast = () => {
-  toast.value = null;
-};
-
 // --- questions and answers --------------------------------------------------------------------------------------
 
 export function write(text) {
@@ -208,15 +200,16 @@ export function write(text) {
   drafts.set(isLocal(current) ? null : current, text);
 }
 
-/** Send what the composer holds, after the last message shown. Returns whether it was sent. */
+/** Send what the composer holds, after the last message shown, or when the answer there is done. Returns whether it went. */
 export function send() {
   const content = draft.value;
   const { current, conversations } = state.value;
-  if (!content.trim() || activeIn(state.value, current)) return false;
+  if (!content.trim()) return false;
   const held = conversations[current];
   if (current && held?.status !== "ready") return false;
-  if (!submit(content, current, held ? tree.leafOf(held.tree)?.id ?? null : null)) return false;
-  drafts.set(current, "");
+  if (activeIn(state.value, current)) putAhead(current, content);
+  else if (!submit(content, current, held ? tree.leafOf(held.tree)?.id ?? null : null)) return false;
+  drafts.set(isLocal(current) ? null : current, "");
   draft.value = "";
   return true;
 }
@@ -239,9 +232,52 @@ function submit(content, conversation, parent) {
     dispatch({ type: "refused", refusal: { id, kind: "submit", conversation, content, code, message: "", retryAfter: null } });
     return false;
   }
-  dispatch({ type: "sent", id, conversation, parent, content, at: Date.now() });
-  socket.ask({ type: "submit", id, content, conversation, parent });
+  const preset = conversation ? null : chosenPreset.value;
+  const isTemporary = !conversation && temporary.value;
+  dispatch({ type: "sent", id, conversation, parent, content, preset, temporary: isTemporary, at: Date.now() });
+  const frame = { type: "submit", id, content, conversation, parent, params: paramsIn(conversation ?? state.value.current) };
+  socket.ask(conversation ? frame : { ...frame, preset, temporary: isTemporary });
+  branches.set(conversation, null);
   return true;
+}
+
+/** Sampling of the preset with which a conversation began. */
+function paramsIn(conversation) {
+  const { preset } = state.value.conversations[conversation] ?? {};
+  if (preset) need("presets");
+  return paramsOf(presets.value?.find((one) => one.id === preset));
+}
+
+/** "Go on" is a question of its own, so that the cut answer stays as it was given. */
+export function goOnWriting(answer) {
+  submit(t("continue_words"), state.value.current, answer.id);
+}
+
+/** An answer in the person's own words, beside the given one. */
+export async function editAnswer(message, content) {
+  editing.value = null;
+  if (!content.trim() || content === message.content) return;
+  const { current } = state.value;
+  try {
+    const edited = await api.editAnswer(message.id, content);
+    await fetchConversation(current);
+    show(edited.id);
+  } catch (error) {
+    notify({ failed: error });
+  }
+}
+
+/** Thumbs at once, and back where the server refuses. */
+export async function rate(message, value, comment = "") {
+  const conversation = state.value.current;
+  const before = message.feedback;
+  dispatch({ type: "rated", conversation, message: message.id, feedback: value ? { value, comment } : null });
+  try {
+    await api.rate(message.id, value, comment);
+  } catch (error) {
+    dispatch({ type: "rated", conversation, message: message.id, feedback: before });
+    notify({ failed: error });
+  }
 }
 
 /** Ask a question in other words: a sibling of the message, with its own branch. */
@@ -257,7 +293,8 @@ export function regenerate(answer) {
   const { current: conversation } = state.value;
   dispatch({ type: "dismissed" });
   dispatch({ type: "regenerating", id, conversation, question: answer.parent, message: answer.id, at: Date.now() });
-  socket.ask({ type: "regenerate", id, message: answer.id });
+  socket.ask({ type: "regenerate", id, message: answer.id, params: paramsIn(conversation) });
+  branches.set(conversation, null);
 }
 
 /** Try again what was refused. */
@@ -275,4 +312,9 @@ export function stop() {
   return true;
 }
 
-export const show = (message) => dispatch({ type: "chosen", conversation: state.value.current, message });
+/** Show the branch of a message, also after a reload. */
+export function show(message) {
+  const { current } = state.value;
+  dispatch({ type: "chosen", conversation: current, message });
+  branches.set(current, tree.leafOf(state.value.conversations[current].tree)?.id);
+}

@@ -9,13 +9,13 @@ export class ApiError extends Error {
 
 const csrfToken = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
-async function call(method, path, body) {
+async function call(method, path, body, keepalive = false) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
   if (body) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin" });
+    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin", keepalive });
   } catch {
     throw new ApiError(0, "offline", "");
   }
@@ -27,11 +27,28 @@ async function call(method, path, body) {
 
 const at = (id) => `/api/conversations/${encodeURIComponent(id)}`;
 
-export const listConversations = (before) =>
-  call("GET", before ? `/api/conversations?before=${encodeURIComponent(before)}` : "/api/conversations");
+/** `view` is `{archived, folder}`. */
+export function listConversations(before, { archived, folder }) {
+  const query = new URLSearchParams();
+  if (before) query.set("before", before);
+  if (archived) query.set("archived", "1");
+  if (folder) query.set("folder", folder);
+  return call("GET", `/api/conversations?${query}`);
+}
+export const deleteMany = (ids) => call("POST", "/api/conversations/delete", { ids });
+export const restoreMany = (ids) => call("POST", "/api/conversations/restore", { ids });
+export const editAnswer = (id, content) => call("POST", `/api/messages/${id}/edit`, { content });
+export const rate = (id, value, comment) => call("PUT", `/api/messages/${id}/feedback`, { value, comment });
+export const library = (name) => call("GET", `/api/${name}`);
+export const addTo = (name, entry) => call("POST", `/api/${name}`, entry);
+export const changeIn = (name, id, entry) => call("PUT", `/api/${name}/${id}`, entry);
+export const removeFrom = (name, id) => call("DELETE", `/api/${name}/${id}`);
+export const keepInstructions = (text) => call("PUT", "/api/instructions", { text });
 export const search = (text, before) =>
   call("GET", `/api/search?${new URLSearchParams(before ? { q: text, before } : { q: text })}`);
 export const getConversation = (id) => call("GET", at(id));
 export const patchConversation = (id, fields) => call("PATCH", at(id), fields);
 export const deleteConversation = (id) => call("DELETE", at(id));
+/** Said while the page goes away: the request outlives it. */
+export const leaveTemporary = (id) => call("DELETE", at(id), undefined, true);
 export const restoreConversation = (id) => call("POST", `${at(id)}/restore`);

@@ -34,7 +34,7 @@ export const initialState = {
   generations: {},
   sent: {},
   busy: {},
-  list: { items: [], next: null, status: "loading" },
+  list: { items: [], next: null, folders: [], status: "loading" },
 };
 
 export const isActive = (generation) => Boolean(generation) && ACTIVE.has(generation.status);
@@ -75,11 +75,11 @@ function withItem(state, item) {
 
 // --- what the person does ---------------------------------------------------------------------------------------
 
-function sent(state, { id, conversation, parent, content, at }) {
+function sent(state, { id, conversation, parent, content, preset = null, temporary = false, at }) {
   const key = conversation ?? LOCAL + id;
   let next = state;
   if (!conversation) {
-    next = put(next, "conversations", key, { id: key, key, title: titleOf(content), status: "ready", tree: messages.emptyTree });
+    next = put(next, "conversations", key, { id: key, key, title: titleOf(content), preset, temporary, status: "ready", tree: messages.emptyTree });
     next = { ...next, current: key };
   }
   next = onTree(next, key, (tree) =>
@@ -124,6 +124,7 @@ function accepted(state, { id, conversation, message, answer, generation }) {
   const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "" };
   next = put(next, "generations", generation, { ...fresh, ...known, asked_at: asked.at });
   const held = next.conversations[conversation];
+  if (held?.temporary) return next;
   const item = next.list.items.find((one) => one.id === conversation);
   return withItem(next, { id: conversation, title: held?.title ?? "", pinned: false, ...item, updated_at: asked.at });
 }
@@ -187,7 +188,8 @@ function hello(state, { engine, max_content_chars: maxContentChars, active }) {
 // --- what HTTP brings -------------------------------------------------------------------------------------------
 
 function loaded(state, { conversation }) {
-  const { id, title, pinned, leaf, messages: rows } = conversation;
+  const { leaf, messages: rows, ...fields } = conversation;
+  const { id } = fields;
   const held = state.conversations[id];
   let next = state;
   const nodes = rows.map((row) => ({ ...row, generation: row.generation?.id ?? null }));
@@ -195,7 +197,7 @@ function loaded(state, { conversation }) {
   const server = messages.treeOf(nodes, leaf);
   const keep = (node) => node.id.startsWith(LOCAL) || isActive(next.generations[node.generation]);
   const tree = held?.tree ? messages.merge(held.tree, server, keep) : server;
-  return put(next, "conversations", id, { id, title, pinned, status: "ready", tree });
+  return put(next, "conversations", id, { ...fields, status: "ready", tree });
 }
 
 /** The recorded generation, unless the stream has already brought more of the same text. */
@@ -208,10 +210,10 @@ function withFetched(state, conversation, { id: answer, content, reasoning, gene
   return put(state, "generations", generation.id, { ...fields, stopping: false });
 }
 
-function listed(state, { conversations, next, append }) {
+function listed(state, { conversations, next, append, folders }) {
   const known = new Set(conversations.map((one) => one.id));
   const before = append ? state.list.items.filter((one) => !known.has(one.id)) : [];
-  return { ...state, list: { items: [...before, ...conversations], next, status: "ready" } };
+  return { ...state, list: { items: [...before, ...conversations], next, folders: folders ?? state.list.folders, status: "ready" } };
 }
 
 function patched(state, { item }) {
@@ -235,6 +237,7 @@ const HANDLERS = {
       ? put({ ...state, current: conversation }, "conversations", conversation, { id: conversation, status: "loading", tree: null })
       : { ...state, current: conversation },
   chosen: (state, { conversation, message }) => onTree(state, conversation, (tree) => messages.choose(tree, message)),
+  rated: (state, { conversation, message, feedback }) => onTree(state, conversation, (tree) => messages.update(tree, message, { feedback })),
   stopping: (state, { generation }) => onGeneration(state, generation, { stopping: true }),
   dismissed: (state) => ({ ...state, refusal: null }),
   refused: (state, { refusal }) => ({ ...state, refusal }),

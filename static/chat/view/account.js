@@ -2,6 +2,7 @@
 
 import { html } from "../html.js";
 import { language, LANGUAGES, t, useLanguage } from "../i18n.js";
+import { dialog } from "../notices.js";
 import { chooseTheme, theme } from "../preferences.js";
 import { Icon } from "./icons.js";
 import { showShortcuts } from "./keys.js";
@@ -40,8 +41,8 @@ export function AccountMenu({ user }) {
             onSelect=${() => { close(); useLanguage(key, true); }}><span lang=${tag}>${own}</span><//>`,
         )}
         <div class="menu-line" role="separator"></div>
+        <${MenuItem} icon="settings" onSelect=${() => { close(); dialog.value = { name: "settings" }; }}>${t("settings")}<//>
         <${MenuItem} icon="keyboard" onSelect=${() => { close(); showShortcuts(); }}>${t("shortcuts")}<//>
-        <${MenuItem} icon="key-round" href="/accounts/password/change/">${t("change_password")}<//>
         ${user.is_staff && html`<${MenuItem} icon="shield" href="/admin/">${t("console")}<//>`}
         <${MenuItem} icon="log-out" onSelect=${signOut}>${t("sign_out")}<//>
       `}

@@ -1,6 +1,7 @@
 /** Where one writes. Stop stands where Send was. A refused question comes back here with the reason. */
 
 import { useEffect, useRef } from "preact/hooks";
+import { takeAhead, waitingIn } from "../ahead.js";
 import { draft, editing, focusAsked, retry, send, stop, write } from "../actions.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
@@ -8,6 +9,8 @@ import { integer, roughly } from "../format.js";
 import { branch } from "../tree.js";
 import { conversation, dispatch, engine, isStopping, maxContentChars, refusal, runningId } from "../store.js";
 import { Icon } from "./icons.js";
+import { QuotaRing } from "./quota.js";
+import { slashActive, slashKey, SlashMenu, slashOpen } from "./slash.js";
 import { fitHeight } from "./textarea.js";
 
 /** On a phone's keyboard Enter makes a new line; there is a button to send. */
@@ -39,20 +42,24 @@ export function Composer() {
   }, [focusAsked.value]);
   useEffect(() => fitHeight(field.current), [draft.value]);
   const onKeyDown = (event) => {
+    if (!event.isComposing && slashKey(event)) return;
     if (isSend(event)) {
       event.preventDefault();
-      if (!busy) send();
+      send();
     } else if (event.key === "ArrowUp" && !draft.value && !event.isComposing && editLast()) event.preventDefault();
   };
   const onSubmit = (event) => {
     event.preventDefault();
-    if (!busy) send();
+    send();
     field.current.focus();
   };
   return html`<form class="composer" onSubmit=${onSubmit}>
     <${Refusal} />
+    <${Ahead} />
+    <${SlashMenu} />
     <div class="composer-box">
       <textarea id="composer" ref=${field} rows="1" value=${draft.value} placeholder=${t("ask")} aria-label=${t("ask")}
+        aria-controls=${slashOpen() ? "slash" : null} aria-activedescendant=${slashActive()}
         enterkeyhint=${touch.matches ? "enter" : "send"} onInput=${(event) => write(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
       <${SendOrStop} busy=${busy} />
     </div>
@@ -60,12 +67,24 @@ export function Composer() {
   </form>`;
 }
 
+/** What was typed ahead, in order. A click takes it back into the field. */
+function Ahead() {
+  const id = conversation.value?.id;
+  const texts = id ? waitingIn(id) : [];
+  if (!texts.length) return null;
+  return html`<ul class="ahead" aria-label=${t("ahead")}>${texts.map((text, index) => html`<li key=${index + text}>
+    <${Icon} name="clock" size=${16} /><span>${text}</span>
+    <button type="button" class="icon-button" aria-label=${t("ahead_back")} title=${t("ahead_back")}
+      onClick=${() => write([draft.value, takeAhead(id, index)].filter(Boolean).join("\n\n"))}><${Icon} name="pencil" size=${16} /></button>
+  </li>`)}</ul>`;
+}
+
 function SendOrStop({ busy }) {
-  if (busy) {
+  if (busy && !draft.value.trim()) {
     return html`<button key="stop" type="button" class="send stop" aria-label=${t("stop")} title=${`${t("stop")} (Esc)`}
       disabled=${isStopping.value} onClick=${stop}><${Icon} name="square" size=${16} /></button>`;
   }
-  return html`<button key="send" type="submit" class="send" aria-label=${t("send")} title=${`${t("send")} (Enter)`}
+  return html`<button key="send" type="submit" class="send" aria-label=${t(busy ? "send_after" : "send")} title=${`${t(busy ? "send_after" : "send")} (Enter)`}
     disabled=${!draft.value.trim()}><${Icon} name="arrow-up" size=${20} /></button>`;
 }
 
@@ -95,7 +114,7 @@ function SmallPrint() {
       ${t("length_of", { length: integer(length, locale()), most: integer(most, locale()) })}</p>`;
   }
   const model = engine.value?.model ?? "";
-  return html`<p class="small-print">${EMBEDDED.test(model) ? t("small_model", { model: shortName(model) }) : t("check_answers")}</p>`;
+  return html`<p class="small-print"><${QuotaRing} />${EMBEDDED.test(model) ? t("small_model", { model: shortName(model) }) : t("check_answers")}</p>`;
 }
 
 /** The last part of a hub id or path; words are left as they are. */

@@ -5,11 +5,15 @@ import { open, retryOpen, write } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
+import { LOCAL } from "../reducer.js";
 import { target } from "../search.js";
 import { conversation, engine } from "../store.js";
 import { branch, siblings } from "../tree.js";
 import { Announcer } from "./announcer.js";
+import { dialog } from "../notices.js";
+import { leafOf } from "../tree.js";
 import { Banner } from "./banner.js";
+import { Beginning } from "./beginning.js";
 import { Composer, shortName } from "./composer.js";
 import { atEnd, jumpToEnd, useFollow } from "./follow.js";
 import { forgetMarks, showTarget } from "./found.js";
@@ -34,7 +38,7 @@ export function Conversation({ user, covered }) {
   const path = held?.tree ? branch(held.tree) : [];
   useFollow(box, content, `${held?.id ?? ""} ${held?.status ?? ""} ${path.filter((one) => one.role === "user").length}`);
   return html`<main class="main" inert=${covered}>
-    <${Bar} title=${held?.title} />
+    <${Bar} held=${held} />
     <${Banner} />
     <div class="scroll" ref=${box} tabindex="-1">
       <div class="column" ref=${content}>
@@ -49,13 +53,19 @@ export function Conversation({ user, covered }) {
   </main>`;
 }
 
-function Bar({ title }) {
+function Bar({ held }) {
+  const { title, temporary } = held ?? {};
+  const leaf = held?.tree ? leafOf(held.tree) : null;
+  const canShare = leaf && !temporary && !leaf.id.startsWith(LOCAL);
   return html`<header class="bar">
     ${!sidebarOpen.value && html`
       <button type="button" class="icon-button" aria-label=${t("open_sidebar")} title=${`${t("open_sidebar")} (Ctrl B)`} onClick=${() => openSidebar(true)}><${Icon} name="panel-left" /></button>
       <button type="button" class="icon-button" aria-label=${t("new_chat")} title=${t("new_chat")} onClick=${() => open(null)}><${Icon} name="square-pen" /></button>`}
     ${title ? html`<h1 title=${title}>${title}</h1>` : html`<span class="no-title"></span>`}
+    ${temporary && html`<span class="tag" title=${t("temporary_explained")}>${t("temporary")}</span>`}
     <${Model} />
+    ${canShare && html`<button type="button" class="icon-button" aria-label=${t("share")} title=${t("share")}
+      onClick=${() => { dialog.value = { name: "share", leaf: leaf.id }; }}><${Icon} name="share-2" /></button>`}
   </header>`;
 }
 
@@ -101,6 +111,7 @@ function Welcome({ user }) {
   return html`<div class="welcome">
     <h1>${t(`good_${greeting(hour)}`, { name })}</h1>
     <p>${queueWords()}</p>
+    <${Beginning} />
     <ul class="starters">${["summarise", "write", "explain"].map(
       (key) => html`<li key=${key}><button type="button" onClick=${() => begin(t(`starter_${key}_text`))}>
         <strong>${t(`starter_${key}`)}</strong><span>${t(`starter_${key}_text`)}</span></button></li>`,

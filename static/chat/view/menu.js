@@ -65,6 +65,7 @@ export function Menu({ label, className = "icon-button", trigger, children }) {
 }
 
 export function MenuItem({ icon, onSelect, danger, checked, href, children }) {
+  // The menu's items are walked by arrows; the check says which one is in force.
   const role = checked === undefined ? "menuitem" : "menuitemradio";
   const look = `menu-item${danger ? " danger" : ""}`;
   const inside = html`<span class="menu-icon">${icon && html`<${Icon} name=${icon} size=${16} />`}</span><span>${children}</span>

@@ -3,10 +3,11 @@
 import { useComputed } from "@preact/signals";
 import { memo } from "./memo.js";
 import { useRef, useState } from "preact/hooks";
-import { editing, notify, regenerate, show } from "../actions.js";
+import { editing, goOnWriting, rate, regenerate, show } from "../actions.js";
 import { integer, seconds, speed } from "../format.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
+import { dialog, notify } from "../notices.js";
 import { isActive } from "../reducer.js";
 import { connection, runningId, state } from "../store.js";
 import { AnswerText, useNear } from "./answer-text.js";
@@ -51,6 +52,7 @@ function Answer({ message, place, near }) {
   const generation = useComputed(() => state.value.generations[message.generation]).value;
   const active = isActive(generation);
   const text = generation?.text ?? message.content;
+  if (editing.value === message.id) return html`<${QuestionEditor} message=${{ ...message, content: text }} />`;
   const stream = active && connection.value.state === "online" ? "streaming" : "";
   return html`
     ${generation?.reasoning && html`<details class="reasoning"><summary>${t("reasoning")}</summary><p>${generation.reasoning}</p></details>`}
@@ -59,7 +61,9 @@ function Answer({ message, place, near }) {
     ${generation && !active && html`<${Ending} generation=${generation} message=${message} />`}
     ${near && !active && html`<div class="tools">
       <${CopyButton} text=${() => text} />
-      ${!runningId.value && html`<${Tool} icon="refresh-cw" label=${t("regenerate")} onClick=${() => regenerate(message)} />`}
+      ${!runningId.value && html`<${Tool} icon="refresh-cw" label=${t("regenerate")} onClick=${() => regenerate(message)} />
+        <${Tool} icon="pencil" label=${t("edit_answer")} onClick=${() => { editing.value = message.id; }} />`}
+      <${Thumbs} message=${message} />
       <${Siblings} place=${place} />
       <${Details} usage=${generation?.usage} />
     </div>`}
@@ -77,7 +81,8 @@ const QUIET_ENDS = new Set(["finished", "queued", "running"]);
 /** Why an answer ended before its end, and the way on. */
 function Ending({ generation, message }) {
   const { status, finish_reason: reason } = generation;
-  if (reason === "length") return html`<p class="ending"><${Icon} name="info" size=${16} />${t("ended_length")}</p>`;
+  if (reason === "length") return html`<p class="ending"><${Icon} name="info" size=${16} />${t("ended_length")}
+    ${!runningId.value && html`<button type="button" class="quiet strong" onClick=${() => goOnWriting(message)}>${t("continue")}</button>`}</p>`;
   if (QUIET_ENDS.has(status)) return null;
   const bad = status !== "cancelled";
   const words = [t(`ended_${status}`), status === "failed" && generation.message, bad && generation.text && t("text_kept")].filter(Boolean).join(" ");
@@ -86,6 +91,17 @@ function Ending({ generation, message }) {
     <span>${words}</span>
     ${bad && !runningId.value && html`<button type="button" class="quiet strong" onClick=${() => regenerate(message)}>${t("retry")}</button>`}
   </p>`;
+}
+
+const THUMBS = [[1, "thumbs-up", "good_answer"], [-1, "thumbs-down", "bad_answer"]];
+
+function Thumbs({ message }) {
+  const given = message.feedback?.value;
+  return html`<span class="thumbs" role="group" aria-label=${t("rate")}>
+    ${THUMBS.map(([value, icon, label]) => html`<${Tool} key=${icon} icon=${icon} label=${t(label)} pressed=${given === value}
+      onClick=${() => rate(message, given === value ? 0 : value)} />`)}
+    ${given && html`<button type="button" class="quiet" onClick=${() => { dialog.value = { name: "comment", message }; }}>${t(message.feedback.comment ? "change_comment" : "add_comment")}</button>`}
+  </span>`;
 }
 
 function Details({ usage }) {
@@ -108,8 +124,8 @@ function Siblings({ place }) {
   </span>`;
 }
 
-function Tool({ icon, label, onClick, disabled }) {
-  return html`<button type="button" class="icon-button" aria-label=${label} title=${label} disabled=${disabled} onClick=${onClick}>
+function Tool({ icon, label, onClick, disabled, pressed }) {
+  return html`<button type="button" class="icon-button" aria-label=${label} title=${label} disabled=${disabled} aria-pressed=${pressed} onClick=${onClick}>
     <${Icon} name=${icon} size=${16} />
   </button>`;
 }

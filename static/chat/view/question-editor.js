@@ -1,13 +1,14 @@
-/** A question being put in other words; sending makes a branch beside the old one. */
+/** A question or an answer being put in other words; keeping it makes a branch beside the old one. */
 
 import { useEffect, useRef } from "preact/hooks";
-import { edit, editing } from "../actions.js";
+import { edit, editAnswer, editing } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { fitHeight } from "./textarea.js";
 
 export function QuestionEditor({ message }) {
   const field = useRef(null);
+  const isAnswer = message.role === "assistant";
   useEffect(() => {
     const { current } = field;
     current.focus();
@@ -19,7 +20,7 @@ export function QuestionEditor({ message }) {
   };
   const keep = (event) => {
     event.preventDefault();
-    edit(message, field.current.value);
+    (isAnswer ? editAnswer : edit)(message, field.current.value);
   };
   const onKeyDown = (event) => {
     if (event.isComposing || event.keyCode === 229) return;
@@ -30,12 +31,12 @@ export function QuestionEditor({ message }) {
     }
   };
   return html`<form class="question-editor" onSubmit=${keep}>
-    <textarea ref=${field} aria-label=${t("edit")} defaultValue=${message.content} onKeyDown=${onKeyDown}
+    <textarea ref=${field} aria-label=${t(isAnswer ? "edit_answer" : "edit")} defaultValue=${message.content} onKeyDown=${onKeyDown}
       onInput=${(event) => fitHeight(event.currentTarget)}></textarea>
     <div class="question-editor-foot">
-      <span class="soft">${t("edit_hint")}</span>
+      <span class="soft">${t(isAnswer ? "edit_answer_hint" : "edit_hint")}</span>
       <button type="button" class="button" onClick=${cancel}>${t("cancel")}</button>
-      <button type="submit" class="button primary">${t("send")}</button>
+      <button type="submit" class="button primary">${t(isAnswer ? "keep" : "send")}</button>
     </div>
   </form>`;
 }

@@ -1,10 +1,11 @@
 /** The frame of the page: sidebar, the conversation, what lies over them. */
 
-import { dismissToast, toast } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
+import { dismissToast, toast } from "../notices.js";
 import { narrow, openSidebar, sidebarOpen } from "../preferences.js";
 import { Conversation } from "./conversation.js";
+import { Dialogs } from "./dialogs.js";
 import { Icon } from "./icons.js";
 import { ShortcutSheet } from "./keys.js";
 import { Sidebar } from "./sidebar.js";
@@ -18,6 +19,7 @@ export function Shell({ user }) {
     <${Conversation} user=${user} covered=${covered} />
     <${Toast} />
     <${ShortcutSheet} />
+    <${Dialogs} />
   `;
 }
 
@@ -27,6 +29,7 @@ function Toast() {
     ${notice &&
     html`<div class="toast">
       <span>${notice.failed ? t("action_failed", { reason: notice.failed.message || t("offline_short") }) : t(notice.key, notice.values)}</span>
+      ${notice.go && html`<button type="button" class="quiet strong" onClick=${() => { dismissToast(); notice.go(); }}>${t("show")}</button>`}
       ${notice.undo && html`<button type="button" class="quiet strong" onClick=${notice.undo}>${t("undo")}</button>`}
       <button type="button" class="icon-button" aria-label=${t("dismiss")} title=${t("dismiss")} onClick=${dismissToast}>
         <${Icon} name="x" />

@@ -1,33 +1,28 @@
-/** Conversations by day, a new one, and the person's own menu. */
+/** Conversations by day, a new one, search, and the person's own menu. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { listConversations, open, patch, remove } from "../actions.js";
+import { open } from "../actions.js";
 import { grouped } from "../days.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
-import { narrow, openSidebar, sidebarOpen } from "../preferences.js";
+import { listConversations, picked, remove, showView, view } from "../listing.js";
+import { openSidebar, sidebarOpen } from "../preferences.js";
 import { query } from "../search.js";
-import { busyConversations, current, list as listed } from "../store.js";
+import { list as listed } from "../store.js";
 import { AccountMenu } from "./account.js";
 import { Icon } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
+import { go, Row } from "./row.js";
 import { SearchField, SearchResults } from "./search.js";
 
 /** Load the next page when the end of the list comes this near. */
 const NEAR_END_PX = 240;
 
-function go(event, id) {
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-  event.preventDefault();
-  open(id);
-  if (narrow.matches) openSidebar(false);
-}
-
 export function Sidebar({ user }) {
   if (!sidebarOpen.value) return null;
   const list = listed.value;
+  const searching = query.value.trim() !== "";
   const onScroll = ({ currentTarget: box }) => {
-    if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END_PX) loadMore();
+    if (!searching && box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END_PX) loadMore();
   };
   return html`<nav class="sidebar" aria-label=${t("conversations")}>
     <div class="sidebar-head">
@@ -37,26 +32,55 @@ export function Sidebar({ user }) {
     </div>
     <a class="new-chat" href="/" title="Ctrl Shift O" onClick=${(event) => go(event, null)}><${Icon} name="square-pen" />${t("new_chat")}</a>
     <${SearchField} />
-    <div class="conversations" onScroll=${query.value.trim() ? null : onScroll}>
-      ${query.value.trim() ? html`<${SearchResults} />` : html`<${List} list=${list} />`}
+    <div class="conversations" onScroll=${onScroll}>
+      ${searching ? html`<${SearchResults} />` : html`<${List} list=${list} />`}
     </div>
+    ${picked.value && html`<${Picking} items=${list.items} />`}
     <${AccountMenu} user=${user} />
   </nav>`;
 }
 
 function List({ list }) {
   return html`
-      ${list.status === "loading" && html`<${ListSkeleton} />`}
-      ${list.status === "failed" && html`<p class="list-note">${t("list_failed")}
-        <button type="button" class="quiet strong" onClick=${() => listConversations()}>${t("retry")}</button></p>`}
-      ${list.status === "ready" && !list.items.length && html`<p class="list-note">${t("no_conversations")}</p>`}
-      ${grouped(list.items, Date.now()).map(
-        ({ group, items }) => html`<section key=${group}>
-          <h2>${groupName(group)}</h2>
-          <ul>${items.map((item) => html`<${Row} key=${item.id} item=${item} />`)}</ul>
-        </section>`,
-      )}
+    ${list.status === "ready" && html`<${ViewMenu} folders=${list.folders} />`}
+    ${list.status === "loading" && html`<${ListSkeleton} />`}
+    ${list.status === "failed" && html`<p class="list-note">${t("list_failed")}
+      <button type="button" class="quiet strong" onClick=${() => listConversations()}>${t("retry")}</button></p>`}
+    ${list.status === "ready" && !list.items.length && html`<p class="list-note">${t(view.value.archived ? "no_archived" : "no_conversations")}</p>`}
+    ${grouped(list.items, Date.now()).map(
+      ({ group, items }) => html`<section key=${group}>
+        <h2>${groupName(group)}</h2>
+        <ul>${items.map((item) => html`<${Row} key=${item.id} item=${item} />`)}</ul>
+      </section>`,
+    )}
   `;
+}
+
+const viewName = ({ archived, folder }) => (archived ? t("view_archived") : folder || t("view_all"));
+
+/** Which conversations are listed: all, a folder, the archive. */
+function ViewMenu({ folders }) {
+  const shown = view.value;
+  const trigger = html`<${Icon} name=${shown.archived ? "archive" : "folder"} size=${16} /><span class="row-title">${viewName(shown)}</span><${Icon} name="chevrons-up-down" size=${16} />`;
+  return html`<${Menu} label=${t("view_menu", { view: viewName(shown) })} className="view-button" trigger=${trigger}>
+    ${(close) => {
+      const choose = (next) => () => { close(); showView(next); };
+      return html`
+        <${MenuItem} checked=${!shown.archived && !shown.folder} onSelect=${choose({})}>${t("view_all")}<//>
+        ${folders.map((folder) => html`<${MenuItem} key=${folder} icon="folder" checked=${shown.folder === folder} onSelect=${choose({ folder })}>${folder}<//>`)}
+        <${MenuItem} icon="archive" checked=${shown.archived} onSelect=${choose({ archived: true })}>${t("view_archived")}<//>
+      `;
+    }}
+  <//>`;
+}
+
+function Picking({ items }) {
+  const chosen = items.filter((one) => picked.value.has(one.id));
+  return html`<div class="picking" role="group" aria-label=${t("pick_several")}>
+    <span class="figures" role="status">${t("picked_count", { count: chosen.length })}</span>
+    <button type="button" class="quiet strong danger" disabled=${!chosen.length} onClick=${() => remove(chosen, () => open(null))}>${t("delete")}</button>
+    <button type="button" class="quiet" onClick=${() => { picked.value = null; }}>${t("cancel")}</button>
+  </div>`;
 }
 
 let loading = false;
@@ -83,46 +107,4 @@ export function Mark() {
 
 function ListSkeleton() {
   return html`<div class="skeleton-list" aria-label=${t("loading")}>${[72, 54, 64, 40, 58].map((width) => html`<i key=${width} style=${{ width: `${width}%` }}></i>`)}</div>`;
-}
-
-function Row({ item }) {
-  const [renaming, setRenaming] = useState(false);
-  const here = current.value === item.id;
-  if (renaming) return html`<li><${TitleField} item=${item} close=${() => setRenaming(false)} /></li>`;
-  return html`<li class=${here ? "row here" : "row"}>
-    <a href=${`/c/${item.id}`} aria-current=${here ? "page" : null} title=${item.title}
-      onClick=${(event) => go(event, item.id)} onDblClick=${() => setRenaming(true)}>
-      <span class="row-title">${item.title || t("untitled")}</span>
-      ${busyConversations.value.has(item.id) && html`<span class="busy" role="img" aria-label=${t("answering")}></span>`}
-    </a>
-    <${Menu} label=${t("conversation_menu", { title: item.title })} className="icon-button row-menu">
-      ${(close) => html`
-        <${MenuItem} icon="pencil" onSelect=${() => { close(false); setRenaming(true); }}>${t("rename")}<//>
-        <${MenuItem} icon=${item.pinned ? "pin-off" : "pin"} onSelect=${() => { close(); patch(item, { pinned: !item.pinned }); }}>
-          ${t(item.pinned ? "unpin" : "pin")}<//>
-        <${MenuItem} icon="trash-2" danger onSelect=${() => { close(false); remove(item); }}>${t("delete")}<//>
-      `}
-    <//>
-  </li>`;
-}
-
-/** Rename in place: Enter keeps, Escape leaves it as it was. */
-function TitleField({ item, close }) {
-  const field = useRef(null);
-  useEffect(() => field.current.select(), []);
-  const keep = () => {
-    const title = field.current.value.trim();
-    close();
-    if (title && title !== item.title) patch(item, { title });
-  };
-  const onKeyDown = (event) => {
-    if (event.isComposing) return;
-    if (event.key === "Enter") keep();
-    if (event.key === "Escape") {
-      event.stopPropagation();
-      close();
-    }
-  };
-  return html`<input ref=${field} class="title-field" aria-label=${t("rename")} defaultValue=${item.title} maxlength="200"
-    onKeyDown=${onKeyDown} onBlur=${keep} />`;
 }

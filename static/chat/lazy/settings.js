@@ -1,0 +1,86 @@
+/** Settings: looks and language, what the model shall know, prompts, presets, links, account. */
+
+import { useEffect, useState } from "preact/hooks";
+import * as api from "../api.js";
+import { html } from "../html.js";
+import { language, LANGUAGES, locale, t, useLanguage } from "../i18n.js";
+import { notify } from "../notices.js";
+import { chooseTheme, theme } from "../preferences.js";
+import { Sheet } from "../view/dialogs.js";
+import { BudgetList } from "../view/quota.js";
+import { Presets, Prompts } from "./library.js";
+
+const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, account: Account };
+
+export function Body({ section: first = "general" }) {
+  const [section, setSection] = useState(first);
+  const Section = SECTIONS[section];
+  return html`<${Sheet} title=${t("settings")} wide>
+    <div class="settings">
+      <div class="tabs" role="group" aria-label=${t("settings")}>${Object.keys(SECTIONS).map(
+        (name) => html`<button key=${name} type="button" class="tab" aria-pressed=${section === name} onClick=${() => setSection(name)}>${t(`settings_${name}`)}</button>`,
+      )}</div>
+      <div class="settings-body"><${Section} /></div>
+    </div>
+  <//>`;
+}
+
+function General() {
+  const choice = (name, value, checked, onChange, words) => html`<label class="choice" key=${value}>
+    <input type="radio" name=${name} checked=${checked} onChange=${onChange} /><span>${words}</span></label>`;
+  return html`<div class="stack">
+    <fieldset><legend>${t("theme")}</legend>
+      ${["system", "light", "dark"].map((key) => choice("theme", key, theme.value === key, () => chooseTheme(key), t(`theme_${key}`)))}</fieldset>
+    <fieldset><legend>${t("language")}</legend>
+      ${Object.entries(LANGUAGES).map(([key, { name, tag }]) =>
+        choice("language", key, language.value === key, () => useLanguage(key, true), html`<span lang=${tag}>${name}</span>`))}</fieldset>
+  </div>`;
+}
+
+function Instructions() {
+  const [text, setText] = useState(null);
+  useEffect(() => void api.library("instructions").then((kept) => setText(kept.text), (error) => notify({ failed: error })), []);
+  const keep = async (event) => {
+    event.preventDefault();
+    try {
+      await api.keepInstructions(text);
+      notify({ key: "kept" });
+    } catch (error) {
+      notify({ failed: error });
+    }
+  };
+  if (text === null) return html`<p class="soft">${t("loading")}</p>`;
+  return html`<form class="stack" onSubmit=${keep}>
+    <label>${t("instructions_label")}<textarea rows="8" maxlength="32768" value=${text} onInput=${(event) => setText(event.currentTarget.value)}></textarea></label>
+    <p class="soft">${t("instructions_help", { date: "{{date}}" })}</p>
+    <div class="ends"><button type="submit" class="button primary">${t("keep")}</button></div>
+  </form>`;
+}
+
+function Links() {
+  const [shares, setShares] = useState(null);
+  const load = () => api.library("shares").then((found) => setShares(found.shares), (error) => notify({ failed: error }));
+  useEffect(() => void load(), []);
+  const revoke = async (id) => {
+    await api.removeFrom("shares", id).catch((error) => notify({ failed: error }));
+    load();
+  };
+  if (!shares) return html`<p class="soft">${t("loading")}</p>`;
+  if (!shares.length) return html`<p class="soft">${t("no_links")}</p>`;
+  const day = new Intl.DateTimeFormat(locale(), { dateStyle: "medium" });
+  return html`<ul class="entries">${shares.map((one) => html`<li key=${one.id}>
+    <span><a href=${one.path} target="_blank" rel="noopener">${one.title || t("untitled")}</a>
+      <span class="soft">${t(one.public ? "share_public" : "share_team")} · ${day.format(new Date(one.created_at))}</span></span>
+    <button type="button" class="quiet strong" aria-label=${t("revoke_of", { title: one.title })} onClick=${() => revoke(one.id)}>${t("revoke")}</button>
+  </li>`)}</ul>`;
+}
+
+function Account() {
+  return html`<div class="stack">
+    <${BudgetList} />
+    <ul class="entries">
+      <li><a href="/accounts/password/change/">${t("change_password")}</a></li>
+      <li><a href="/accounts/email/">${t("change_email")}</a></li>
+    </ul>
+  </div>`;
+}

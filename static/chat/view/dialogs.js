@@ -1,0 +1,51 @@
+/** Dialogs over the page. Each is a module in lazy/, fetched when it is first opened. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { html } from "../html.js";
+import { t } from "../i18n.js";
+import { dialog, notify } from "../notices.js";
+import { Icon } from "./icons.js";
+
+const MODULES = {
+  folder: () => import("../lazy/folder.js"),
+  share: () => import("../lazy/share.js"),
+  settings: () => import("../lazy/settings.js"),
+  comment: () => import("../lazy/comment.js"),
+};
+
+export function Dialogs() {
+  const asked = dialog.value;
+  const [loaded, setLoaded] = useState({});
+  useEffect(() => {
+    if (!asked || loaded[asked.name]) return;
+    MODULES[asked.name]()
+      .then(({ Body }) => setLoaded({ ...loaded, [asked.name]: Body }))
+      .catch(() => { dialog.value = null; notify({ failed: {} }); });
+  }, [asked]);
+  const Body = asked && loaded[asked.name];
+  return Body ? html`<${Body} key=${asked.name} ...${asked} />` : null;
+}
+
+export const closeDialog = () => {
+  dialog.value = null;
+};
+
+/** A sheet with a heading. Escape and a click beside it close it; focus returns to where it was. */
+export function Sheet({ title, wide, children }) {
+  const box = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current.showModal();
+    box.current.querySelector("[data-first]")?.focus();
+    return () => before?.isConnected && before.focus();
+  }, []);
+  const onClick = (event) => event.target === box.current && box.current.close();
+  return html`<dialog ref=${box} class=${`sheet${wide ? " wide" : ""}`} aria-labelledby="dialog-title" onClose=${closeDialog} onClick=${onClick}
+    onKeyDown=${(event) => event.key === "Escape" && event.stopPropagation()}>
+    <header>
+      <h2 id="dialog-title">${title}</h2>
+      <button type="button" class="icon-button" aria-label=${t("dismiss")} title=${t("dismiss")} onClick=${() => box.current.close()}><${Icon} name="x" /></button>
+    </header>
+    ${children}
+  </dialog>`;
+}

@@ -1,0 +1,78 @@
+/** One conversation in the sidebar: its title, its menu, a box while several are being picked. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { open } from "../actions.js";
+import { html } from "../html.js";
+import { t } from "../i18n.js";
+import { archive, patch, pick, picked, remove } from "../listing.js";
+import { dialog } from "../notices.js";
+import { narrow, openSidebar } from "../preferences.js";
+import { busyConversations, current } from "../store.js";
+import { Menu, MenuItem } from "./menu.js";
+
+export function go(event, id) {
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  open(id);
+  if (narrow.matches) openSidebar(false);
+}
+
+export function Row({ item }) {
+  const [renaming, setRenaming] = useState(false);
+  const here = current.value === item.id;
+  if (renaming) return html`<li><${TitleField} item=${item} close=${() => setRenaming(false)} /></li>`;
+  if (picked.value) return html`<${PickRow} item=${item} />`;
+  return html`<li class=${here ? "row here" : "row"}>
+    <a href=${`/c/${item.id}`} aria-current=${here ? "page" : null} title=${item.title}
+      onClick=${(event) => go(event, item.id)} onDblClick=${() => setRenaming(true)}>
+      <span class="row-title">${item.title || t("untitled")}</span>
+      ${busyConversations.value.has(item.id) && html`<span class="busy" role="img" aria-label=${t("answering")}></span>`}
+    </a>
+    <${RowMenu} item=${item} rename=${() => setRenaming(true)} />
+  </li>`;
+}
+
+function RowMenu({ item, rename }) {
+  return html`<${Menu} label=${t("conversation_menu", { title: item.title })} className="icon-button row-menu">
+    ${(close) => {
+      const then = (action, refocus = false) => () => { close(refocus); action(); };
+      return html`
+        <${MenuItem} icon="pencil" onSelect=${then(rename)}>${t("rename")}<//>
+        <${MenuItem} icon=${item.pinned ? "pin-off" : "pin"} onSelect=${then(() => patch(item, { pinned: !item.pinned }), true)}>
+          ${t(item.pinned ? "unpin" : "pin")}<//>
+        <${MenuItem} icon="folder" onSelect=${then(() => { dialog.value = { name: "folder", item }; })}>${t("move_to_folder")}<//>
+        <${MenuItem} icon="archive" onSelect=${then(() => archive(item, !item.archived))}>${t(item.archived ? "unarchive" : "archive")}<//>
+        <${MenuItem} icon="list-checks" onSelect=${then(() => pick(item.id))}>${t("pick_several")}<//>
+        <${MenuItem} icon="trash-2" danger onSelect=${then(() => remove([item], () => open(null)))}>${t("delete")}<//>
+      `;
+    }}
+  <//>`;
+}
+
+function PickRow({ item }) {
+  return html`<li class="row"><label class="pick">
+    <input type="checkbox" checked=${picked.value.has(item.id)} onChange=${() => pick(item.id)} />
+    <span class="row-title">${item.title || t("untitled")}</span>
+  </label></li>`;
+}
+
+/** Rename in place: Enter keeps, Escape leaves it as it was. */
+function TitleField({ item, close }) {
+  const field = useRef(null);
+  useEffect(() => field.current.select(), []);
+  const keep = () => {
+    const title = field.current.value.trim();
+    close();
+    if (title && title !== item.title) patch(item, { title });
+  };
+  const onKeyDown = (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter") keep();
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      close();
+    }
+  };
+  return html`<input ref=${field} class="title-field" aria-label=${t("rename")} defaultValue=${item.title} maxlength="200"
+    onKeyDown=${onKeyDown} onBlur=${keep} />`;
+}

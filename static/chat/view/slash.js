@@ -1,0 +1,74 @@
+/** `/` at the beginning of the field offers the prompt library: arrows choose, Enter or Tab puts the prompt in. */
+
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { draft, write } from "../actions.js";
+import { html } from "../html.js";
+import { t } from "../i18n.js";
+import { need, prompts } from "../library.js";
+import { dialog } from "../notices.js";
+
+/** As many as fit over the field on a phone. */
+const MOST_SHOWN = 6;
+
+const index = signal(0);
+const dismissed = signal("");
+
+const asked = () => /^\/(\S*)$/.exec(draft.value)?.[1] ?? null;
+
+function offered() {
+  const word = asked();
+  if (word === null || dismissed.value === draft.value) return null;
+  const found = (prompts.value ?? []).filter((one) => one.name.toLowerCase().includes(word.toLowerCase()));
+  return found.slice(0, MOST_SHOWN);
+}
+
+/** Whether the key was meant for the list. */
+export function slashKey(event) {
+  const list = offered();
+  if (!list) return false;
+  const count = list.length + 1;
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step) index.value = (Math.min(index.value, count - 1) + step + count) % count;
+  else if (event.key === "Escape") dismissed.value = draft.value;
+  else if (event.key === "Enter" || event.key === "Tab") choose(list[Math.min(index.value, count - 1)]);
+  else return false;
+  event.preventDefault();
+  event.stopPropagation();
+  return true;
+}
+
+function choose(prompt) {
+  index.value = 0;
+  if (prompt) write(prompt.content);
+  else {
+    write("");
+    dialog.value = { name: "settings", section: "prompts" };
+  }
+  document.getElementById("composer").focus();
+}
+
+export const slashOpen = () => offered() !== null;
+
+export function SlashMenu() {
+  const word = asked();
+  useEffect(() => {
+    if (word !== null) need("prompts");
+    index.value = 0;
+  }, [word]);
+  const list = offered();
+  if (!list) return null;
+  const at = Math.min(index.value, list.length);
+  const option = (position, words, more, prompt) => html`<li key=${position} id=${`slash-${position}`} role="option" aria-selected=${at === position}
+    onPointerDown=${(event) => { event.preventDefault(); choose(prompt); }}><strong>${words}</strong><span>${more}</span></li>`;
+  return html`<ul class="slash" id="slash" role="listbox" aria-label=${t("settings_prompts")}>
+    ${list.map((one, position) => option(position, `/${one.name}`, one.content.slice(0, 120), one))}
+    ${option(list.length, t("manage_prompts"), "", null)}
+  </ul>`;
+}
+
+/** For the field: which option the keyboard is on. */
+export const slashActive = () => {
+  const list = offered();
+  return list ? `slash-${Math.min(index.value, list.length)}` : null;
+};

@@ -1,0 +1,200 @@
+"""Everything around the question and its answer, in a real browser on the real site, emulated engine."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, expect
+
+from bench import site as sites
+from tests.page.test_flows import ANSWER_MS, answered, ask
+
+pytestmark = pytest.mark.browser
+
+
+@pytest_asyncio.fixture
+async def page(browser: Browser, site: sites.Site, signed_in: str) -> Page:
+    """An empty chat of somebody who signed in before; the clipboard may be written."""
+    context = await browser.new_context(
+        locale="en-GB",
+        viewport={"width": 1280, "height": 800},
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    name, _, value = signed_in.partition("=")
+    await context.add_cookies([{"name": name, "value": value, "url": site.url}])
+    page = await context.new_page()
+    await page.goto(site.url)
+    await page.wait_for_selector(".welcome")
+    return page
+
+
+async def row_menu(page: Page, title: str, item: str) -> None:
+    row = page.locator(".row", has_text=title).first
+    await row.hover()
+    await row.get_by_role("button").click()
+    await page.get_by_role("menuitem", name=item).click()
+
+
+def rows(page: Page, title: str) -> Locator:
+    return page.locator(".row", has_text=title)
+
+
+async def test_what_is_typed_ahead_goes_out_in_order(page: Page) -> None:
+    await ask(page, "First of three")
+    await expect(page.locator(".answer .markdown")).to_be_visible(timeout=ANSWER_MS)
+    await ask(page, "Second of three")
+    await ask(page, "Third of three")
+    await expect(page.locator(".ahead li")).to_have_count(2)
+    await page.get_by_role("button", name="Back into the message field").last.click()
+    await expect(page.locator("#composer")).to_have_value("Third of three")
+    await page.fill("#composer", "")
+    await expect(page.locator(".question .panel")).to_have_text(
+        ["First of three", "Second of three"], timeout=ANSWER_MS
+    )
+    await answered(page)
+
+
+async def test_stopping_gives_back_what_was_typed_ahead(page: Page) -> None:
+    await ask(page, "To be stopped")
+    await expect(page.locator(".answer .markdown")).to_be_visible(timeout=ANSWER_MS)
+    await ask(page, "typed ahead")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#composer")).to_have_value("typed ahead")
+    await expect(page.locator(".question")).to_have_count(1)
+
+
+async def test_thumbs_comment_and_an_edited_answer_last(page: Page) -> None:
+    await ask(page, "Rate me")
+    await answered(page)
+    await page.get_by_role("button", name="Bad answer").click()
+    await page.get_by_role("button", name="Say why").click()
+    await page.fill("textarea[name=comment]", "too short")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Edit the answer").click()
+    await page.fill(".question-editor textarea", "**My** words")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".answer .markdown strong")).to_have_text("My")
+    await expect(page.locator(".answer .siblings")).to_contain_text("2/2")
+    await page.get_by_role("button", name="Previous version").click()
+    await page.reload()
+    await expect(page.locator(".answer .siblings")).to_contain_text("1/2")
+    await expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_role("button", name="Change your comment")).to_be_visible()
+
+
+async def test_archive_folder_and_many_at_once(page: Page) -> None:
+    for title in ("Paper one", "Paper two"):
+        await page.click(".new-chat")
+        await ask(page, title)
+        await answered(page)
+    await row_menu(page, "Paper one", "Archive")
+    await expect(rows(page, "Paper one")).to_have_count(0)
+    await row_menu(page, "Paper two", "Move to folder")
+    await page.fill("input[name=folder]", "Papers")
+    await page.keyboard.press("Enter")
+    await page.locator(".view-button").click()
+    await page.get_by_role("menuitemradio", name="Papers").click()
+    await expect(page.locator(".row")).to_have_count(1)
+    await page.locator(".view-button").click()
+    await page.get_by_role("menuitemradio", name="Archive").click()
+    await row_menu(page, "Paper one", "Take out of the archive")
+    await page.locator(".view-button").click()
+    await page.get_by_role("menuitemradio", name="All conversations").click()
+    await row_menu(page, "Paper one", "Select several")
+    await page.get_by_role("checkbox", name="Paper two").check()
+    await page.locator(".picking").get_by_role("button", name="Delete").click()
+    await expect(rows(page, "Paper")).to_have_count(0)
+    await page.get_by_role("button", name="Undo").click()
+    await expect(rows(page, "Paper")).to_have_count(2)
+
+
+async def test_a_preset_and_a_prompt_are_made_and_used(page: Page) -> None:
+    await page.get_by_role("button", name="No preset").click()
+    await page.get_by_role("menuitem", name="Manage presets").click()
+    await page.get_by_role("button", name="New preset").click()
+    await page.fill("input[name=name]", "Brief")
+    await page.fill("textarea[name=system]", "Be brief. Today is {{date}}.")
+    await page.fill("input[name=max_tokens]", "8")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Prompts").click()
+    await page.get_by_role("button", name="New prompt").click()
+    await page.fill("input[name=name]", "weekly")
+    await page.fill("textarea[name=content]", "Polish this report")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".entries")).to_contain_text("weekly")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="No preset").click()
+    await page.get_by_role("menuitemradio", name="Brief").click()
+    await page.fill("#composer", "/week")
+    await expect(page.get_by_role("option", name="/weekly")).to_be_visible()
+    await page.focus("#composer")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#composer")).to_have_value("Polish this report")
+    await page.keyboard.press("Enter")
+    await answered(page)
+    await expect(page.locator(".ending")).to_contain_text("reached its longest length")
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.locator(".question .panel").last).to_have_text("Continue exactly where you stopped.")
+    await answered(page)
+    await expect(page.locator(".ending")).to_have_count(2)
+
+
+async def test_a_temporary_chat_is_gone_when_it_is_left(page: Page) -> None:
+    await page.get_by_role("button", name="Temporary chat").click()
+    await ask(page, "Forget this")
+    await answered(page)
+    await expect(rows(page, "Forget this")).to_have_count(0)
+    address = page.url
+    await page.click(".new-chat")
+    await page.wait_for_selector(".welcome")
+    await page.goto(address)
+    await expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+async def test_a_link_is_made_opened_and_revoked(page: Page, browser: Browser) -> None:
+    await ask(page, "Shared with everybody")
+    await answered(page)
+    await page.get_by_role("button", name="Share", exact=True).click()
+    await page.get_by_text("Public").click()
+    await page.get_by_role("button", name="Make a link").click()
+    link = await page.locator("dialog input[readonly]").input_value()
+    stranger = await browser.new_page()
+    await stranger.goto(link)
+    await expect(stranger.locator(".question .panel")).to_have_text("Shared with everybody")
+    await expect(stranger.locator(".answer .markdown")).not_to_be_empty()
+    await page.get_by_role("button", name="All links").click()
+    await page.get_by_role("button", name="Revoke the link to “Shared with everybody”").click()
+    await expect(page.get_by_text("You have shared nothing.")).to_be_visible()
+    response = await stranger.goto(link)
+    assert response is not None
+    assert response.status == 404
+
+
+async def test_a_finished_answer_elsewhere_says_so(page: Page) -> None:
+    await ask(page, "Answer me later")
+    await page.wait_for_url("**/c/*")
+    await page.click(".new-chat")
+    await expect(page.locator(".toast")).to_contain_text(
+        "“Answer me later” has its answer.", timeout=ANSWER_MS
+    )
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(page.locator(".question .panel")).to_have_text("Answer me later")
+
+
+async def test_instructions_and_looks_are_set(page: Page) -> None:
+    await page.click(".account-button")
+    await page.get_by_role("menuitem", name="Settings").click()
+    await page.get_by_label("Dark").check()
+    assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
+    await page.get_by_role("button", name="Instructions").click()
+    await page.locator(".settings textarea").fill("Metric units.")
+    await page.get_by_role("button", name="Save").click()
+    await page.keyboard.press("Escape")
+    await page.reload()
+    await page.click(".account-button")
+    await page.get_by_role("menuitem", name="Settings").click()
+    await page.get_by_role("button", name="Instructions").click()
+    await expect(page.locator(".settings textarea")).to_have_value("Metric units.")
+    await page.locator(".settings textarea").fill("")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".toast")).to_contain_text("Saved.")
