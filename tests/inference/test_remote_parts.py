@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.engine_choice import engine_factory
 from inference.engine_settings import SettingError
 from inference.engines.base import EngineRequest
+from inference.engines.choice import engine_factory
 from inference.model_store.locate import model_directory
 from inference.model_store.resolve import ModelNotFoundError
 from inference.replicas.chat import Chunk, EventStream, chat_body
