@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "chatsite.conversations",
     "chatsite.quotas",
     "chatsite.generations",
+    "chatsite.openai_api",
     "chatsite.console.apps.ConsoleConfig",
     "inference",
 ]
@@ -188,6 +189,7 @@ RATE_LIMIT_PER_MINUTE = positive("RATE_LIMIT_PER_MINUTE", 300)
 MAX_ACTIVE_GENERATIONS = positive("CHATSITE_MAX_ACTIVE_GENERATIONS", 200)
 MAX_ACTIVE_PER_USER = positive("CHATSITE_MAX_ACTIVE_PER_USER", 20)
 MAX_OUTPUT_TOKENS = positive("CHATSITE_MAX_OUTPUT_TOKENS", 2048)
+SYSTEM_PROMPT = env.str("CHATSITE_SYSTEM_PROMPT", "")
 MAX_SOCKETS_PER_USER = positive("CHATSITE_MAX_SOCKETS_PER_USER", 10)
 MAX_SOCKETS = positive("CHATSITE_MAX_SOCKETS", 2000)
 METRICS_TOKEN = env.str("CHATSITE_METRICS_TOKEN", "")

@@ -10,7 +10,17 @@ from django.views.i18n import set_language
 from chatsite import health
 from chatsite.accounts import invite_page
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
-from chatsite.page import conversations, keys, shell, usage
+from chatsite.page import (
+    conversations,
+    keys,
+    library,
+    manifest,
+    messages,
+    search,
+    shares,
+    shell,
+    usage,
+)
 
 # Django's own sign-in form would bypass the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -28,6 +38,20 @@ urlpatterns = [
     path("invite/<str:token>", invite_page.invite, name="invite"),
     path("join", invite_page.join, name="join"),
     path("accounts/", include("allauth.urls")),
+    path("api/conversations/delete", conversations.delete_many),
+    path("api/conversations/restore", conversations.restore_many),
+    path("api/messages/<uuid:id>/edit", messages.edit),
+    path("api/messages/<uuid:id>/feedback", messages.feedback),
+    path("api/search", search.found),
+    path("api/prompts", library.prompts),
+    path("api/prompts/<uuid:id>", library.prompt),
+    path("api/presets", library.presets),
+    path("api/presets/<uuid:id>", library.preset),
+    path("api/instructions", library.instructions),
+    path("api/shares", shares.shares),
+    path("api/shares/<uuid:id>", shares.share),
+    path("s/<uuid:id>", shares.shared, name="shared"),
+    path("manifest.webmanifest", manifest.manifest, name="manifest"),
     path("admin/", admin.site.urls),
     path("docs/api", docs_page.api_docs, name="api_docs"),
     path("v1/models", model_list.models),

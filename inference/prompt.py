@@ -58,7 +58,7 @@ class TokenizerCounter:
         config = _read_config(model_dir)
         self._template = _compile(_template_source(model_dir, config))
         self._names = _special_names(config)
-        self._neutraliser = Neutraliser(
+        self.neutraliser = Neutraliser(
             control_tokens(
                 AddedToken(id, token.content, token.special)
                 for id, token in self._tokenizer.get_added_tokens_decoder().items()
@@ -67,7 +67,7 @@ class TokenizerCounter:
 
     def count(self, messages: Sequence[ChatMessage]) -> int:
         if (raw := raw_prompt(messages)) is not None:
-            return len(self._tokenizer.encode(self._neutraliser.text(raw)).ids)
+            return len(self._tokenizer.encode(self.neutraliser.text(raw)).ids)
         text = self.render(messages)
         # The template writes the special tokens itself; nothing is to be added a second time.
         return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
@@ -76,7 +76,7 @@ class TokenizerCounter:
         """The prompt as text, contents neutralised. Raises PromptRefusedError."""
         turns = [
             {"role": message.role, "content": message.content}
-            for message in self._neutraliser.messages(messages)
+            for message in self.neutraliser.messages(messages)
         ]
         try:
             return self._template.render(messages=turns, add_generation_prompt=True, **self._names)

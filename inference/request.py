@@ -30,7 +30,8 @@ def raw_prompt(messages: Sequence[ChatMessage]) -> str | None:
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How the next token is drawn. `max_tokens` None means "as many as fit the context".
 
-    `json_schema`: the answer is JSON that fits it, for engines with `EngineInfo.structured`.
+    `json_schema`: the answer is JSON that fits it, for engines with `EngineInfo.structured`. `ignore_eos`:
+    go on until `max_tokens`, which load tests need.
     """
 
     temperature: float = 0.7
@@ -41,6 +42,7 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     json_schema: dict[str, Any] | None = None
+    ignore_eos: bool = False
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

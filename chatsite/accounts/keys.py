@@ -41,6 +41,23 @@ def do_create_key(
     token_budget: int | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is stored nowhere: show it now. Raises Refusal."""
+    check_new_key(owner_id, name, scopes, expires_at)
+    text = START + secrets.token_urlsafe(SECRET_BYTES)
+    key = ApiKey.objects.create(
+        owner_id=owner_id,
+        name=" ".join(name.split()),
+        prefix=text[:SHOWN_CHARS],
+        digest=digest_of(text),
+        scopes=[scope for scope in ApiKey.Scope.values if scope in scopes],
+        expires_at=expires_at,
+        token_budget=token_budget,
+    )
+    log.info("api_key_created", key=str(key.id), owner=owner_id, scopes=key.scopes)
+    return key, text
+
+
+def check_new_key(owner_id: int, name: str, scopes: Sequence[str], expires_at: datetime | None) -> None:
+    """May this person have such a key? Raises Refusal."""
     label = " ".join(name.split())
     if not label or not label.isprintable():
         raise Refusal("empty", "A key needs a name with at least one visible character.")
@@ -50,18 +67,6 @@ def do_create_key(
         raise Refusal("bad_frame", f"expires_at={expires_at.isoformat()} lies in the past.")
     if keys_of(owner_id).count() >= MAX_KEYS:
         raise Refusal("bad_frame", f"There are {MAX_KEYS} keys already; revoke one first.")
-    text = START + secrets.token_urlsafe(SECRET_BYTES)
-    key = ApiKey.objects.create(
-        owner_id=owner_id,
-        name=label,
-        prefix=text[:SHOWN_CHARS],
-        digest=digest_of(text),
-        scopes=[scope for scope in ApiKey.Scope.values if scope in scopes],
-        expires_at=expires_at,
-        token_budget=token_budget,
-    )
-    log.info("api_key_created", key=str(key.id), owner=owner_id, scopes=key.scopes)
-    return key, text
 
 
 def do_revoke_key(key: UUID) -> None:

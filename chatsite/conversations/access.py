@@ -11,8 +11,8 @@ from chatsite.errors import Refusal
 
 
 def visible_conversations(user_id: int) -> QuerySet[Conversation]:
-    """All that this person may see: their own history, without what was deleted or never part of it."""
-    return Conversation.objects.filter(owner_id=user_id, deleted_at=None, temporary=False)
+    """All that this person may see: their own, not deleted. Temporary ones too, but no list shows them."""
+    return Conversation.objects.filter(owner_id=user_id, deleted_at=None)
 
 
 def access_conversation(user_id: int, conversation: UUID) -> Conversation:

@@ -1,52 +1,78 @@
-"""What people do to conversations: rename, pin, delete, undo. Each is one transaction."""
+"""What people do to conversations: rename, pin, archive, file, delete, undo. Each is one transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from chatsite.conversations.access import access_conversation
+from chatsite.conversations.access import access_conversation, visible_conversations
 from chatsite.conversations.models import Conversation
+from chatsite.conversations.search import index_title
 from chatsite.errors import Refusal
 
 UNDO_S = 60
 """How long a deletion can be undone."""
 
+TEMPORARY_IDLE_S = 3_600
+"""A temporary chat ends when its page leaves it; one whose browser could not say so ends after this."""
 
-def do_change(user_id: int, id: UUID, *, title: str | None, pinned: bool | None) -> Conversation:
-    """Rename or pin. Its place in the list does not move. Raises Refusal."""
+
+@transaction.atomic
+def do_change(
+    user_id: int,
+    id: UUID,
+    *,
+    title: str | None = None,
+    pinned: bool | None = None,
+    archived: bool | None = None,
+    folder: str | None = None,
+) -> Conversation:
+    """Rename, pin, archive or file. Its place in the list does not move. Raises Refusal."""
     row = access_conversation(user_id, id)
     if title is not None:
         row.title = _check_title(title)
+        index_title(row)
     if pinned is not None:
         row.pinned = pinned
-    row.save(update_fields=["title", "pinned"])
+    if archived is not None:
+        row.archived = archived
+        row.pinned = row.pinned and not archived
+    if folder is not None:
+        row.folder = _check_title(folder) if folder.strip() else ""
+    row.save(update_fields=["title", "pinned", "archived", "folder"])
     return row
 
 
-def do_delete(user_id: int, id: UUID) -> None:
-    """Hide at once; the rows go when the time to undo is over. Raises Refusal."""
-    access_conversation(user_id, id)
-    Conversation.objects.filter(id=id, deleted_at=None).update(deleted_at=timezone.now())
+def do_delete(user_id: int, ids: Sequence[UUID]) -> None:
+    """Hide at once, all or none; the rows go when the time to undo is over. Raises Refusal."""
+    rows = visible_conversations(user_id).filter(id__in=ids)
+    if rows.count() != len(set(ids)):
+        raise Refusal("not_found", "There is no such conversation.")
+    rows.update(deleted_at=timezone.now())
 
 
-def do_restore(user_id: int, id: UUID) -> Conversation:
-    """Undo a deletion of the last minute. Raises Refusal `not_found`."""
+def do_restore(user_id: int, ids: Sequence[UUID]) -> list[Conversation]:
+    """Undo deletions of the last minute. Raises Refusal `not_found`."""
     since = timezone.now() - timedelta(seconds=UNDO_S)
-    changed = Conversation.objects.filter(id=id, owner_id=user_id, deleted_at__gte=since).update(
+    changed = Conversation.objects.filter(id__in=ids, owner_id=user_id, deleted_at__gte=since).update(
         deleted_at=None
     )
     if not changed:
         raise Refusal("not_found", "There is nothing to undo.")
-    return access_conversation(user_id, id)
+    return list(visible_conversations(user_id).filter(id__in=ids))
 
 
 def purge_deleted() -> int:
-    """Erase what can no longer be undone; returns how many conversations went."""
-    before = timezone.now() - timedelta(seconds=UNDO_S)
-    return Conversation.objects.filter(deleted_at__lt=before).delete()[0]
+    """Erase what can no longer be undone, and temporary chats that nobody came back to; returns how many."""
+    now = timezone.now()
+    forgotten = Q(temporary=True, updated_at__lt=now - timedelta(seconds=TEMPORARY_IDLE_S))
+    over = Q(deleted_at__lt=now - timedelta(seconds=UNDO_S))
+    return Conversation.objects.filter(over | forgotten).delete()[0]
 
 
 def _check_title(title: str) -> str:

@@ -15,14 +15,20 @@ TITLE_CHARS = 60
 class Conversation(models.Model):
     """`updated_at` orders the sidebar. `deleted_at` set: gone for everybody, until undone or purged.
 
-    `temporary`: a program's message list, in nobody's history, erased soon after its answer has ended.
+    `system` is the first turn of every prompt here, fixed when the conversation began: its date does not
+    change under it, and the engine's prefix cache stays valid. `temporary`: listed and found
+    nowhere, a person's or a program's, and erased soon after its last answer has ended.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200)
     pinned = models.BooleanField(default=False)
+    archived = models.BooleanField(default=False)
+    folder = models.CharField(max_length=60, blank=True)
     temporary = models.BooleanField(default=False)
+    system = models.TextField(blank=True)
+    preset = models.ForeignKey("Preset", models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -62,6 +68,88 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.id}"
+
+
+class SearchEntry(models.Model):
+    """A title (`message` None) or a part of a message that can be found. Its terms lie in the index."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="search_entries")
+    message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="search_entries")
+
+    def __str__(self) -> str:
+        return f"entry {self.pk}"
+
+
+class Feedback(models.Model):
+    """What its reader thinks of an answer: 1 good, -1 bad."""
+
+    message = models.OneToOneField(Message, models.CASCADE, related_name="feedback")
+    value = models.SmallIntegerField()
+    comment = models.TextField(blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(value__in=(1, -1)), name="feedback_value")]
+
+    def __str__(self) -> str:
+        return f"{self.value:+d} {self.message_id}"
+
+
+class Share(models.Model):
+    """A read-only link to one branch as it stood. `public`: for whoever has it; else for who signs in."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="shares")
+    leaf = models.ForeignKey(Message, models.CASCADE, related_name="shares")
+    public = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"share {self.id}"
+
+
+class Prompt(models.Model):
+    """A text of the prompt library; `shared` ones are everybody's to use and their owner's to change."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="prompts")
+    name = models.CharField(max_length=60)
+    content = models.TextField()
+    shared = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="prompt_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Preset(models.Model):
+    """A way to be answered: a system prompt and sampling; None takes the site's default."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="presets")
+    name = models.CharField(max_length=60)
+    system = models.TextField(blank=True)
+    temperature = models.FloatField(null=True, blank=True)
+    top_p = models.FloatField(null=True, blank=True)
+    max_tokens = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="preset_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Instructions(models.Model):
+    """What a person always wants the model to know: their own system prompt."""
+
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="instructions")
+    text = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"instructions of {self.owner_id}"
 
 
 def title_from(content: str) -> str:

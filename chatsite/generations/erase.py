@@ -1,4 +1,6 @@
-"""Erasing what was never meant to stay: temporary conversations, soon after their answers have ended."""
+"""Erasing what was never meant to stay: programs' prompts, soon after their answers have ended.
+
+A person's temporary chat goes when they leave it (conversations/actions.py)."""
 
 from __future__ import annotations
 
@@ -15,10 +17,13 @@ ERASE_AFTER_S = 40
 
 
 def erase_temporary() -> int:
-    """Delete temporary conversations with all that is in them; returns how many rows went."""
+    """Delete programs' temporary conversations with all that is in them; returns how many rows went."""
     before = timezone.now() - timedelta(seconds=ERASE_AFTER_S)
     alive = Generation.objects.filter(
         Q(status__in=ACTIVE) | Q(finished_at__gte=before), conversation=OuterRef("pk")
     )
-    found = Conversation.objects.filter(temporary=True, created_at__lt=before).exclude(Exists(alive))
+    programs = Generation.objects.filter(api_key__isnull=False, conversation=OuterRef("pk"))
+    found = Conversation.objects.filter(
+        Exists(programs), ~Exists(alive), temporary=True, created_at__lt=before
+    )
     return found.delete()[0]

@@ -17,6 +17,8 @@ from django.utils import timezone
 from chatsite.conversations.access import access_conversation, access_message
 from chatsite.conversations.branch import read_branches
 from chatsite.conversations.models import Conversation, Message, title_from
+from chatsite.conversations.search import index_beginning, index_messages
+from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
 from chatsite.generations.content import check_characters, check_content
 from chatsite.generations.counting import count_prompt
@@ -69,20 +71,34 @@ class Submitted:
     budgets: tuple[Budget, ...] = ()
 
 
-def do_submit(ask: Ask, content: str, conversation: UUID | None, parent: UUID | None) -> Submitted:
+def do_submit(
+    ask: Ask,
+    content: str,
+    conversation: UUID | None,
+    parent: UUID | None,
+    preset: UUID | None = None,
+    temporary: bool = False,
+) -> Submitted:
     """Store a question and the job that answers it. Raises Refusal; then nothing is stored.
 
-    `parent` None starts at the root: a new conversation, or a sibling of its first question.
+    `parent` None starts at the root: a new conversation, or a sibling of its first question. `preset`
+    and `temporary` are for a new conversation.
     """
     if known := _known(ask):
         return known
     ask = _on_terms(ask)
     check_content(content, MAX_CONTENT_CHARS)
     home, follows = _place(ask.user, conversation, parent)
-    turns = read_branches([follows.id])[follows.id] if follows else ()
+    if conversation is None:
+        home.system, home.preset_id, home.temporary = system_of(ask.user, preset), preset, temporary
+    turns = read_branches([follows.id])[follows.id] if follows else _opening(home)
     question = Message(conversation=home, parent=follows, role=Message.Role.USER, content=content)
     job = _job(ask, question, (*turns, ChatMessage("user", content)))
     return _store(ask, job, [question], new_home=conversation is None)
+
+
+def _opening(home: Conversation) -> tuple[ChatMessage, ...]:
+    return (ChatMessage("system", home.system),) if home.system else ()
 
 
 def do_regenerate(ask: Ask, message: UUID) -> Submitted:
@@ -224,6 +240,10 @@ def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool)
             else:
                 Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
             Message.objects.bulk_create([*new, job.answer])
+            if new_home:
+                index_beginning(job.conversation, new)
+            else:
+                index_messages(new)
             job.save(force_insert=True)
             budgets = budgets_of(
                 ask.user, terms, standing.day, standing.day_tokens, standing.month_tokens, now

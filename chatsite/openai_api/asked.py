@@ -95,6 +95,7 @@ def _sampling(asked: ChatRequest | CompletionRequest, max_tokens: int | None) ->
         stop=_stops(asked.stop),
         presence_penalty=asked.presence_penalty or 0.0,
         frequency_penalty=asked.frequency_penalty or 0.0,
+        ignore_eos=bool(asked.ignore_eos),
     )
 
 

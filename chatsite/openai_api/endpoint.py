@@ -52,6 +52,7 @@ def endpoint(method: str, scope: ApiKey.Scope) -> Callable[[View], View]:
                 response = error.response()
             if response.status_code == 405:
                 response["Allow"] = method
+            metrics.api_requests.labels(view.__name__, response.status_code).inc()
             response["x-request-id"] = request_id()
             return response
 

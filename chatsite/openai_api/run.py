@@ -45,13 +45,14 @@ class Prompt:
 
 
 class Run:
-    """A submitted generation. `rate` is the account's window after it."""
+    """A submitted generation. `rate` and `budgets` are how the account stands with it."""
 
-    def __init__(self, key: ApiKey, generation: UUID, rate: RateUsage) -> None:
+    def __init__(self, key: ApiKey, done: Submitted, rate: RateUsage) -> None:
         self.key = key
-        self.generation = generation
+        self.generation = done.generation
         self.rate = rate
-        self.reader = Reader(key.owner_id, generation)
+        self.budgets = done.budgets
+        self.reader = Reader(key.owner_id, done.generation)
         self.news: AsyncGenerator[Delta, None] = self.reader.news()
         self._first: asyncio.Future[Delta | None] | None = None
 
@@ -90,7 +91,7 @@ async def start(key: ApiKey, board: Board, prompt: Prompt) -> Run:
         if refusal.code == "not_found":
             raise unknown_key(key.prefix) from refusal
         raise
-    run = Run(key, done.generation, rate)
+    run = Run(key, done, rate)
     request = asyncio.current_task()
     assert request is not None
     request.add_done_callback(run._let_go)

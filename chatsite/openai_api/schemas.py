@@ -120,6 +120,7 @@ class ChatRequest(In, frozen=True):
     store: bool | None = None
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     service_tier: Literal["auto", "default", "flex"] | None = None
+    ignore_eos: bool | None = None
     user: Text | None = None
     safety_identifier: Text | None = None
     prompt_cache_key: Text | None = None
@@ -152,6 +153,7 @@ class CompletionRequest(In, frozen=True):
     repetition_penalty: float | None = None
     priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
     service_tier: Literal["auto", "default", "flex"] | None = None
+    ignore_eos: bool | None = None
     user: Text | None = None
 
 
@@ -293,14 +295,24 @@ class ModelList(Out, frozen=True):
     data: tuple[Model, ...]
 
 
+class OwnerBudget(Out, frozen=True):
+    """A token budget of the key's owner. `used` counts what is reserved; `resets_at` in Unix seconds."""
+
+    name: Literal["day", "month", "grant"]
+    used: int
+    limit: int
+    resets_at: int
+
+
 class KeyUsage(Out, frozen=True):
-    """What this key has used of its own budget. None: it has none of its own."""
+    """What this key has used of its own budget (None: it has none of its own), and how its owner stands."""
 
     object: Literal["usage"]
     key: str
     tokens_used: int
     token_budget: int | None
     expires_at: int | None
+    owner: tuple[OwnerBudget, ...]
 
 
 class ErrorDetail(Out, frozen=True):

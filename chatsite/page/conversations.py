@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse
 
 from chatsite.conversations import actions
 from chatsite.conversations.access import access_conversation, visible_conversations
-from chatsite.conversations.models import Conversation, Message
+from chatsite.conversations.models import Conversation, Feedback, Message
+from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation
 from chatsite.page.api import answer, api, body
@@ -26,17 +27,33 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
 
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     pinned: bool | None = None
+    archived: bool | None = None
+    folder: Annotated[str, msgspec.Meta(max_length=60)] | None = None
+
+
+class Chosen(msgspec.Struct, forbid_unknown_fields=True):
+    """Conversations picked in the list."""
+
+    ids: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=500)]
 
 
 @api("GET")
 def conversations(request: HttpRequest) -> HttpResponse:
-    """A page of the list, newest first; `before` is the `next` of the page before. Pinned ones come first."""
-    rows = visible_conversations(user_id(request)).order_by("-pinned", "-updated_at", "-id")
+    """A page of the list, newest first; `before` is the `next` of the page before. Pinned ones come first.
+
+    `folder` and `archived=1` narrow it; archived ones are listed only where they are asked for.
+    """
+    rows = visible_conversations(user_id(request)).filter(temporary=False)
+    rows = rows.filter(archived=request.GET.get("archived") == "1")
+    if folder := request.GET.get("folder"):
+        rows = rows.filter(folder=folder)
+    rows = rows.order_by("-pinned", "-updated_at", "-id")
     if cursor := request.GET.get("before"):
         rows = rows.filter(_after(cursor))
     found = list(rows[: PAGE + 1])
     following = _cursor(found[PAGE - 1]) if len(found) > PAGE else None
-    return answer({"conversations": [item(row) for row in found[:PAGE]], "next": following})
+    page = {"conversations": [item(row) for row in found[:PAGE]], "next": following}
+    return answer(page if cursor else page | {"folders": folders_of(user_id(request))})
 
 
 @api("GET", "PATCH", "DELETE")
@@ -45,12 +62,15 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     owner = user_id(request)
     if request.method == "PATCH":
         change = body(request, Change)
-        return answer(item(actions.do_change(owner, id, title=change.title, pinned=change.pinned)))
+        changed = item(actions.do_change(owner, id, **msgspec.structs.asdict(change)))
+        tell_changed_from_thread(owner, [id])
+        return answer(changed)
     if request.method == "DELETE":
-        actions.do_delete(owner, id)
+        actions.do_delete(owner, [id])
+        tell_changed_from_thread(owner, [id])
         return HttpResponse(status=204)
     found = access_conversation(owner, id)
-    messages = list(found.messages.order_by("created_at", "id"))
+    messages = list(found.messages.select_related("feedback").order_by("created_at", "id"))
     jobs = {job.answer_id: job for job in found.generations.all()}
     return answer(
         item(found)
@@ -64,12 +84,46 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
 @api("POST")
 def restore(request: HttpRequest, id: UUID) -> HttpResponse:
     """Undo a deletion."""
-    return answer(item(actions.do_restore(user_id(request), id)))
+    (row,) = actions.do_restore(user_id(request), [id])
+    tell_changed_from_thread(user_id(request), [id])
+    return answer(item(row))
+
+
+@api("POST")
+def delete_many(request: HttpRequest) -> HttpResponse:
+    """Delete all that were picked, or none."""
+    ids = body(request, Chosen).ids
+    actions.do_delete(user_id(request), ids)
+    tell_changed_from_thread(user_id(request), ids[:1])
+    return HttpResponse(status=204)
+
+
+@api("POST")
+def restore_many(request: HttpRequest) -> HttpResponse:
+    """Undo a deletion of many."""
+    rows = actions.do_restore(user_id(request), body(request, Chosen).ids)
+    tell_changed_from_thread(user_id(request), [row.id for row in rows[:1]])
+    return answer({"conversations": [item(row) for row in rows]})
+
+
+def folders_of(owner: int) -> list[str]:
+    """Names of this person's folders; a folder exists as long as something lies in it."""
+    rows = visible_conversations(owner).filter(archived=False).exclude(folder="")
+    return sorted(rows.order_by().values_list("folder", flat=True).distinct())
 
 
 def item(row: Conversation) -> dict[str, Any]:
     """A conversation as the list shows it."""
-    return {"id": str(row.id), "title": row.title, "updated_at": row.updated_at, "pinned": row.pinned}
+    return {
+        "id": str(row.id),
+        "title": row.title,
+        "updated_at": row.updated_at,
+        "pinned": row.pinned,
+        "archived": row.archived,
+        "folder": row.folder,
+        "temporary": row.temporary,
+        "preset": str(row.preset_id) if row.preset_id else None,
+    }
 
 
 def message_item(row: Message, job: Generation | None) -> dict[str, Any]:
@@ -82,7 +136,13 @@ def message_item(row: Message, job: Generation | None) -> dict[str, Any]:
         "reasoning": row.reasoning,
         "created_at": row.created_at,
         "generation": None if job is None else generation_item(job),
+        "feedback": feedback_item(row),
     }
+
+
+def feedback_item(row: Message) -> dict[str, Any] | None:
+    found: Feedback | None = getattr(row, "feedback", None)
+    return None if found is None else {"value": found.value, "comment": found.comment}
 
 
 def generation_item(job: Generation) -> dict[str, Any]:

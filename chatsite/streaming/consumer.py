@@ -136,8 +136,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _serve(self, frame: Any) -> None:
         match frame:
-            case Submit(id, content, conversation, parent, params):
-                await self._ask(id, params, lambda ask: do_submit(ask, content, conversation, parent))
+            case Submit(id, content, conversation, parent, params, preset, temporary):
+                await self._ask(
+                    id, params, lambda ask: do_submit(ask, content, conversation, parent, preset, temporary)
+                )
             case Regenerate(id, message, params):
                 await self._ask(id, params, lambda ask: do_regenerate(ask, message))
             case Cancel(generation):

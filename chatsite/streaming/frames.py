@@ -52,6 +52,8 @@ class Submit(ClientFrame, tag="submit", frozen=True):
     """Ask something. `id` is the client's own: the same id twice is the same generation.
 
     `parent` is the message that this one follows; null starts at the root (a sibling of the first).
+    `preset` (whose system prompt it begins with) and `temporary` (erased a minute after it ends) are for
+    a new conversation.
     """
 
     id: UUID
@@ -59,6 +61,8 @@ class Submit(ClientFrame, tag="submit", frozen=True):
     conversation: UUID | None = None
     parent: UUID | None = None
     params: Params | None = None
+    preset: UUID | None = None
+    temporary: bool = False
 
 
 class Regenerate(ClientFrame, tag="regenerate", frozen=True):

@@ -136,6 +136,7 @@ class Host:
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
             max_tokens=max(1, min(request.max_tokens, room)),
+            ignore_eos=sampling.ignore_eos,
             structured_outputs=(
                 None if sampling.json_schema is None else StructuredOutputsParams(json=sampling.json_schema)
             ),

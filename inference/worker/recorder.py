@@ -11,6 +11,7 @@ from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
 from chatsite.conversations.models import Message
+from chatsite.conversations.search import index_messages
 from chatsite.database import write
 from chatsite.generations.key_budget import charge_keys
 from chatsite.generations.models import Generation, Ownership, Status
@@ -18,6 +19,7 @@ from chatsite.quotas.actions import Spent, settle
 from chatsite.quotas.pricing import charge
 from inference.dispatch.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
+from inference.worker.checkpoint import write_checkpoints
 
 
 class Recorder:
@@ -63,12 +65,7 @@ class Recorder:
     @transaction.atomic
     def _checkpoint(self, answers: Sequence[Answer]) -> None:
         self._check_fence()
-        now = timezone.now()
-        for answer in answers:
-            if self._mine(answer).update(
-                seq=answer.seq, completion_tokens=answer.completion_tokens, heartbeat_at=now
-            ):
-                _write_text(answer)
+        write_checkpoints(answers, self.epoch, timezone.now())
 
     @transaction.atomic
     def _finish(self, outcomes: Sequence[Outcome]) -> set[str]:
@@ -90,6 +87,7 @@ class Recorder:
             if changed:
                 _write_text(outcome)
                 ended.append(outcome.generation)
+                index_messages(_answer_of(outcome))
             if changed or self._ended_before(outcome):
                 written.add(outcome.generation)
             if changed or not Generation.objects.filter(id=outcome.generation).exists():
@@ -107,11 +105,6 @@ class Recorder:
         waiting = Q(status=Status.QUEUED, attempt=claim.attempt - 1)
         again = Q(status=Status.RUNNING, attempt=claim.attempt, epoch=self.epoch)
         return self._fenced(claim.generation).filter(waiting | again)
-
-    def _mine(self, answer: Answer) -> QuerySet[Generation]:
-        return self._fenced(answer.generation).filter(
-            status=Status.RUNNING, attempt=answer.attempt, epoch=self.epoch
-        )
 
     def _endable(self, outcome: Outcome) -> QuerySet[Generation]:
         """This attempt, running under this epoch; or one that ends while it still waits."""
@@ -135,7 +128,11 @@ def _spent(outcome: Outcome) -> Spent:
     return Spent(UUID(outcome.generation), usage.prompt_tokens, usage.completion_tokens)
 
 
-def _write_text(answer: Answer | Outcome) -> None:
+def _answer_of(outcome: Outcome) -> QuerySet[Message]:
+    return Message.objects.filter(generation__id=outcome.generation).select_related("conversation")
+
+
+def _write_text(answer: Outcome) -> None:
     Message.objects.filter(generation__id=answer.generation).update(
         content=answer.text, reasoning=answer.reasoning
     )

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from chatsite.conversations.actions import purge_deleted
 from chatsite.database import read, write
-from chatsite.generations.erase import erase_temporary
 from chatsite.generations.admission import read_admission
+from chatsite.generations.erase import erase_temporary
 from chatsite.generations.reconcile import dead_reservations, end_reservations
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
@@ -74,7 +74,7 @@ class InferenceService:
 
     async def run(self) -> None:
         """Become the owner, mend what the one before left, then serve."""
-        epoch = await become_owner(self._lock)
+        epoch = await become_owner(self._lock, stream_log())
         recorder = Recorder(epoch, self._model)
         await recover(recorder, stream_log())
         supervisor = self._supervisor = Supervisor(self.engine.build)

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import * as api from "./api.js";
 import { Drafts, Outbox } from "./drafts.js";
 import { activeIn, cursors, isActive, LOCAL } from "./reducer.js";
+import { target } from "./search.js";
 import { ChatSocket } from "./socket.js";
 import { dispatch, receive, state } from "./store.js";
 import * as tree from "./tree.js";
@@ -45,9 +46,9 @@ export function start({ conversation }) {
   socket.connect();
   window.addEventListener("online", () => socket.hurry());
   document.addEventListener("visibilitychange", () => document.hidden || socket.hurry());
-  window.addEventListener("popstate", () => open(conversationInAddress(), { push: false }));
+  window.addEventListener("popstate", () => open(conversationInAddress(), { push: false, message: messageInAddress() }));
   listConversations();
-  open(conversation, { push: false });
+  open(conversation, { push: false, message: messageInAddress() });
 }
 
 export const reconnect = () => socket.hurry();
@@ -91,21 +92,32 @@ function settleAddress({ conversation }, known) {
   const { current } = state.value;
   if (!known) listConversations();
   if (!known && (current === null || current === conversation)) open(conversation, { push: false });
-  if (state.value.current === conversation) history.replaceState(null, "", `/c/${conversation}`);
+  if (state.value.current === conversation && conversationInAddress() !== conversation) history.replaceState(null, "", `/c/${conversation}`);
 }
 
 const conversationInAddress = () => /^\/c\/([0-9a-f-]{36})/.exec(location.pathname)?.[1] ?? null;
 
+const messageInAddress = () => /^#m-([0-9a-f-]{36})$/.exec(location.hash)?.[1] ?? null;
+
 // --- conversations ----------------------------------------------------------------------------------------------
 
-/** Show a conversation, or with null an empty page to begin one. */
-export async function open(id, { push = true } = {}) {
-  if (push && id !== state.value.current) history.pushState(null, "", id ? `/c/${id}` : "/");
+/**
+ * Show a conversation, or with null an empty page to begin one; at `message`, on the branch that holds it, with
+ * `words` marked.
+ */
+export async function open(id, { push = true, message = null, words = [] } = {}) {
+  const address = id ? `/c/${id}${message ? `#m-${message}` : ""}` : "/";
+  if (push && address !== location.pathname + location.hash) history.pushState(null, "", address);
+  target.value = null;
   dispatch({ type: "opened", conversation: id });
   editing.value = null;
   draft.value = drafts.get(id);
   focusAsked.value += 1;
   if (!isLocal(id) && state.value.conversations[id].status !== "ready") await fetchConversation(id);
+  if (message && state.value.conversations[id]?.tree?.nodes[message]) {
+    dispatch({ type: "chosen", conversation: id, message });
+    target.value = { message, words };
+  }
 }
 
 /** Read a conversation anew and follow what runs in it. */

@@ -29,6 +29,8 @@ const at = (id) => `/api/conversations/${encodeURIComponent(id)}`;
 
 export const listConversations = (before) =>
   call("GET", before ? `/api/conversations?before=${encodeURIComponent(before)}` : "/api/conversations");
+export const search = (text, before) =>
+  call("GET", `/api/search?${new URLSearchParams(before ? { q: text, before } : { q: text })}`);
 export const getConversation = (id) => call("GET", at(id));
 export const patchConversation = (id, fields) => call("PATCH", at(id), fields);
 export const deleteConversation = (id) => call("DELETE", at(id));

@@ -48,13 +48,16 @@ async def test_a_second_process_waits_and_takes_what_the_first_made(tmp_path: Pa
     target = embedded.embedded_path(tmp_path)
     target.parent.mkdir()
     said: list[str] = []
+    waiting = asyncio.Event()
+
+    def progress(phase: str, fraction: float | None) -> None:
+        said.append(phase)
+        waiting.set()
+
     with (target.parent / ".prepare.lock").open("w") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
-        second = asyncio.ensure_future(
-            embedded.prepare_embedded(tmp_path, lambda phase, fraction: said.append(phase))
-        )
-        while not said:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        second = asyncio.ensure_future(embedded.prepare_embedded(tmp_path, progress))
+        await waiting.wait()
         target.mkdir()
     assert await second == target
     assert "Another process" in said[0]

@@ -82,7 +82,7 @@ async def test_leaving_before_the_answer_frees_the_engine(api_site: Site, http, 
 async def test_half_of_a_hundred_streams_leave_and_the_rest_goes_on(
     api_site: Site, http, model: str, owners: Iterator[str]
 ) -> None:
-    callers = await asyncio.to_thread(keys.of, api_site, 100)
+    callers = await asyncio.to_thread(keys.of, api_site, 100, 1_000)
 
     async def opened(stack: AsyncExitStack, caller: str, max_tokens: int) -> httpx.Response:
         headers = {"Authorization": f"Bearer {caller}"}

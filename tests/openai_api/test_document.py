@@ -51,7 +51,7 @@ def conforms(method: str, path: str, response: httpx.Response) -> None:
 
 @pytest.fixture(scope="module")
 def callers(api_site: Site) -> Iterator[str]:
-    return itertools.cycle(keys.of(api_site, CALLERS))
+    return itertools.cycle(keys.of(api_site, CALLERS, 2_000))
 
 
 def test_the_document_is_a_valid_schema_and_needs_no_key(api_site: Site) -> None:

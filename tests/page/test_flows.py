@@ -183,3 +183,28 @@ async def test_a_question_asked_without_a_connection_is_sent_when_it_is_back(pag
     await expect(page.locator(".question .panel")).to_have_text("Sent into the void")
     await answered(page)
     await expect(page.get_by_role("link", name="Sent into the void")).to_have_count(1)
+
+
+async def test_a_chinese_word_in_an_answer_is_found_and_opened_on_its_branch(page: Page) -> None:
+    await ask(page, "西湖龙井是什么茶？")
+    await answered(page)
+    await page.hover(".question")
+    await page.get_by_role("button", name="Edit").click()
+    await page.fill(".question-editor textarea", "Something else")
+    await page.get_by_role("button", name="Send", exact=True).first.click()
+    await answered(page)
+    address = page.url
+    await page.click(".new-chat")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("龙井")
+    hit = page.locator(".hit").first
+    await expect(hit.locator("mark").first).to_have_text("龙井")
+    await page.keyboard.press("ArrowDown")
+    await expect(hit).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".question .panel")).to_have_text("西湖龙井是什么茶？")
+    await expect(page.locator(".question .siblings")).to_contain_text("1/2")
+    assert page.url.startswith(address + "#m-")
+    assert await page.evaluate("CSS.highlights.get('found').size") > 0
+    await page.reload()
+    await expect(page.locator(".question .panel")).to_have_text("西湖龙井是什么茶？")

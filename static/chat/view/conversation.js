@@ -5,12 +5,14 @@ import { open, retryOpen, write } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
+import { target } from "../search.js";
 import { conversation, engine } from "../store.js";
 import { branch, siblings } from "../tree.js";
 import { Announcer } from "./announcer.js";
 import { Banner } from "./banner.js";
 import { Composer, shortName } from "./composer.js";
 import { atEnd, jumpToEnd, useFollow } from "./follow.js";
+import { forgetMarks, showTarget } from "./found.js";
 import { Icon } from "./icons.js";
 import { Message } from "./message.js";
 
@@ -21,6 +23,9 @@ const EAGER = 6;
 const FIRST_MOUNTED = 20;
 const MOUNTED_AT_ONCE = 40;
 const MOUNT_EVERY_MS = 30;
+
+/** A found message comes with the ones before it, so that it stands in its place at once. */
+const ABOVE_TARGET = 3;
 
 export function Conversation({ user, covered }) {
   const box = useRef(null);
@@ -78,7 +83,10 @@ function Messages({ tree, path }) {
     const timer = setTimeout(() => setMounted(mounted + MOUNTED_AT_ONCE), MOUNT_EVERY_MS);
     return () => clearTimeout(timer);
   }, [mounted, path.length]);
-  const from = Math.max(0, path.length - mounted);
+  const wanted = target.value ? path.findIndex((one) => one.id === target.value.message) : -1;
+  const from = Math.max(0, Math.min(path.length - mounted, wanted < 0 ? Infinity : wanted - ABOVE_TARGET));
+  useEffect(showTarget, [target.value]);
+  useEffect(() => forgetMarks, []);
   return path.slice(from).map((message, index) => html`<${Message} key=${message.key ?? message.id} message=${message}
     place=${siblings(tree, message.id)} eager=${from + index >= path.length - EAGER} />`);
 }

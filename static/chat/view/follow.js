@@ -18,6 +18,16 @@ export function jumpToEnd() {
   if (box) box.scrollTop = box.scrollHeight;
 }
 
+/** Leave the end for a place in the middle: a message, or the hit in it. */
+export function stayHere(element, range) {
+  following = false;
+  element.scrollIntoView({ block: "start" });
+  const { top } = (range ?? element).getBoundingClientRect();
+  box.scrollTop += top - box.getBoundingClientRect().top - box.clientHeight / 4;
+  lastTop = box.scrollTop;
+  atEnd.value = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
+}
+
 function onScroll() {
   const gap = box.scrollHeight - box.scrollTop - box.clientHeight;
   if (gap < NEAR_PX) following = true;

@@ -7,6 +7,7 @@ import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
 import { Icon } from "./icons.js";
+import { focusSearch } from "./search.js";
 
 const sheetOpen = signal(false);
 
@@ -23,9 +24,15 @@ const KEYS = [
   [(event) => event.key === "Escape" && !sheetOpen.value, escape],
   [(event) => command(event) && event.shiftKey && event.key.toLowerCase() === "o", () => open(null)],
   [(event) => command(event) && !event.shiftKey && event.key.toLowerCase() === "b", () => openSidebar(!sidebarOpen.value)],
+  [(event) => command(event) && !event.shiftKey && event.key.toLowerCase() === "k", find],
   [(event) => event.key === "?" && !isWriting(event.target), showShortcuts],
   [(event) => event.key === "/" && !command(event) && !isWriting(event.target), () => { focusAsked.value += 1; }],
 ];
+
+function find() {
+  openSidebar(true);
+  focusSearch();
+}
 
 function escape() {
   if (document.documentElement.matches(":has(.backdrop)")) openSidebar(false);
@@ -48,6 +55,7 @@ const LISTED = [
   ["key_stop", ["Esc"]],
   ["key_edit_last", ["↑"]],
   ["key_new", ["Ctrl", "Shift", "O"]],
+  ["key_search", ["Ctrl", "K"]],
   ["key_sidebar", ["Ctrl", "B"]],
   ["key_write", ["/"]],
   ["key_sheet", ["?"]],

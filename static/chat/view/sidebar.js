@@ -6,10 +6,12 @@ import { grouped } from "../days.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
 import { narrow, openSidebar, sidebarOpen } from "../preferences.js";
+import { query } from "../search.js";
 import { busyConversations, current, list as listed } from "../store.js";
 import { AccountMenu } from "./account.js";
 import { Icon } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
+import { SearchField, SearchResults } from "./search.js";
 
 /** Load the next page when the end of the list comes this near. */
 const NEAR_END_PX = 240;
@@ -34,7 +36,16 @@ export function Sidebar({ user }) {
         onClick=${() => openSidebar(false)}><${Icon} name="panel-left" /></button>
     </div>
     <a class="new-chat" href="/" title="Ctrl Shift O" onClick=${(event) => go(event, null)}><${Icon} name="square-pen" />${t("new_chat")}</a>
-    <div class="conversations" onScroll=${onScroll}>
+    <${SearchField} />
+    <div class="conversations" onScroll=${query.value.trim() ? null : onScroll}>
+      ${query.value.trim() ? html`<${SearchResults} />` : html`<${List} list=${list} />`}
+    </div>
+    <${AccountMenu} user=${user} />
+  </nav>`;
+}
+
+function List({ list }) {
+  return html`
       ${list.status === "loading" && html`<${ListSkeleton} />`}
       ${list.status === "failed" && html`<p class="list-note">${t("list_failed")}
         <button type="button" class="quiet strong" onClick=${() => listConversations()}>${t("retry")}</button></p>`}
@@ -45,9 +56,7 @@ export function Sidebar({ user }) {
           <ul>${items.map((item) => html`<${Row} key=${item.id} item=${item} />`)}</ul>
         </section>`,
       )}
-    </div>
-    <${AccountMenu} user=${user} />
-  </nav>`;
+  `;
 }
 
 let loading = false;

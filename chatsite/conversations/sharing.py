@@ -1,0 +1,44 @@
+"""Share links: one branch, read-only, as long as its owner lets it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from chatsite.conversations.access import access_message
+from chatsite.conversations.models import Message, Share
+from chatsite.errors import Refusal
+
+
+def do_share(user_id: int, leaf: UUID, *, public: bool) -> Share:
+    """A link to the branch that ends in this message. Raises Refusal."""
+    message = access_message(user_id, leaf)
+    if message.conversation.temporary:
+        raise Refusal("not_found", "A temporary chat cannot be shared: it is about to be erased.")
+    return Share.objects.create(conversation=message.conversation, leaf=message, public=public)
+
+
+def shares_of(user_id: int) -> QuerySet[Share]:
+    """This person's links, newest first."""
+    rows = Share.objects.filter(conversation__owner_id=user_id, conversation__deleted_at=None)
+    return rows.select_related("conversation").order_by("-created_at")
+
+
+def do_revoke(user_id: int, id: UUID) -> None:
+    """The link leads nowhere from now on. Raises Refusal `not_found`."""
+    if not shares_of(user_id).filter(id=id).delete()[0]:
+        raise Refusal("not_found", "There is no such link.")
+
+
+def read_share(id: UUID, *, signed_in: bool) -> tuple[Share, list[Message]]:
+    """The link and its branch from the root on. Raises Refusal `not_found`, also for who may not see it."""
+    share = Share.objects.select_related("conversation").filter(id=id, conversation__deleted_at=None).first()
+    if share is None or not (share.public or signed_in):
+        raise Refusal("not_found", "There is no such link.")
+    rows = {row.id: row for row in share.conversation.messages.all()}
+    branch, at = [], rows.get(share.leaf_id)
+    while at is not None:
+        branch.append(at)
+        at = rows.get(at.parent_id) if at.parent_id else None
+    return share, branch[::-1]

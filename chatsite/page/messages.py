@@ -1,0 +1,46 @@
+"""Single messages over HTTP: an answer in one's own words, thumbs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+from chatsite.conversations.messages import do_edit_answer, do_rate
+from chatsite.conversations.news import tell_changed_from_thread
+from chatsite.generations.content import check_content
+from chatsite.generations.submit import MAX_CONTENT_CHARS
+from chatsite.page.api import answer, api, body
+from chatsite.page.conversations import message_item, user_id
+
+
+class Words(msgspec.Struct, forbid_unknown_fields=True):
+    """An answer as the person wants it to read."""
+
+    content: str
+
+
+class Rating(msgspec.Struct, forbid_unknown_fields=True):
+    """Thumbs: up 1, down -1, neither 0; and why."""
+
+    value: Literal[-1, 0, 1]
+    comment: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
+
+
+@api("POST")
+def edit(request: HttpRequest, id: UUID) -> HttpResponse:
+    """A sibling of the answer."""
+    content = check_content(body(request, Words).content, MAX_CONTENT_CHARS)
+    edited = do_edit_answer(user_id(request), id, content)
+    tell_changed_from_thread(user_id(request), [edited.conversation_id])
+    return answer(message_item(edited, None), 201)
+
+
+@api("PUT")
+def feedback(request: HttpRequest, id: UUID) -> HttpResponse:
+    """Say what one thinks of an answer."""
+    rating = body(request, Rating)
+    do_rate(user_id(request), id, rating.value, rating.comment)
+    return HttpResponse(status=204)

@@ -1,0 +1,74 @@
+"""Share links: make, list, revoke; and the read-only page that they lead to."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.utils.translation import get_language
+from django.views.decorators.http import require_safe
+
+from chatsite.conversations.models import Share
+from chatsite.conversations.sharing import do_revoke, do_share, read_share, shares_of
+from chatsite.errors import Refusal
+from chatsite.page.api import answer, api, body
+from chatsite.page.conversations import user_id
+
+
+class ShareForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Which branch, and for whom."""
+
+    leaf: UUID
+    public: bool = False
+
+
+@api("GET", "POST")
+def shares(request: HttpRequest) -> HttpResponse:
+    """One's own links; or a new one."""
+    owner = user_id(request)
+    if request.method == "POST":
+        form = body(request, ShareForm)
+        return answer(item(do_share(owner, form.leaf, public=form.public)), 201)
+    return answer({"shares": [item(share) for share in shares_of(owner)]})
+
+
+@api("DELETE")
+def share(request: HttpRequest, id: UUID) -> HttpResponse:
+    """Revoke a link."""
+    do_revoke(user_id(request), id)
+    return HttpResponse(status=204)
+
+
+@require_safe
+def shared(request: HttpRequest, id: UUID) -> HttpResponse:
+    """The branch, for reading. Nobody indexes it, no cache keeps it, its address goes to no other site."""
+    try:
+        found, branch = read_share(id, signed_in=request.user.is_authenticated)
+    except Refusal as refusal:
+        raise Http404(refusal.message) from refusal
+    boot = {
+        "title": found.conversation.title,
+        "messages": [{"role": one.role, "content": one.content} for one in branch],
+        "language": get_language() or "en",
+        "static": static(""),
+    }
+    response = render(request, "shared.html", {"boot": boot, "share": found})
+    response["Cache-Control"] = "no-store"
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def item(share: Share) -> dict[str, Any]:
+    return {
+        "id": str(share.id),
+        "path": f"/s/{share.id}",
+        "public": share.public,
+        "created_at": share.created_at,
+        "conversation": str(share.conversation_id),
+        "title": share.conversation.title,
+    }

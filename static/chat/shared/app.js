@@ -1,0 +1,39 @@
+/** The page that a share link leads to: one branch, for reading. The same Markdown, nothing to do but copy code. */
+
+import { t, useLanguage } from "../i18n.js";
+import { onCodeClick } from "../view/code.js";
+import { MarkdownSurface } from "../view/markdown-surface.js";
+
+const boot = JSON.parse(document.getElementById("boot").textContent);
+
+useLanguage(boot.language);
+
+const place = document.getElementById("messages");
+place.replaceChildren();
+for (const { role, content } of boot.messages) place.append(role === "user" ? question(content) : answer(content));
+
+function article(kind, label) {
+  const made = document.createElement("article");
+  made.className = `message ${kind}`;
+  made.setAttribute("aria-label", label);
+  return made;
+}
+
+function question(content) {
+  const made = article("question", t("shared_question"));
+  const panel = document.createElement("div");
+  panel.className = "panel";
+  panel.textContent = content;
+  made.append(panel);
+  return made;
+}
+
+function answer(content) {
+  const made = article("answer", t("answer"));
+  const text = document.createElement("div");
+  text.className = "markdown";
+  text.addEventListener("click", onCodeClick);
+  made.append(text);
+  new MarkdownSurface(text).update(content, true);
+  return made;
+}
