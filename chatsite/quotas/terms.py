@@ -1,16 +1,29 @@
-"""The terms of people, read from the plans in force. One query, however many people."""
+"""The terms of people, read from the plans in force. One query, however many people.
+
+Plain SQL, since every question asks this: building it anew in the ORM took ten times as long.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from django.db.models import F, Q
+from django.db import connection
 
-from chatsite.quotas.models import PlanAssignment
 from chatsite.quotas.resolution import LIMITS, Candidate, Terms, resolve
 
-_PLAN_LIMITS = tuple(f"plan__{limit}" for limit in LIMITS)
+_COLUMNS = ", ".join(f"plan.{limit}" for limit in ("name", "weight", *LIMITS))
+
+_IN_FORCE = """
+SELECT assignment.user_id, member.user_id, team.name, {columns}
+FROM quotas_planassignment assignment
+JOIN quotas_plan plan ON plan.id = assignment.plan_id
+LEFT JOIN auth_group team ON team.id = assignment.group_id
+LEFT JOIN accounts_user_groups member
+    ON member.group_id = assignment.group_id AND member.user_id IN ({people})
+WHERE assignment.user_id IN ({people}) OR member.user_id IS NOT NULL
+    OR (assignment.user_id IS NULL AND assignment.group_id IS NULL)
+"""
 
 
 def terms_of(user_id: int) -> Terms:
@@ -20,24 +33,23 @@ def terms_of(user_id: int) -> Terms:
 
 def terms_of_each(users: Collection[int]) -> dict[int, Terms]:
     """The same for several people."""
-    rows = (
-        PlanAssignment.objects.annotate(member=F("group__user"))
-        .filter(Q(member__in=users) | Q(user__in=users) | Q(user=None, group=None))
-        .values(
-            "user", "member", "group__name", "plan__name", "plan__weight", *(f"plan__{x}" for x in LIMITS)
-        )
-    )
+    if not users:
+        return {}
+    marks = ", ".join(["%s"] * len(users))
     found: dict[int | None, list[Candidate]] = {}
-    for row in rows:
-        found.setdefault(row["user"] or row["member"], []).append(_candidate(row))
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_FORCE.format(columns=_COLUMNS, people=marks), [*users, *users])
+        for user, member, team, *plan in cursor:
+            found.setdefault(user or member, []).append(_candidate(user, member, team, plan))
     return {user: resolve(found.get(user, []) + found.get(None, [])) for user in users}
 
 
-def _candidate(row: dict[str, Any]) -> Candidate:
+def _candidate(user: int | None, member: int | None, team: str | None, plan: Sequence[Any]) -> Candidate:
+    name, weight, *limits = plan
     return Candidate(
-        source="user" if row["user"] else "group" if row["member"] else "site",
-        name=row["plan__name"],
-        holder=row["group__name"] or "",
-        weight=row["plan__weight"],
-        **{limit: row[f"plan__{limit}"] for limit in LIMITS},
+        source="user" if user else "group" if member else "site",
+        name=name,
+        holder=team or "",
+        weight=weight,
+        **dict(zip(LIMITS, limits, strict=True)),
     )

@@ -76,6 +76,8 @@ class Follower:
             async with asyncio.timeout(RECHECK_S) as silence:
                 async for batch in batches:
                     for event in merge(batch):
+                        if isinstance(event, Finished) and event.seq != self._after + 1:
+                            return False  # what was recorded is not what was sent: the row decides
                         await self._send_event(event)
                         if isinstance(event, Finished):
                             return True
@@ -128,7 +130,8 @@ class Follower:
         await self._room.wait()
 
     async def _send_ended(self, job: Generation) -> None:
-        if job.seq > self._after:
+        """The end; before it the recorded text where the reader holds less, or more than was kept."""
+        if job.seq != self._after:
             await self._send_event(Snapshot(job.seq, job.answer.content, job.answer.reasoning))
         await self._send(finished_frame(job))
 

@@ -6,6 +6,7 @@ word that the stream log still holds. Readers that still wait are told.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -17,13 +18,16 @@ from chatsite.database import read, write
 from chatsite.generations.models import Generation, Status
 from inference.dispatch.store import Outcome
 from inference.request import Usage
-from inference.stream_log.base import Delta, Finished, GapError, Snapshot, StreamLog
+from inference.stream_log.base import Delta, Event, Finished, GapError, Snapshot, StreamLog
 from inference.worker.recorder import Recorder
 
 log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 2
 """A question that was running when two owners died may be what kills them."""
+
+READ_TRIES, READ_PAUSE_S = 5, 0.5
+"""A Redis that starts together with this process answers within seconds; one that lost the log never will."""
 
 INTERRUPTED = "The server was restarted while this answer was being written. What was made is kept."
 POISONED = "The engine stopped twice while working on this question. Try a shorter or different one."
@@ -81,11 +85,7 @@ async def _last_words(stream_log: StreamLog, job: Generation) -> tuple[str, str,
     """Text, reasoning, seq and tokens: the row's, and whatever the log holds beyond it."""
     text, reasoning, seq = job.answer.content, job.answer.reasoning, job.seq
     tokens = job.completion_tokens
-    try:
-        events = await stream_log.read(str(job.id), seq)
-    except (GapError, OSError):
-        return text, reasoning, seq, tokens
-    for event in events:
+    for event in await _held(stream_log, str(job.id), seq):
         match event:
             case Delta():
                 text, reasoning = text + event.text, reasoning + event.reasoning
@@ -93,6 +93,16 @@ async def _last_words(stream_log: StreamLog, job: Generation) -> tuple[str, str,
             case Snapshot():
                 text, reasoning, seq, tokens = event.text, event.reasoning, event.seq, event.tokens
     return text, reasoning, seq, tokens
+
+
+async def _held(stream_log: StreamLog, generation: str, after: int) -> list[Event]:
+    """What the log still holds. A log that cannot be read now is tried again: readers have seen its text."""
+    for _ in range(READ_TRIES):
+        try:
+            return await stream_log.read(generation, after)
+        except (GapError, OSError):
+            await asyncio.sleep(READ_PAUSE_S)
+    return []
 
 
 def _outcome(job: Generation, text: str, reasoning: str, seq: int, tokens: int) -> Outcome:
