@@ -24,7 +24,7 @@ def access_generation(user_id: int, generation: UUID) -> Generation:
 
 
 def active_generations(user_id: int) -> QuerySet[Generation]:
-    """What this person has waiting or running on pages, oldest first: not what their programs only pass by."""
+    """What this person has waiting or running, oldest first, but for programs' temporary requests."""
     mine = Generation.objects.filter(
         user_id=user_id, status__in=ACTIVE, conversation__in=visible_conversations(user_id)
     )
