@@ -24,7 +24,8 @@ def access_generation(user_id: int, generation: UUID) -> Generation:
 
 
 def active_generations(user_id: int) -> QuerySet[Generation]:
-    """What this person has waiting or running in their history, oldest first."""
-    return Generation.objects.filter(
+    """What this person has waiting or running, oldest first, but for programs' temporary requests."""
+    mine = Generation.objects.filter(
         user_id=user_id, status__in=ACTIVE, conversation__in=visible_conversations(user_id)
-    ).order_by("created_at")
+    )
+    return mine.exclude(api_key__isnull=False, conversation__temporary=True).order_by("created_at")

@@ -19,6 +19,8 @@ EMULATED = {
     "CHATSITE_EMULATED_FIRST_TOKEN_S": "0.02",
     # Answers end at max_tokens or a stop string.
     "CHATSITE_EMULATED_ANSWER_TOKENS": "0",
+    # Low enough to be met by a slow machine too, which never asks five times in one second.
+    "RATE_LIMIT_PER_MINUTE": "40",
 }
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chatsite.accounts.keys import digest_of, do_create_key, find_key, keys_of
 from chatsite.accounts.models import ApiKey, User
-from chatsite.conversations.models import Conversation
+from chatsite.conversations.models import Conversation, SearchEntry
 from chatsite.errors import Refusal
 from chatsite.generations.access import active_generations
 from chatsite.generations.cancel import do_revoke
@@ -102,15 +102,19 @@ def test_an_expired_key_and_one_of_a_closed_account_let_nobody_in(people: People
 
 
 def test_a_programs_prompt_is_in_nobodys_history(people: People) -> None:
-    do_submit_prompt(ask_of(people.alice), HELLO, store=False)
-    client = signed_in(people.alice)
-    assert client.get("/api/conversations").json()["conversations"] == []
-    assert not active_generations(people.alice.pk)
+    key, _ = make_key(people.alice)
+    done = do_submit_prompt(ask_of(people.alice, api_key=key.id), HELLO, store=False)
+    assert signed_in(people.alice).get("/api/conversations").json()["conversations"] == []
+    assert signed_in(people.bob).get(f"/api/conversations/{done.conversation}").status_code == 404
+    assert not active_generations(people.alice.pk), "no page follows it"
+    assert not SearchEntry.objects.exists()
 
 
 def test_a_stored_one_is_and_in_the_order_it_was_sent(people: People) -> None:
+    key, _ = make_key(people.alice)
     turns = (*HELLO, ChatMessage("assistant", "Rayleigh."), ChatMessage("user", "Who?"))
-    done = do_submit_prompt(ask_of(people.alice), turns, store=True)
+    done = do_submit_prompt(ask_of(people.alice, api_key=key.id), turns, store=True)
+    assert [job.id for job in active_generations(people.alice.pk)] == [done.generation]
     shown = signed_in(people.alice).get(f"/api/conversations/{done.conversation}").json()
     assert [m["role"] for m in shown["messages"]] == ["system", "user", "assistant", "user", "assistant"]
     assert shown["title"] == "Who?"

@@ -173,18 +173,21 @@ def test_a_timeout_of_the_client(client: OpenAI, model: str) -> None:
 
 def test_the_rate_limit_is_told_before_and_after(client: OpenAI, model: str) -> None:
     raw = client.chat.completions.with_raw_response.create(model=model, messages=HELLO, max_tokens=1)
-    assert raw.headers["x-ratelimit-limit-requests"] == "300"
-    assert raw.headers["x-ratelimit-remaining-requests"] == "299"
+    assert raw.headers["x-ratelimit-limit-requests"] == "40"
+    assert raw.headers["x-ratelimit-remaining-requests"] == "39"
     assert raw.headers["x-ratelimit-reset-requests"].endswith("s")
-    refused = []
-    for _ in range(12):
-        try:
-            client.chat.completions.create(model=model, messages=HELLO, max_tokens=1)
-        except openai.RateLimitError as error:
-            refused.append(error)
-    assert refused, "twelve questions at once are more than five a second"
-    assert refused[0].code == "rate_limit_exceeded"
-    assert int(refused[0].response.headers["retry-after"]) >= 1
+    refused = next(filter(None, (refusal(client, model) for _ in range(100))))
+    assert refused.code == "rate_limit_exceeded"
+    assert int(refused.response.headers["retry-after"]) >= 1
+
+
+def refusal(client: OpenAI, model: str) -> openai.RateLimitError | None:
+    """One question; None where it is answered."""
+    try:
+        client.chat.completions.create(model=model, messages=HELLO, max_tokens=1)
+    except openai.RateLimitError as error:
+        return error
+    return None
 
 
 def test_the_client_waits_and_comes_through(client: OpenAI, model: str) -> None:
