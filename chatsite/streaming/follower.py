@@ -33,7 +33,7 @@ GAP_RETRY_S = 0.25
 
 
 RECHECK_S = 15.0
-"""A stream silent for this long, or half of it, is looked up in its row: an end that the log lost is an end."""
+"""A stream silent for this long (or half of it) is looked up in its row: an end that the log lost is one."""
 
 
 class Follower:
