@@ -234,7 +234,7 @@ def run(full: bool) -> Result:
         notes=[
             "Emulated: constants derived in docs/emulated-4090d.md, committed before any policy result.",
             "On the derived card the article's own policy does not give the article's row (misfit in the "
-            "summary, -0.9 is 90 % too fast): the row says more of its kernels or its front than of the card.",
+            "summary, -0.9 is 90 % too fast): the row tells of its kernels or its front, not of the card.",
             "The other two cards are single causes fitted to its TTFT; neither gives the whole row either.",
             "Real: one trace, lengths a quarter of the article's; bare answers one by one.",
         ],
