@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -87,29 +88,33 @@ class Probe:
         await self._engine.add(request)
         return request.id
 
-    async def decode(self, streams: int, prompt_tokens: int) -> tuple[float, int]:
-        """Median seconds of a step with so many streams, and the context that they had together."""
-        started: dict[str, int] = {}
-        gaps: list[float] = []
+    async def decode(self, streams: int, prompt_tokens: int) -> tuple[float, int, int]:
+        """Median seconds of steps in which about so many streams decode and no prompt is computed.
+
+        Also how many decoded, and the context that they had together. Answers end when they like, so
+        newcomers fill up below nine tenths, and the steps with their prompts are left out.
+        """
+        sizes: dict[str, int] = {}
+        seen: list[tuple[float, int, int]] = []
         before: float | None = None
-        for _ in range(streams):
-            await self._add(prompt_tokens, 10 * DECODE_STEPS)
-        async for step in self._steps:
+        while len(seen) < DECODE_STEPS:
+            if len(self._live) < max(1, round(0.9 * streams)):
+                for _ in range(streams - len(self._live)):
+                    await self._add(prompt_tokens, 10 * DECODE_STEPS)
+            step = await anext(self._steps)
             now = perf_counter()
-            for output in step.outputs:
-                if output.prompt_tokens is not None:
-                    started[output.id] = output.prompt_tokens
+            newcomers = [output for output in step.outputs if output.prompt_tokens is not None]
+            sizes |= {output.id: output.prompt_tokens or 0 for output in newcomers}
             making = sum(output.new_tokens == 1 for output in step.outputs)
-            if before is not None and making == streams:
-                gaps.append(now - before)
-            before = now if making == streams else None
-            if len(gaps) >= DECODE_STEPS:
-                break
-            while len(self._live) < streams:
-                await self._add(prompt_tokens, 10 * DECODE_STEPS)
-        context = sum(list(started.values())[-streams:]) + streams * DECODE_STEPS // 2
+            undisturbed = not newcomers and self._live <= sizes.keys()
+            if before is not None and undisturbed:
+                context = sum(sizes[id] for id in self._live) + making * DECODE_STEPS // 2
+                seen.append((now - before, making, context))
+            before = now if self._live <= sizes.keys() else None
         await self._end()
-        return median(gaps), context
+        return median(one[0] for one in seen), *(
+            round(fmean(column)) for column in list(zip(*seen, strict=True))[1:]
+        )
 
     async def prefill(self, tokens: int) -> tuple[float, int]:
         """Seconds from handing over to the first token, and the prompt's real size."""
@@ -157,13 +162,11 @@ async def measure(rounds: int) -> tuple[list[Point], int]:
         points = []
         for n, streams in enumerate(STREAMS):
             runs = [await probe.decode(streams, 64) for _ in range(rounds)]
-            points.append(
-                Point(f"{streams} streams", 1, streams, runs[0][1], 0, median(r[0] for r in runs), n % 2 == 0)
-            )
+            points.append(decoding(f"{streams} streams", runs, n % 2 == 0))
         for n, (streams, tokens) in enumerate(CONTEXTS):
             runs = [await probe.decode(streams, tokens) for _ in range(rounds)]
             name = f"{streams} streams, {tokens} tokens each"
-            points.append(Point(name, 1, streams, runs[0][1], 0, median(r[0] for r in runs), n % 2 == 0))
+            points.append(decoding(name, runs, n % 2 == 0))
         for n, tokens in enumerate(PROMPTS):
             found = [await probe.prefill(tokens) for _ in range(rounds)]
             size = found[0][1]
@@ -182,6 +185,13 @@ async def measure(rounds: int) -> tuple[list[Point], int]:
             name = f"prompt of {size} beside {streams} streams"
             points.append(Point(name, steps, streams, context, size, took, False))
     return points, budget
+
+
+def decoding(name: str, runs: Sequence[tuple[float, int, int]], fitted: bool) -> Point:
+    """Rounds of decode steps as one point."""
+    took, streams, context = (median(column) for column in zip(*runs, strict=True))
+    print(f"  {name}: {took * 1000:.0f} ms", file=sys.stderr, flush=True)
+    return Point(name, 1, round(streams), round(context), 0, took, fitted)
 
 
 def fit(points: Sequence[Point], like: Timing, budget: int) -> Timing:

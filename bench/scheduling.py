@@ -179,7 +179,7 @@ def _shown(value: float | None) -> Any:
 
 
 def run(full: bool) -> Result:
-    """Short: minutes of virtual time and 80 s a side on the real engine; full: a quarter of an hour, 240 s."""
+    """Short: virtual minutes and 80 s a side on the real engine; full: a quarter of an hour and 240 s."""
     card = emulated(full)
     here = asyncio.run(real(full))
     heavy = card["c"]["ours"]["users"]["heavy"]
