@@ -112,9 +112,8 @@ class Probe:
                 seen.append((now - before, making, context))
             before = now if self._live <= sizes.keys() else None
         await self._end()
-        return median(one[0] for one in seen), *(
-            round(fmean(column)) for column in list(zip(*seen, strict=True))[1:]
-        )
+        took, streams_seen, contexts = zip(*seen, strict=True)
+        return median(took), round(fmean(streams_seen)), round(fmean(contexts))
 
     async def prefill(self, tokens: int) -> tuple[float, int]:
         """Seconds from handing over to the first token, and the prompt's real size."""

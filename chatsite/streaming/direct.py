@@ -17,7 +17,7 @@ FINAL_TEXT = 0x81
 """RFC 6455, 5.2: the only frame of a text message. A server does not mask."""
 
 
-class DirectWebSocket(WebSocketProtocol):  # type: ignore[misc]
+class DirectWebSocket(WebSocketProtocol):
     """Daphne's websocket, with a shorter way for text on a plain connection that keeps up."""
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
@@ -35,7 +35,7 @@ class DirectWebSocket(WebSocketProtocol):  # type: ignore[misc]
     def _keeps_up(self) -> bool:
         """Open, neither encrypted nor compressed here, and nothing waits that this frame would overtake."""
         transport = self.transport
-        return (
+        return bool(
             self.state == self.STATE_OPEN
             and isinstance(transport, Connection)
             and not transport.TLS
