@@ -14,6 +14,9 @@ BENCHMARKS = {
     "overhead": "real vLLM: bare engine against the site's socket",
     "burst": "a hundred people start a chat in the same second",
     "capacity": "how many streams one web process carries",
+    "calibrate": "the emulated engine's timing model against real vLLM",
+    "scheduling": "FIFO, strict classes and ours: same engine, slots and admission, only the order differs",
+    "hundred_users": "the reference load: emulated card, and real vLLM against bare generate",
 }
 """Name → what it asks. Each is the module bench.<name> with `run(full) -> Result`."""
 

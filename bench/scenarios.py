@@ -13,12 +13,15 @@ from typing import Any
 import msgspec
 
 from bench.loads import ClosedLoop, arrivals
-from bench.simulation import CARD, EngineModel, Load, Simulation, Trace
+from bench.simulation import Load, Simulation, Trace
 from bench.workload import draw, sized
+from inference.engines.timing import PRESETS, Timing
 from inference.scheduling.fair_queue import FairQueue
 from inference.scheduling.order import Fifo, MakeOrder, StrictClasses
 from inference.scheduling.policy import Policy
 from inference.scheduling.scheduler import Scheduler
+
+CARD = PRESETS["4090d"]
 
 PATIENT: dict[str, Any] = {
     "first_token_timeout_s": 1e6,
@@ -53,7 +56,7 @@ def play(
     *,
     until_s: float,
     warm_up_s: float,
-    engine: EngineModel = CARD,
+    engine: Timing = CARD,
 ) -> dict[str, Any]:
     """One side: run, drop what was asked while warming up, and give figures and samples."""
     simulation = Simulation(Scheduler(policy, engine.kv_tokens, order), engine, loads)
@@ -67,9 +70,7 @@ def play(
     return {
         "tokens_per_s": (output + prompts) / (until_s - warm_up_s),
         "output_tokens_per_s": output / (until_s - warm_up_s),
-        "classes": {kind: _figures([one for one in traces if one.kind == kind]) for kind in _KINDS},
-        "all": _figures(traces),
-        "users": _by_user(traces),
+        **figures(traces),
         "queue": simulation.queue_lengths,
         "forecast": forecast_error(traces),
     }
@@ -78,12 +79,21 @@ def play(
 _KINDS = ("quick", "normal", "heavy")
 
 
+def figures(traces: list[Trace]) -> dict[str, Any]:
+    """Figures of everybody, by class and by population."""
+    return {
+        "classes": {kind: _figures([one for one in traces if one.kind == kind]) for kind in _KINDS},
+        "all": _figures(traces),
+        "users": _by_user(traces),
+    }
+
+
 def heavy_crowd(
     *,
     seed: int = 1,
     until_s: float = 900.0,
     warm_up_s: float = 200.0,
-    engine: EngineModel = CARD,
+    engine: Timing = CARD,
     only: Sequence[str] = SIDES,
 ) -> dict[str, dict[str, Any]]:
     """(a) A hundred closed-loop heavy users, and quick requests of at most a tenth of the offered tokens."""
@@ -113,7 +123,7 @@ def flood(
     seed: int = 1,
     until_s: float = 600.0,
     warm_up_s: float = 60.0,
-    engine: EngineModel = CARD,
+    engine: Timing = CARD,
     max_running: int = 126,
     only: Sequence[str] = SIDES,
 ) -> dict[str, dict[str, Any]]:
@@ -147,7 +157,7 @@ def quick_overload(
     seed: int = 1,
     until_s: float = 900.0,
     warm_up_s: float = 100.0,
-    engine: EngineModel = CARD,
+    engine: Timing = CARD,
     only: Sequence[str] = SIDES,
 ) -> dict[str, dict[str, Any]]:
     """(c) More quick requests than the engine can serve, and ten heavy users."""
@@ -160,7 +170,7 @@ def quick_overload(
         quick = arrivals(
             lambda n: f"quick-{n % 300}",
             lambda user, n: sized(seed, user, n, 10, 200),
-            rate_per_s=20.0,
+            rate_per_s=26.0,
             until_s=until_s,
             seed=seed,
         )
@@ -179,7 +189,7 @@ def reference_mix(
     users: int = 100,
     until_s: float = 600.0,
     warm_up_s: float = 60.0,
-    engine: EngineModel = CARD,
+    engine: Timing = CARD,
     max_running: int = 126,
     only: Sequence[str] = SIDES,
 ) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The scheduler on a virtual clock: a continuous-batching engine as a timing model, driven by a load.
+"""The scheduler on a virtual clock: the emulated engine's timing model, driven by a load.
 
 Time advances from engine step to engine step; while nothing is being prefilled, many equal steps are
 taken at once up to the next arrival or the next answer's end, so an hour takes a second or two. The
@@ -14,55 +14,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bench.workload import Ask
+from inference.engines.timing import Timing
 from inference.request import Request, RequestClass, Sampling
 from inference.scheduling.errors import QueueFullError
 from inference.scheduling.scheduler import Scheduler
 
 LOOK_S = 2.0
 """The line is looked at and deadlines are checked this often, as the dispatcher tells places."""
-
-
-class Timing(Protocol):
-    """How long one engine step takes."""
-
-    def step_s(self, prefill_tokens: int, decodes: int, context_tokens: int) -> float:
-        """For so many prompt tokens, so many streams, so many tokens of their context together."""
-
-
-@dataclass(frozen=True)
-class LinearTiming:
-    """Step time as a sum: fixed cost, prompt tokens, streams, context that is read for them."""
-
-    base_s: float
-    prefill_token_s: float
-    decode_s: float
-    context_token_s: float
-
-    def step_s(self, prefill_tokens: int, decodes: int, context_tokens: int) -> float:
-        return (
-            self.base_s
-            + prefill_tokens * self.prefill_token_s
-            + decodes * self.decode_s
-            + context_tokens * self.context_token_s
-        )
-
-
-@dataclass(frozen=True)
-class EngineModel:
-    """An engine to simulate: its timing, its KV cache in tokens, its step budget and prefill chunk."""
-
-    timing: Timing
-    kv_tokens: int
-    step_budget: int
-    prefill_chunk: int
-
-
-CARD = EngineModel(LinearTiming(0.0087, 0.000114, 0.00002, 0.000000147), 116_000, 2_048, 512)
-"""Roughly a 4090D with a 4-billion W4A16 model: 2.7 GB of weights at 1 TB/s and 6 ms of launch per step,
-8 GFLOP a prompt token at 70 TFLOP/s, 147 KB of KV per token of context, 17 GB of cache."""
-
-CPU = EngineModel(LinearTiming(0.030, 0.0016, 0.0031, 0.0), 93_184, 256, 128)
-"""The embedded model on two cores: 30 tok/s alone, 245 tok/s at 32 streams, as measured."""
 
 
 @dataclass
@@ -102,7 +60,7 @@ class Load(Protocol):
 class Simulation:
     """One scheduler, one engine model, one load."""
 
-    def __init__(self, scheduler: Scheduler, engine: EngineModel, loads: Iterable[Load]) -> None:
+    def __init__(self, scheduler: Scheduler, engine: Timing, loads: Iterable[Load]) -> None:
         self.traces: list[Trace] = []
         self.queue_lengths: list[tuple[float, int]] = []
         self.output_tokens: list[tuple[float, int]] = []
@@ -168,13 +126,13 @@ class Simulation:
         budget = self._engine.step_budget - len(self._decoding)
         chunks: list[tuple[str, Trace, int]] = []
         for name, trace in self._prefilling.items():
-            chunk = min(budget, self._engine.prefill_chunk, trace.prefill_left)
+            chunk = self._engine.chunk(trace.prefill_left, budget)
             if chunk <= 0:
                 break
             budget -= chunk
             chunks.append((name, trace, chunk))
         used = sum(chunk for _, _, chunk in chunks)
-        self._now += self._engine.timing.step_s(used, len(self._decoding), self._context)
+        self._now += self._engine.duration_s(used, len(self._decoding), self._context)
         self._decode(1)
         for name, trace, chunk in chunks:
             trace.prefill_left -= chunk
@@ -185,7 +143,7 @@ class Simulation:
         """As many decode steps as pass before anything else can happen."""
         steps = min(trace.ask.output_tokens - trace.produced for trace in self._decoding.values())
         streams = len(self._decoding)
-        step_s = self._engine.timing.step_s(0, streams, self._context + streams * steps // 2)
+        step_s = self._engine.duration_s(0, streams, self._context + streams * steps // 2)
         horizon = min(until_s, self._looked + LOOK_S)
         if self._arrivals:
             horizon = min(horizon, self._arrivals[0][0])

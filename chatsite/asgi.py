@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
@@ -23,18 +24,26 @@ from chatsite.streaming.direct import DirectWebSocket  # noqa: E402
 
 WebSocketFactory.protocol = DirectWebSocket
 
+
+def with_outer_send(application: Any) -> Any:
+    """Let the consumer reach the server's own `send`; the session's looks for a cookie to set.
+
+    A websocket has none to set after its handshake, and a token is a message.
+    """
+
+    async def outer(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await application({**scope, "outer_send": send}, receive, send)
+
+    return outer
+
+
+sockets = URLRouter(
+    [path("ws/chat/", ChatConsumer.as_asgi()), path("ws/console/", LiveConsumer.as_asgi())]
+)
+
 application = ProtocolTypeRouter(
     {
         "http": StaticFiles(http, str(settings.STATIC_ROOT), settings.STATIC_URL),
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(
-                URLRouter(
-                    [
-                        path("ws/chat/", ChatConsumer.as_asgi()),
-                        path("ws/console/", LiveConsumer.as_asgi()),
-                    ]
-                )
-            )
-        ),
+        "websocket": with_outer_send(AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))),
     }
 )

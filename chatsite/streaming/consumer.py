@@ -129,8 +129,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._error(refusal)
 
     async def send_frame(self, frame: ServerFrame) -> None:
-        """One frame as one text message."""
-        await self.send(text_data=_encode(frame).decode())
+        """One frame as one text message, past the layers that look at HTTP answers alone."""
+        await self.scope["outer_send"]({"type": "websocket.send", "text": _encode(frame).decode()})
 
     # --- what the frames do ---------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.send_frame(
             Accepted(client_id, done.conversation, done.message, done.answer, done.generation)
         )
-        self._follow(done.generation, 0)
+        self._follow(done.generation, 0, fresh=done.created)
         if done.created:
             self.asked.add(done.generation)
             await ring("queued", done.generation)
@@ -189,13 +189,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         return do(replace(ask, terms=terms))
 
-    def _follow(self, generation: UUID, after: int) -> None:
+    def _follow(self, generation: UUID, after: int, *, fresh: bool = False) -> None:
         if generation in self.followers and not self.followers[generation][1].done():
             self.followers[generation][0].acknowledge(after)
             return
         if len(self.followers) >= MAX_FOLLOWED:
             raise Refusal("bad_frame", f"At most {MAX_FOLLOWED} streams are followed on one socket.")
-        follower = Follower(self.user_id, generation, after, self.send_frame)
+        follower = Follower(self.user_id, generation, after, self.send_frame, fresh=fresh)
         task = asyncio.create_task(self._run_follower(generation, follower))
         self.followers[generation] = (follower, task)
 

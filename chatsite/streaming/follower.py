@@ -39,7 +39,11 @@ RECHECK_S = 15.0
 class Follower:
     """Sends one generation's frames. `acknowledge(seq)` opens the window again."""
 
-    def __init__(self, user_id: int, generation: UUID, after: int, send: Send) -> None:
+    def __init__(
+        self, user_id: int, generation: UUID, after: int, send: Send, *, fresh: bool = False
+    ) -> None:
+        """`fresh`: this person has just asked it, so that its row need not be read to know so."""
+        self._fresh = fresh
         self._user_id = user_id
         self._generation = generation
         self._after = after
@@ -58,6 +62,8 @@ class Follower:
 
     async def run(self) -> None:
         """Until the generation has ended. Raises Refusal `not_found` where there is none to see."""
+        if self._fresh and await self._streamed():
+            return
         while True:
             job = await read(access_generation, self._user_id, self._generation)
             if job.status not in ACTIVE:
@@ -68,6 +74,13 @@ class Follower:
                     return
             except GapError:
                 await self._send_recorded(job)
+
+    async def _streamed(self) -> bool:
+        """The log alone, for a start; False where it lost something."""
+        try:
+            return await self._stream()
+        except GapError:
+            return False
 
     async def _stream(self) -> bool:
         """Follow the log; True when the stream has ended, False to look at the row again."""

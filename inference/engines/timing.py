@@ -3,8 +3,9 @@
 The idea is vLLM v1's scheduler reduced to what people feel. The engine advances in steps. A step has a
 token budget: every decoding sequence takes one token of it, the rest goes to the prompts that still
 prefill, the first first, in chunks. The step lasts a fixed time (the weights are read once), plus a
-little for each decoding sequence, plus the prefilled tokens at the prefill rate. So a long prompt
-lengthens everybody's step by its chunk, and many sequences slow each other, as on a card.
+little for each decoding sequence and for each token of context that it attends to, plus the prefilled
+tokens at the prefill rate. So a long prompt lengthens everybody's step by its chunk, and many sequences
+slow each other, as on a card. docs/emulated-4090d.md derives and checks the presets.
 
 `Batch` reads no clock: the emulated engine drives it with timers, simulations with a virtual clock.
 """
@@ -24,13 +25,17 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `step_s` with one sequence sets the decode rate per stream: 1 / (step_s + seq_s). `first_token_s`
     is a floor under the time from arrival to first token, for whatever the steps do not explain
     (tokenising, transport). `prefill_tokens_per_s` inf: prompts cost nothing but their place in the budget.
+    `context_token_s` is the time to read one token's keys and values. `prefill_chunk` is the most that one
+    prompt gets of one step; 0: all that is left of it.
     """
 
     step_s: float
     seq_s: float = 0.0
+    context_token_s: float = 0.0
     prefill_tokens_per_s: float = math.inf
     first_token_s: float = 0.0
     step_budget: int = 8192
+    prefill_chunk: int = 0
     max_prefills: int = 128
     max_running: int = 128
     kv_tokens: int = 131_072
@@ -46,7 +51,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)!r} must be above 0")
-        for name in ("seq_s", "first_token_s"):
+        for name in ("seq_s", "context_token_s", "first_token_s", "prefill_chunk"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}={getattr(self, name)!r} must not be negative")
         if self.step_budget < self.max_running:
@@ -55,10 +60,42 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 "every running sequence needs a token of each step"
             )
 
+    def duration_s(self, prefilled: int, decoding: int, context: int) -> float:
+        """How long a step lasts: prompt tokens computed, sequences decoding, tokens they attend to in all."""
+        return (
+            self.step_s
+            + self.seq_s * decoding
+            + self.context_token_s * context
+            + prefilled / self.prefill_tokens_per_s
+        )
+
+    def chunk(self, todo: int, budget: int) -> int:
+        """How much of a prompt with `todo` tokens left is computed in a step with so much budget left."""
+        return min(todo, budget, self.prefill_chunk or todo)
+
 
 PRESETS: dict[str, Timing] = {
     # What the peers in the README's comparison were measured behind: an engine that never is the bottleneck.
     "peer": Timing(step_s=0.05, max_running=2048, kv_tokens=4_194_304),
+    # A 4090D (24 GB) with Qwen3-4B in W4A16, Marlin kernels; derived, never measured.
+    "4090d": Timing(
+        step_s=0.0054,
+        seq_s=0.00002,
+        context_token_s=0.000000244,
+        prefill_tokens_per_s=9_200,
+        step_budget=1_024,
+        max_running=128,
+        kv_tokens=117_000,
+    ),
+    # SmolLM2-135M on two cores, vLLM for CPUs: fitted to measured steps by `bench calibrate`.
+    "embedded-cpu": Timing(
+        step_s=0.030,
+        seq_s=0.0031,
+        prefill_tokens_per_s=625,
+        step_budget=256,
+        max_running=34,
+        kv_tokens=93_184,
+    ),
 }
 
 
@@ -141,10 +178,13 @@ class Batch:
         if self.idle:
             return 0.0
         self._admit()
-        decoding = sum(1 for sequence in self._running.values() if not sequence.todo)
+        decoding = context = 0
+        for sequence in self._running.values():
+            if not sequence.todo:
+                decoding += 1
+                context += sequence.kv
         prefilled = self._chunk(self.timing.step_budget - decoding)
-        timing = self.timing
-        return timing.step_s + timing.seq_s * decoding + prefilled / timing.prefill_tokens_per_s
+        return self.timing.duration_s(prefilled, decoding, context)
 
     def end(self, now: float) -> list[Sequence]:
         """Finish the step at `now`: the sequences that made one token each; the done ones have left."""
@@ -184,7 +224,7 @@ class Batch:
                 continue
             if given >= budget or prefills >= self.timing.max_prefills:
                 break
-            sequence.chunk = min(sequence.todo, budget - given)
+            sequence.chunk = self.timing.chunk(sequence.todo, budget - given)
             given += sequence.chunk
             prefills += 1
         return given

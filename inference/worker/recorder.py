@@ -19,7 +19,7 @@ from chatsite.quotas.actions import Spent, settle
 from chatsite.quotas.pricing import charge
 from inference.dispatch.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
-from inference.worker.checkpoint import write_checkpoints
+from inference.worker.statements import write_checkpoints, write_claims
 
 
 class Recorder:
@@ -49,18 +49,7 @@ class Recorder:
     @transaction.atomic
     def _claim(self, claims: Sequence[Claim]) -> set[str]:
         self._check_fence()
-        now = timezone.now()
-        return {
-            claim.generation
-            for claim in claims
-            if self._claimable(claim).update(
-                status=Status.RUNNING,
-                attempt=claim.attempt,
-                epoch=self.epoch,
-                claimed_at=now,
-                heartbeat_at=now,
-            )
-        }
+        return write_claims(claims, self.epoch, timezone.now())
 
     @transaction.atomic
     def _checkpoint(self, answers: Sequence[Answer]) -> None:
@@ -99,12 +88,6 @@ class Recorder:
     def _check_fence(self) -> None:
         if not Ownership.objects.filter(epoch=self.epoch).exists():
             raise FencedError(f"Epoch {self.epoch} is over: another inference process owns the queue.")
-
-    def _claimable(self, claim: Claim) -> QuerySet[Generation]:
-        """Waiting; or claimed by a former call whose reply was lost."""
-        waiting = Q(status=Status.QUEUED, attempt=claim.attempt - 1)
-        again = Q(status=Status.RUNNING, attempt=claim.attempt, epoch=self.epoch)
-        return self._fenced(claim.generation).filter(waiting | again)
 
     def _endable(self, outcome: Outcome) -> QuerySet[Generation]:
         """This attempt, running under this epoch; or one that ends while it still waits."""

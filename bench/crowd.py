@@ -1,0 +1,129 @@
+"""A load in real time on a dispatcher: the simulation's own loads, asked of a real engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from bench.scenarios import figures, forecast_error
+from bench.sides import LentEngine, dispatcher_on
+from bench.simulation import LOOK_S, Load, Trace
+from bench.workload import Ask, prose
+from inference.dispatch.store import Outcome
+from inference.engines.base import Engine, EngineInfo
+from inference.request import ChatMessage, Request, Sampling
+from inference.scheduling.order import MakeOrder
+from inference.scheduling.policy import Policy
+
+DRAIN_S = 240.0
+"""How long the last questions may take: a first-come line of a hundred on two cores is two minutes."""
+
+
+@dataclass
+class Crowd:
+    """People on one dispatcher. Times in traces are seconds since the start."""
+
+    policy: Policy
+    order: MakeOrder
+    engine: Engine
+    info: EngineInfo
+    until_s: float
+    traces: list[Trace] = field(default_factory=list)
+    queue: list[tuple[float, int]] = field(default_factory=list)
+    _waiting: dict[str, tuple[Trace, asyncio.Future[Outcome]]] = field(default_factory=dict)
+
+    async def run(self, loads: Iterable[Load], warm_up_s: float) -> dict[str, Any]:
+        """Ask until `until_s`, wait for what was asked, and give the simulation's figures."""
+        lent = LentEngine(self.engine, self.info)
+        self._dispatcher, self._scheduler = dispatcher_on(
+            lent, self.info, self.policy, self.order, self._ended
+        )
+        running = asyncio.create_task(self._dispatcher.run())
+        self._zero = monotonic()
+        looking = asyncio.create_task(self._look())
+        people = [asyncio.create_task(self._life(load, ask)) for load in loads for ask in load.begin()]
+        _, late = await asyncio.wait(people, timeout=self.until_s + DRAIN_S)
+        for task in late:
+            task.cancel()
+        looking.cancel()
+        for task in people:
+            if task.done() and not task.cancelled():
+                task.result()
+        await self._dispatcher.drain(0.0)
+        await running
+        await lent.close()
+        return self._figures(lent, warm_up_s)
+
+    async def _life(self, load: Load, ask: Ask | None) -> None:
+        """One person: ask, read, think, ask again, until the time is over."""
+        while ask is not None and ask.at_s < self.until_s:
+            await asyncio.sleep(max(0.0, self._zero + ask.at_s - monotonic()))
+            trace = Trace(ask=ask, asked_s=monotonic() - self._zero)
+            self.traces.append(trace)
+            outcome = await self._ask(trace, ask)
+            if outcome.usage.queue_s is not None:
+                trace.started_s = trace.asked_s + outcome.usage.queue_s
+            if outcome.usage.ttft_s is not None:
+                trace.first_s = trace.asked_s + outcome.usage.ttft_s
+            trace.ended_s = monotonic() - self._zero
+            trace.outcome = "stop" if outcome.status == "finished" else f"timeout: {outcome.message}"
+            ask = next(iter(load.after(trace, trace.ended_s)), None)
+
+    async def _ask(self, trace: Trace, ask: Ask) -> Outcome:
+        name = f"{ask.user}/{ask.number}"
+        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting[name] = (trace, ended)
+        message = ChatMessage("user", prose(ask.language, ask.chars, ask.seed))
+        self._dispatcher.enqueue(
+            Request(
+                generation=name,
+                attempt=1,
+                user=ask.user,
+                conversation=name,
+                messages=(message,),
+                sampling=Sampling(temperature=ask.temperature, seed=ask.seed),
+                prompt_tokens=ask.prompt_tokens,
+                max_tokens=ask.output_tokens,
+                new_chars=ask.new_chars,
+            )
+        )
+        try:
+            return await ended
+        finally:
+            self._waiting.pop(name, None)
+
+    def _ended(self, outcome: Outcome) -> None:
+        trace, ended = self._waiting.get(outcome.generation, (None, None))
+        if trace is not None and ended is not None and not ended.done():
+            trace.kind = outcome.request_class
+            trace.produced = outcome.usage.completion_tokens
+            ended.set_result(outcome)
+
+    async def _look(self) -> None:
+        """Note the line's length and what people were told, as the dispatcher tells it."""
+        while True:
+            now = monotonic()
+            line = self._scheduler.line(now)
+            self.queue.append((now - self._zero, len(line)))
+            for place in line:
+                if place.eta_s is not None and place.generation in self._waiting:
+                    self._waiting[place.generation][0].forecasts.append((now - self._zero, place.eta_s))
+            await asyncio.sleep(LOOK_S)
+
+    def _figures(self, lent: LentEngine, warm_up_s: float) -> dict[str, Any]:
+        """Throughput counts what was computed between warm-up and end; people, whoever asked then."""
+        span = self.until_s - warm_up_s
+        made = [
+            (new, prompts) for at, new, prompts in lent.made if warm_up_s <= at - self._zero < self.until_s
+        ]
+        asked = [trace for trace in self.traces if trace.asked_s >= warm_up_s]
+        return {
+            "tokens_per_s": sum(map(sum, made)) / span,
+            "output_tokens_per_s": sum(new for new, _ in made) / span,
+            **figures(asked),
+            "queue": self.queue,
+            "forecast": forecast_error(asked),
+        }

@@ -1,0 +1,263 @@
+"""Who waits for whom: FIFO, strict classes and ours on the same engine, slots and admission.
+
+The emulated half plays bench/scenarios.py on a virtual clock: the scheduler is the real one, only engine
+and clock are not. The real half runs scenarios (a) and a small (b) on vLLM with the embedded model, through
+the site's own dispatcher without its web tier; the engine is started once and drained between sides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bench import real_engine
+from bench.crowd import Crowd
+from bench.loads import ClosedLoop, arrivals
+from bench.results import Result
+from bench.scenarios import CARD, OPEN_DOORS, PATIENT, SCENARIOS, SIDES, sides
+from bench.simulation import Load
+from bench.workload import Ask, sized
+from inference.scheduling.policy import Policy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LONG: dict[str, float] = {"a": 900.0, "b": 600.0, "c": 900.0, "d": 600.0}
+SHORT: dict[str, float] = {"a": 500.0, "b": 200.0, "c": 400.0, "d": 200.0}
+WARM_UP: dict[str, float] = {"a": 200.0, "b": 40.0, "c": 100.0, "d": 60.0}
+
+SEED = 1
+KEPT_SAMPLES = 300
+"""Of each side's times, evenly over their order: enough to draw a distribution again."""
+
+REAL_S, REAL_FULL_S = 80.0, 240.0
+REAL_FLOOD_S = 50.0
+REAL_WARM_UP_S = 15.0
+QUICK_PER_S = 0.6
+QUICK_TOKENS, HEAVY_TOKENS = (25, 32), (400, 96)
+
+REAL_POLICY: dict[str, Any] = {
+    # Two cores prefill 600 tokens a second where a card does 9,000: the classes' borders scale with it.
+    "quick_uncached_tokens": 64,
+    "heavy_uncached_tokens": 256,
+    "max_running": 32,
+    "reserved_slots": 2,
+    **PATIENT,
+    **OPEN_DOORS,
+}
+
+FIGURES = ("ttft_p50_s", "ttft_p95_s", "whole_p95_s", "wait_max_s")
+
+Played = dict[str, dict[str, Any]]
+
+
+def emulated(full: bool) -> dict[str, Played]:
+    """All four scenarios on the emulated card."""
+    lengths = LONG if full else SHORT
+    return {
+        name: play(seed=SEED, until_s=lengths[name], warm_up_s=WARM_UP[name])
+        for name, play in SCENARIOS.items()
+    }
+
+
+def exact(seed: int, user: str, number: int, sizes: tuple[int, int]) -> Ask:
+    """A question of one size: on the real engine the crowd's variety would cost more time than it tells."""
+    prompt, output = sizes
+    ask = sized(seed, user, number, prompt, output)
+    # The template and the number in front of the text take about twenty tokens of the prompt.
+    chars = round(max(4, prompt - 20) * 4.2)
+    return msgspec.structs.replace(
+        ask, chars=chars, new_chars=chars, prompt_tokens=prompt, output_tokens=output
+    )
+
+
+def crowd_loads(until_s: float) -> list[Load]:
+    """(a): a hundred heavy users who never pause, and quick questions by others."""
+    heavy = ClosedLoop(
+        [f"heavy-{n}" for n in range(100)],
+        lambda user, n: exact(SEED, user, n, HEAVY_TOKENS),
+        think_s=0.0,
+        seed=SEED,
+    )
+    quick = arrivals(
+        lambda n: f"quick-{n % 40}",
+        lambda user, n: exact(SEED, user, n, QUICK_TOKENS),
+        rate_per_s=QUICK_PER_S,
+        until_s=until_s,
+        seed=SEED,
+    )
+    return [heavy, quick]
+
+
+def flood_loads(flooded: bool) -> list[Load]:
+    """(b), small: one user with 50 requests at once for ever, and ten who ask one and think ten seconds."""
+    light = ClosedLoop(
+        [f"light-{n}" for n in range(10)],
+        lambda user, n: exact(SEED, user, n, (60, 32)),
+        think_s=10.0,
+        seed=SEED,
+    )
+    flooder = ClosedLoop(
+        ["flooder"],
+        lambda user, n: exact(SEED, user, n, (200, 96)),
+        think_s=0.0,
+        seed=SEED,
+        outstanding=50,
+    )
+    return [light, flooder] if flooded else [light]
+
+
+async def real(full: bool) -> dict[str, Played]:
+    """(a) on all sides and (b) on FIFO and ours, one side after the other on one engine."""
+    until_s = REAL_FULL_S if full else REAL_S
+    policy = Policy(**REAL_POLICY)
+    async with real_engine.vllm() as (engine, info):
+
+        async def play(side: str, loads: Sequence[Load], until_s: float) -> dict[str, Any]:
+            settings, order = sides(policy)[side]
+            return await Crowd(settings, order, engine, info, until_s).run(loads, REAL_WARM_UP_S)
+
+        await play("ours", flood_loads(False), 2.0)
+        crowd = {side: await play(side, crowd_loads(until_s), until_s) for side in SIDES}
+        flood = {side: await play(side, flood_loads(True), REAL_FLOOD_S) for side in ("fifo", "ours")}
+        flood["ours, no flood"] = await play("ours", flood_loads(False), REAL_FLOOD_S)
+        return {"a": crowd, "b": flood}
+
+
+def of(figures: dict[str, Any], group: str, name: str) -> float:
+    """A figure of one population; NaN where nobody was measured."""
+    value = figures["users"].get(group, {}).get(name)
+    return float("nan") if value is None else float(value)
+
+
+def against(played: dict[str, Played]) -> dict[str, float]:
+    """The figures that measures ask for, ours against FIFO and against no flood."""
+    crowd, flood = played["a"], played["b"]
+    fifo, ours = crowd["fifo"], crowd["ours"]
+    return {
+        "quick_ttft_p95_vs_fifo": of(ours, "quick", "ttft_p95_s") / of(fifo, "quick", "ttft_p95_s"),
+        "light_ttft_p95_vs_no_flood": of(flood["ours"], "light", "ttft_p95_s")
+        / of(flood["ours, no flood"], "light", "ttft_p95_s"),
+        "heavy_p95_vs_fifo": of(ours, "heavy", "whole_p95_s") / of(fifo, "heavy", "whole_p95_s"),
+        "throughput_vs_fifo": ours["tokens_per_s"] / fifo["tokens_per_s"],
+    }
+
+
+def forecasts(played: dict[str, Played]) -> float:
+    """The worst median relative error of ours over the scenarios where at least 20 people waited 5 s."""
+    errors = [
+        scenario["ours"]["forecast"]["median_relative_error"]
+        for scenario in played.values()
+        if scenario["ours"]["forecast"]["waits"] >= 20
+    ]
+    return max(errors, default=float("nan"))
+
+
+def rows(engine: str, played: dict[str, Played]) -> list[list[Any]]:
+    """A line per scenario, side and population."""
+    lines = []
+    for scenario, on_sides in played.items():
+        for side, figures in on_sides.items():
+            error = figures["forecast"]["median_relative_error"]
+            for group, mine in figures["users"].items():
+                lines.append(
+                    [
+                        engine, f"({scenario})", side, group, mine["asked"], mine["failed"],
+                        *(_shown(mine[name]) for name in FIGURES),
+                        round(figures["tokens_per_s"]),
+                        "" if error is None else f"{100 * error:.0f} % of {figures['forecast']['waits']}",
+                    ]
+                )  # fmt: skip
+    return lines
+
+
+def _shown(value: float | None) -> Any:
+    return "" if value is None else value
+
+
+def run(full: bool) -> Result:
+    """Short: virtual minutes and 80 s a side on the real engine; full: a quarter of an hour and 240 s."""
+    card = emulated(full)
+    here = asyncio.run(real(full))
+    heavy = card["c"]["ours"]["users"]["heavy"]
+    tau = Policy().heavy_deadline_s
+    return Result(
+        name="scheduling",
+        engine="emulated 4090D (virtual clock), and real vLLM (SmolLM2-135M, two cores)",
+        full=full,
+        settings={
+            "emulated": msgspec.structs.asdict(CARD),
+            "real": {
+                name: value for name, value in REAL_POLICY.items() if name not in PATIENT | OPEN_DOORS
+            }
+            | {"step_budget": real_engine.settings().max_num_batched_tokens, "quick_per_s": QUICK_PER_S},
+            "seed": SEED,
+        },
+        summary={
+            **{f"emulated.{name}": value for name, value in against(card).items()},
+            "emulated.heavy_wait_max_s": heavy["wait_max_s"],
+            "emulated.heavy_wait_limit_s": 2 * tau + heavy["whole_mean_s"],
+            "emulated.forecast_error": forecasts(card),
+            **{f"real.{name}": value for name, value in against(here).items()},
+            "real.forecast_error": forecasts(here),
+        },
+        columns=(
+            "engine", "scenario", "side", "who", "asked", "failed", "TTFT p50 s", "TTFT p95 s", "whole P95 s",
+            "longest wait s", "tokens/s", "forecast error",
+        ),
+        rows=[*rows("emulated", card), *rows("real", here)],
+        samples={"emulated": thinned(card), "real": thinned(here)},
+        notes=[
+            "Sides differ in the order alone; FIFO and strict use the reserved slots as general ones.",
+            "Emulated: the real scheduler on a virtual clock; timing model: docs/emulated-4090d.md.",
+            "Real: the site's dispatcher on vLLM, no web tier; whoever asked is waited for, on every side.",
+            "tokens/s counts prompt and output tokens computed between warm-up and end.",
+            "Forecast error: median relative error of the first estimate told, of waits of 5 s and more.",
+        ],
+        plot=lambda figure: plot(figure, card, here),
+    )  # fmt: skip
+
+
+def thinned(played: dict[str, Played]) -> dict[str, Any]:
+    """Sorted times to first token by population and queue lengths over time, small enough to keep."""
+    return {
+        scenario: {
+            side: {
+                "ttft_s": {group: _some(mine["ttft_s"]) for group, mine in figures["users"].items()},
+                "queue": _some([(round(at, 1), length) for at, length in figures["queue"]]),
+            }
+            for side, figures in on_sides.items()
+        }
+        for scenario, on_sides in played.items()
+    }
+
+
+def _some(samples: list[Any]) -> list[Any]:
+    if len(samples) > KEPT_SAMPLES:
+        samples = [samples[n * (len(samples) - 1) // (KEPT_SAMPLES - 1)] for n in range(KEPT_SAMPLES)]
+    return [round(one, 4) if isinstance(one, float) else one for one in samples]
+
+
+def plot(figure: Figure, card: dict[str, Played], here: dict[str, Played]) -> None:
+    """Scenario (a): distributions of TTFT by side and population above, the line's length below."""
+    figure.set_size_inches(10, 7)
+    axes = figure.subplots(2, 2)
+    for column, (name, played) in enumerate((("emulated 4090D", card["a"]), ("real vLLM", here["a"]))):
+        above, below = axes[0][column], axes[1][column]
+        for number, (side, figures) in enumerate(played.items()):
+            for group, style in (("quick", "-"), ("heavy", ":")):
+                ttft = figures["users"][group]["ttft_s"]
+                share = [(n + 1) / len(ttft) for n in range(len(ttft))]
+                above.step(ttft, share, style, where="post", color=f"C{number}", label=f"{side}, {group}")
+            below.plot(*zip(*figures["queue"], strict=True), color=f"C{number}", label=side)
+        above.set_xscale("log")
+        above.set_title(f"(a) on {name}")
+        above.set_xlabel("time to first token, s")
+        above.set_ylabel("share of requests")
+        below.set_xlabel("time, s")
+        below.set_ylabel("waiting requests")
+        above.legend(fontsize="small")
+        below.legend(fontsize="small")

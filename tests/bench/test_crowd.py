@@ -1,0 +1,34 @@
+"""The real-time crowd asks what the simulation would, and counts everybody."""
+
+from bench.crowd import Crowd
+from bench.loads import ClosedLoop, arrivals
+from bench.scenarios import sides
+from bench.workload import sized
+from inference.engines.emulated import EmulatedEngine, EmulatedSettings
+from inference.engines.timing import Timing
+from inference.scheduling.policy import Policy
+
+FAST = EmulatedSettings(timing=Timing(step_s=0.005, max_running=4, step_budget=512), answer_tokens=0)
+
+
+async def test_sides_share_one_engine_and_lose_nobody():
+    engine = EmulatedEngine(FAST)
+    info = await engine.start(lambda _what, _done: None)
+    heavy = ClosedLoop(
+        [f"heavy-{n}" for n in range(6)], lambda user, n: sized(1, user, n, 30, 20), think_s=0.0, seed=1
+    )
+    quick = arrivals(
+        lambda n: f"quick-{n % 3}",
+        lambda user, n: sized(1, user, n, 5, 5),
+        rate_per_s=10.0,
+        until_s=0.5,
+        seed=1,
+    )
+    for side, (policy, order) in sides(Policy(max_running=2, reserved_slots=2)).items():
+        crowd = Crowd(policy, order, engine, info, until_s=0.5)
+        figures = await crowd.run([heavy, quick], warm_up_s=0.1)
+        assert all(trace.outcome == "stop" for trace in crowd.traces), side
+        assert figures["users"]["quick"]["asked"] == len(figures["users"]["quick"]["ttft_s"]) > 0
+        assert figures["tokens_per_s"] > 0
+        assert engine.stats().running == 0, "the next side finds the engine empty"
+    await engine.close()

@@ -1,0 +1,82 @@
+"""Frames that go straight to the socket: whole, in order, and never past what waits."""
+
+import struct
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.tcp import Connection
+
+from chatsite.streaming.direct import DirectWebSocket, text_frame
+
+
+class Wire(Connection):
+    """A connection whose kernel takes `room` bytes at a time."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.taken = b""
+        self.connected = True
+        self.disconnecting = False
+        self.dataBuffer = b""
+        self._tempDataBuffer: list[bytes] = []
+
+    def writeSomeData(self, data: bytes) -> int:
+        done = data[: self.room]
+        self.taken += done
+        self.room -= len(done)
+        return len(done)
+
+    def write(self, data: bytes) -> None:
+        self._tempDataBuffer.append(data)
+
+
+def protocol(wire: Wire) -> DirectWebSocket:
+    bare = DirectWebSocket.__new__(DirectWebSocket)
+    bare.__dict__.update(
+        transport=wire, state=DirectWebSocket.STATE_OPEN, send_queue=[], _perMessageCompress=None,
+        client_addr=None, server_class=None, trackedTimings=None, logFrames=False, logOctets=False,
+        trafficStats=SimpleNamespace(), maxMessagePayloadSize=0,
+    )  # fmt: skip
+    return bare
+
+
+@given(st.binary(max_size=200_000))
+def test_a_frame_carries_its_length_and_its_payload(payload: bytes):
+    frame = text_frame(payload)
+    assert frame[0] == 0x81, "final, text"
+    size, start = frame[1], 2
+    if size == 126:
+        (size,), start = struct.unpack_from("!H", frame, 2), 4
+    elif size == 127:
+        (size,), start = struct.unpack_from("!Q", frame, 2), 10
+    assert (size, frame[start:]) == (len(payload), payload)
+
+
+@pytest.mark.parametrize("room", [0, 1, 7, 1_000])
+def test_what_the_kernel_does_not_take_is_buffered(room: int):
+    wire = Wire(room)
+    protocol(wire).serverSend("one")
+    assert wire.taken + b"".join(wire._tempDataBuffer) == text_frame(b"one")
+
+
+def test_nothing_overtakes_what_is_buffered(monkeypatch: pytest.MonkeyPatch):
+    wire = Wire(room=2)
+    later: list[str] = []
+    monkeypatch.setattr(
+        DirectWebSocket.__mro__[1], "serverSend", lambda _self, text, _binary: later.append(text)
+    )
+    socket = protocol(wire)
+    socket.serverSend("one")
+    wire.room = 1_000
+    socket.serverSend("two")
+    assert later == ["two"]
+    assert len(wire.taken) == 2
+
+
+def test_an_error_is_left_to_twisted():
+    wire = Wire(room=0)
+    wire.writeSomeData = lambda data: OSError("gone")
+    protocol(wire).serverSend("one")
+    assert wire._tempDataBuffer == [text_frame(b"one")]
