@@ -82,7 +82,7 @@ compile = $(DEV_VENV)/bin/uv pip compile pyproject.toml --excludes requirements/
 	--no-header --no-annotate --python-version 3.11 -q $(2) -o requirements/$(1).lock
 
 define sync
-$(2) $(1)/bin/uv pip sync --python $(1)/bin/python --require-hashes requirements/$(3).lock
+$(2) $(1)/bin/uv pip sync --compile-bytecode --python $(1)/bin/python --require-hashes requirements/$(3).lock
 touch $@
 endef
 

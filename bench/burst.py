@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from bench import engine_alone, load, transcript
+from bench import engine_alone, keys, load, transcript
 from bench.load import Ask, Outcome, Plan
 from bench.processes import Use
 from bench.results import BenchmarkError, Result, last_line
@@ -75,14 +75,15 @@ def asks(people: int = PEOPLE, tokens: int = TOKENS, within_s: float = WITHIN_S)
     ]
 
 
-def measure(name: str, site: Site, plan: Sequence[Ask], timeout_s: float = TIMEOUT_S) -> Side:
-    """Run the load against a ready site."""
-    cookies = site.people(1 + max(ask.person for ask in plan))
+def measure(
+    name: str, site: Site, plan: Sequence[Ask], timeout_s: float = TIMEOUT_S, *, programs: bool = False
+) -> Side:
+    """Run the load against a ready site: by people at their sockets, or by programs at `/v1`."""
+    count = 1 + max(ask.person for ask in plan)
+    door: dict[str, Any] = {"keys": keys.of(site, count)} if programs else {"cookies": site.people(count)}
     before = site.use()
     outcome = load.run(
-        Plan(
-            host=HOST, ports=[site.port], cookies=cookies, asks=list(plan), timeout_s=timeout_s, compare=False
-        )
+        Plan(host=HOST, ports=[site.port], asks=list(plan), timeout_s=timeout_s, compare=False, **door)
     )
     after = site.use()
     judged = transcript.judge(outcome.streams, transcript.read(site.transcript))
@@ -96,6 +97,13 @@ def on_embedded(plan: Sequence[Ask]) -> Side:
     with embedded(EMULATED) as site:
         site.wait("/readyz")
         return measure("site, one process, SQLite", site, plan)
+
+
+def on_api(plan: Sequence[Ask]) -> Side:
+    """The same load by programs at `/v1`, on `manage.py serve`."""
+    with embedded(EMULATED) as site:
+        site.wait("/readyz")
+        return measure("site, one process, SQLite, by /v1", site, plan, programs=True)
 
 
 def on_tiers(plan: Sequence[Ask]) -> Side:
@@ -135,12 +143,13 @@ def run(full: bool) -> Result:
     ]
     sides = [on_embedded(plan) for _ in range(5 if full else 1)]
     ours = sorted(sides, key=lambda side: percentile(side.ttft_s, 95))[len(sides) // 2]
+    api = on_api(plan)
     tiers = None
     try:
         tiers = on_tiers(plan)
     except BenchmarkError as error:
         notes.append(f"Two processes were not measured: {last_line(error)}")
-    shown = [*sides, *([tiers] if tiers else [])]
+    shown = [*sides, api, *([tiers] if tiers else [])]
     alone_row = ["engine alone", 0, *(1000 * percentile(alone.ttft_s, p) for p in (50, 95)), 0.0, "", ""]
     return Result(
         name="burst",
@@ -152,6 +161,7 @@ def run(full: bool) -> Result:
             "added_ttft_p95_ms": (percentile(ours.ttft_s, 95) - alone_ttft_s) * 1000,
             "delay_p99_ms": percentile(ours.judged.delays_s, 99) * 1000,
             "cpu_ms_per_token": ours.cpu_ms_per_token,
+            "api_cpu_ms_per_token": api.cpu_ms_per_token,
             "web_rss_mb": tiers.rss_mb.get("web", 0.0) if tiers else ours.rss_mb.get("site", 0.0),
         },
         columns=(

@@ -15,6 +15,7 @@ from time import perf_counter
 import httpx
 import msgspec
 
+from bench.api_client import Program
 from bench.client import Person, Stream
 from bench.results import ROOT, BenchmarkError
 
@@ -35,12 +36,14 @@ class Ask(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A load. `cookies` has one session per person; people spread over `ports`, the web processes, in turn.
 
+    With `keys` in place of cookies they are programs, at `/v1`, each with one request at a time.
     `compare` fetches what was stored, to judge losses.
     """
 
     host: str
     ports: list[int]
-    cookies: list[str]
+    cookies: list[str] = []
+    keys: list[str] = []
     asks: list[Ask]
     timeout_s: float
     compare: bool = True
@@ -62,14 +65,18 @@ class Outcome(msgspec.Struct, kw_only=True):
     altered: int = 0
 
 
-async def connected(plan: Plan) -> list[Person]:
-    """Everybody, with an open socket."""
-    people = [
-        Person(n, plan.host, plan.ports[n % len(plan.ports)], cookie) for n, cookie in enumerate(plan.cookies)
-    ]
+async def connected(plan: Plan) -> list[Person | Program]:
+    """Everybody, with an open connection."""
+    ports, people = plan.ports, list[Person | Program]()
+    if plan.keys:
+        model = await served_model(plan)
+        people += [
+            Program(n, plan.host, ports[n % len(ports)], key, model) for n, key in enumerate(plan.keys)
+        ]
+    people += [Person(n, plan.host, ports[n % len(ports)], cookie) for n, cookie in enumerate(plan.cookies)]
     gate = asyncio.Semaphore(CONNECT_AT_ONCE)
 
-    async def connect(person: Person) -> None:
+    async def connect(person: Person | Program) -> None:
         async with gate:
             await person.connect()
 
@@ -77,7 +84,17 @@ async def connected(plan: Plan) -> list[Person]:
     return people
 
 
-async def ask(people: list[Person], one: Ask, zero: float, timeout_s: float) -> Stream:
+async def served_model(plan: Plan) -> str:
+    """The name of the model that the site serves."""
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+        address = f"http://{plan.host}:{plan.ports[0]}/v1/models"
+        response = await client.get(address, headers={"Authorization": f"Bearer {plan.keys[0]}"})
+        response.raise_for_status()
+    model: str = response.json()["data"][0]["id"]
+    return model
+
+
+async def ask(people: list[Person | Program], one: Ask, zero: float, timeout_s: float) -> Stream:
     await asyncio.sleep(max(0.0, zero + one.at_s - perf_counter()))
     future = people[one.person].ask(one.content, one.max_tokens, temperature=one.temperature)
     try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -24,6 +26,40 @@ def positive(name: str, default: int) -> int:
             f"{name}={raw!r}: must be a whole number of at least 1. Mend it or unset it (default {default})."
         )
     return int(raw)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Comma-separated addresses or networks. Raises ImproperlyConfigured that names variable and value."""
+    try:
+        return [ip_network(part.strip()) for part in os.environ.get(name, "").split(",") if part.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error}. It takes addresses or networks, as in 127.0.0.1, 10.0.0.0/8."
+        ) from error
+
+
+def oidc_provider() -> dict[str, Any]:
+    """The single sign-on provider as allauth wants it; empty where none is set.
+
+    Raises ImproperlyConfigured when only a part is set, naming what is missing.
+    """
+    names = ("CHATSITE_OIDC_SERVER", "CHATSITE_OIDC_CLIENT_ID", "CHATSITE_OIDC_CLIENT_SECRET")
+    server, client, secret = (os.environ.get(name, "").strip() for name in names)
+    if not (server or client or secret):
+        return {}
+    missing = [name for name, value in zip(names, (server, client, secret), strict=True) if not value]
+    if missing:
+        raise ImproperlyConfigured(
+            f"Single sign-on needs {', '.join(missing)} too. Set it, or unset the others."
+        )
+    app = {
+        "provider_id": "sso",
+        "name": os.environ.get("CHATSITE_OIDC_NAME", "").strip() or "Single sign-on",
+        "client_id": client,
+        "secret": secret,
+        "settings": {"server_url": server},
+    }
+    return {"openid_connect": {"APPS": [app], "OAUTH_PKCE_ENABLED": True}}
 
 
 def data_dir() -> Path:

@@ -58,5 +58,6 @@ def logging_config(level: str, form: str) -> dict[str, Any]:
             "django_structlog": {"level": "CRITICAL"},
             "django.request": {"filters": ["not_readiness"]},
             "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
         },
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import REGISTRY, Counter, Gauge
 
-__all__ = ["REGISTRY", "frames_rejected", "websockets"]
+__all__ = ["REGISTRY", "api_requests", "frames_rejected", "websockets"]
 
 websockets = Gauge("chatsite_websockets", "Open websockets of this process.")
 frames_rejected = Counter("chatsite_frames_rejected_total", "Refused frames, by code.", ["code"])
+api_requests = Counter("chatsite_api_requests_total", "Requests at /v1, by their status.", ["view", "status"])

@@ -1,8 +1,12 @@
-"""Rate limits by account, in fixed windows, counted in the cache: exact over processes that share it."""
+"""Rate limits in fixed windows, by account and by address, counted in the cache: exact over processes
+that share it. Sign-ins and strangers are counted by address alone; an office shares one, so that people who
+are signed in have a wide limit there.
+"""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 from django.conf import settings
@@ -14,25 +18,70 @@ USER_PER_SECOND = 5
 STAFF_PER_SECOND = 10
 """The reference's rates by account."""
 
+ADDRESS_PER_SECOND = 200
+"""Questions from one address: an office of a hundred people behind it who all ask at once, twice."""
 
-def check_rate(user_id: int, *, is_staff: bool) -> None:
-    """Count one question of this account. Raises Refusal `rate_limited` with the time to the next window."""
-    per_second = STAFF_PER_SECOND if is_staff else USER_PER_SECOND
-    for rate in (f"{per_second}/s", f"{settings.RATE_LIMIT_PER_MINUTE}/m"):
-        usage = get_usage(
-            SimpleNamespace(method="POST", user_id=user_id),
-            group=f"submit:{rate}",
-            key=lambda _group, request: str(request.user_id),
-            rate=rate,
-            increment=True,
+SIGN_INS_PER_MINUTE = 100
+"""Attempts from one address: an office in the morning. Passwords are guarded by the limit per account."""
+
+STRANGERS_PER_MINUTE = 30
+"""Openings of invitations and requests to join from one address: a workshop's worth."""
+
+SIGN_INS_PER_ACCOUNT = 10
+"""Attempts on one account in five minutes, from wherever they come."""
+
+
+@dataclass(frozen=True)
+class RateUsage:
+    """The minute's window of one account: questions allowed, still left, and seconds until it is over."""
+
+    limit: int
+    remaining: int
+    reset_s: float
+
+
+def check_rate(
+    user_id: int, *, is_staff: bool, per_minute: int | None = None, address: str = ""
+) -> RateUsage:
+    """Count one question. Raises Refusal `rate_limited` with the time to the next window.
+
+    `per_minute` is the plan's; the site's setting bounds it. `address`: where it came from, if known.
+    """
+    most = min(per_minute or settings.RATE_LIMIT_PER_MINUTE, settings.RATE_LIMIT_PER_MINUTE)
+    if address:
+        _count("submit", address, f"{ADDRESS_PER_SECOND}/s")
+    _count("submit", str(user_id), f"{STAFF_PER_SECOND if is_staff else USER_PER_SECOND}/s")
+    return _count("submit", str(user_id), f"{most}/m")
+
+
+def check_sign_in(address: str, email: str) -> None:
+    """Count one attempt to sign in. Raises Refusal `rate_limited`."""
+    _count("sign-in", address, f"{SIGN_INS_PER_MINUTE}/m")
+    _count("sign-in", email.strip().lower(), f"{SIGN_INS_PER_ACCOUNT}/5m")
+
+
+def check_stranger(address: str) -> None:
+    """Count a request of somebody who is not signed in. Raises Refusal `rate_limited`."""
+    _count("stranger", address, f"{STRANGERS_PER_MINUTE}/m")
+
+
+def _count(what: str, who: str, rate: str) -> RateUsage:
+    usage = get_usage(
+        SimpleNamespace(method="POST"),
+        group=f"{what}:{rate}",
+        key=lambda _group, _request: who,
+        rate=rate,
+        increment=True,
+    )
+    assert usage, "a rate and a key were given"
+    wait = max(1.0, float(usage["time_left"]))
+    if usage["should_limit"]:
+        raise Refusal(
+            "rate_limited",
+            f"At most {usage['limit']} in this time are allowed; please wait {wait:.0f} s.",
+            wait,
         )
-        if usage and usage["should_limit"]:
-            wait = max(1.0, float(usage["time_left"]))
-            raise Refusal(
-                "rate_limited",
-                f"At most {usage['limit']} questions in this time are allowed; please wait {wait:.0f} s.",
-                wait,
-            )
+    return RateUsage(usage["limit"], max(0, usage["limit"] - usage["count"]), float(usage["time_left"]))
 
 
 class FrameBucket:

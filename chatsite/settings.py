@@ -5,7 +5,7 @@ from __future__ import annotations
 from csp.constants import NONCE, NONE, SELF
 
 from chatsite.assets import build_hash
-from chatsite.environment import BASE_DIR, data_dir, env, positive, secret_key
+from chatsite.environment import BASE_DIR, data_dir, env, networks, oidc_provider, positive, secret_key
 from chatsite.logs import logging_config
 
 DATA_DIR = data_dir()
@@ -19,6 +19,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CHATSITE_TRUSTED_ORIGINS", default=[])
 
 # Behind a proxy that ends HTTPS; it must set X-Forwarded-Proto itself.
 HTTPS = env.bool("CHATSITE_HTTPS", False)
+# Who may tell us, by X-Forwarded-For, where a request comes from.
+TRUSTED_PROXIES = networks("CHATSITE_TRUSTED_PROXIES")
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
@@ -29,20 +31,28 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles, as its documentation asks
-    "django.contrib.admin",
+    "chatsite.console.apps.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "django_structlog",
+    "chatsite.audit",
+    "chatsite.notices",
     "chatsite.accounts",
     "chatsite.conversations",
     "chatsite.quotas",
     "chatsite.generations",
+    "chatsite.openai_api",
+    "chatsite.console.apps.ConsoleConfig",
     "inference",
 ]
 
@@ -138,6 +148,20 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
+# Attempts to sign in are counted by chatsite.ratelimit, exactly and for whole offices.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+SOCIALACCOUNT_ADAPTER = "chatsite.accounts.adapter.SingleSignOnAdapter"
+SOCIALACCOUNT_PROVIDERS = oidc_provider()
+# The provider vouches for addresses: who signs in there is the account of that address here.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "chatsite"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
+# The console opens only to staff with a second factor.
+STAFF_SECOND_FACTOR = env.bool("CHATSITE_STAFF_SECOND_FACTOR", False)
+# Who has an address there may ask for a link to join, which is sent to it. Empty: by invitation only.
+SIGNUP_DOMAINS = [domain.strip().lower() for domain in env.list("CHATSITE_SIGNUP_DOMAINS", default=[])]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 # Sites without a mail server work: links can be copied; with EMAIL_URL set they are sent.

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.i18n import set_language
 
 from chatsite import health
-from chatsite.page import conversations, library, manifest, messages, search, shares, shell
+from chatsite.accounts import invite_page
+from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
+from chatsite.page import (
+    conversations,
+    keys,
+    library,
+    manifest,
+    messages,
+    search,
+    shares,
+    shell,
+    usage,
+)
 
 # Django's own sign-in form would bypass the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -19,6 +31,10 @@ urlpatterns = [
     path("api/conversations", conversations.conversations),
     path("api/conversations/<uuid:id>", conversations.conversation),
     path("api/conversations/<uuid:id>/restore", conversations.restore),
+    path("api/usage", usage.usage_json),
+    path("usage", usage.usage_page, name="usage"),
+    path("api/keys", keys.keys),
+    path("api/keys/<uuid:id>", keys.key),
     path("api/conversations/delete", conversations.delete_many),
     path("api/conversations/restore", conversations.restore_many),
     path("api/messages/<uuid:id>/edit", messages.edit),
@@ -33,8 +49,18 @@ urlpatterns = [
     path("api/shares/<uuid:id>", shares.share),
     path("s/<uuid:id>", shares.shared, name="shared"),
     path("manifest.webmanifest", manifest.manifest, name="manifest"),
-    path("accounts/", include("allauth.account.urls")),
+    path("invite/<str:token>", invite_page.invite, name="invite"),
+    path("join", invite_page.join, name="join"),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("docs/api", docs_page.api_docs, name="api_docs"),
+    path("v1/models", model_list.models),
+    path("v1/models/<path:id>", model_list.model),
+    path("v1/chat/completions", chat.chat_completions),
+    path("v1/completions", completions.completions),
+    path("v1/usage", key_usage.usage),
+    path("v1/openapi.json", openapi.openapi),
+    re_path(r"^v1/", endpoint.unknown),
     path("language", set_language, name="set_language"),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -9,6 +9,7 @@ from functools import cache
 
 from django.conf import settings
 
+from chatsite.streaming.presence import MemoryPresence, Presence, RedisPresence
 from inference.board import BoardStore, MemoryBoard, RedisBoard
 from inference.stream_log.base import StreamLog
 from inference.stream_log.memory import MemoryStreamLog
@@ -32,3 +33,13 @@ def board_store() -> BoardStore:
     from redis.asyncio import Redis
 
     return RedisBoard(Redis.from_url(settings.REDIS_URL))
+
+
+@cache
+def presence() -> Presence:
+    """Where open sockets are counted by person."""
+    if not settings.REDIS_URL:
+        return MemoryPresence()
+    from redis.asyncio import Redis
+
+    return RedisPresence(Redis.from_url(settings.REDIS_URL))

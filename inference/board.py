@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from redis.asyncio import Redis
@@ -50,6 +50,9 @@ class BoardStore(ABC):
     async def latest(self) -> Board | None:
         """The last board published, however old; None if there never was one."""
 
+    async def close(self) -> None:  # noqa: B027 - most have none
+        """Let go of connections."""
+
 
 async def current(store: BoardStore, now: float | None = None) -> Board:
     """The latest board, or one that says "down" when it is missing or stale."""
@@ -80,7 +83,7 @@ class RedisBoard(BoardStore):
     EXPIRY_S = 60
 
     def __init__(self, client: Redis) -> None:
-        self._client = client
+        self._client: Any = client
 
     async def publish(self, board: Board) -> None:
         await self._client.set(self.KEY, msgspec.msgpack.encode(board), ex=self.EXPIRY_S)
@@ -88,3 +91,6 @@ class RedisBoard(BoardStore):
     async def latest(self) -> Board | None:
         raw = await self._client.get(self.KEY)
         return None if raw is None else msgspec.msgpack.decode(raw, type=Board)
+
+    async def close(self) -> None:
+        await self._client.aclose()

@@ -105,7 +105,7 @@ def read_settings(
     """
     device = device or installed_device()
     on_cpu = device == "cpu"
-    max_num_seqs = _number(
+    max_num_seqs = read_number(
         environment, "VLLM_MAX_NUM_SEQS", int, CPU_MAX_SEQS if on_cpu else GPU_MAX_SEQS, 1, 4096
     )
     return EngineSettings(
@@ -113,14 +113,14 @@ def read_settings(
         data_dir=str(data_dir),
         device=device,
         quantization=_quantization(environment),
-        gpu_memory_utilization=_number(
+        gpu_memory_utilization=read_number(
             environment, "VLLM_GPU_MEMORY_UTILIZATION", float, GPU_MEMORY_UTILIZATION, 0.05, 1.0
         ),
         max_num_seqs=max_num_seqs,
         max_num_batched_tokens=_step_tokens(environment, on_cpu, max_num_seqs),
         max_model_len=_context(environment),
-        tensor_parallel_size=_number(environment, "VLLM_TENSOR_PARALLEL_SIZE", int, 1, 1, 64),
-        cpu_kv_gib=_number(environment, "VLLM_CPU_KVCACHE_SPACE", int, CPU_KV_GIB, 1, 4096),
+        tensor_parallel_size=read_number(environment, "VLLM_TENSOR_PARALLEL_SIZE", int, 1, 1, 64),
+        cpu_kv_gib=read_number(environment, "VLLM_CPU_KVCACHE_SPACE", int, CPU_KV_GIB, 1, 4096),
         cpu_threads=len(os.sched_getaffinity(0)),
     )
 
@@ -128,13 +128,13 @@ def read_settings(
 def _context(environment: Mapping[str, str]) -> int:
     if environment.get("VLLM_MAX_MODEL_LEN", "").strip() in {"", "auto", str(FIT_TO_MEMORY)}:
         return FIT_TO_MEMORY
-    return _number(environment, "VLLM_MAX_MODEL_LEN", int, FIT_TO_MEMORY, 256, 16_777_216)
+    return read_number(environment, "VLLM_MAX_MODEL_LEN", int, FIT_TO_MEMORY, 256, 16_777_216)
 
 
 def _step_tokens(environment: Mapping[str, str], on_cpu: bool, max_num_seqs: int) -> int:
     """A step has one token for every running request at least, so the budget is not below their number."""
     default = max(CPU_STEP_TOKENS if on_cpu else GPU_STEP_TOKENS, max_num_seqs)
-    return _number(environment, "VLLM_MAX_NUM_BATCHED_TOKENS", int, default, max_num_seqs, 1_048_576)
+    return read_number(environment, "VLLM_MAX_NUM_BATCHED_TOKENS", int, default, max_num_seqs, 1_048_576)
 
 
 def _quantization(environment: Mapping[str, str]) -> str | None:
@@ -149,7 +149,7 @@ def _quantization(environment: Mapping[str, str]) -> str | None:
     return value
 
 
-def _number(
+def read_number(
     environment: Mapping[str, str],
     name: str,
     kind: Callable[[str], Number],
@@ -157,6 +157,7 @@ def _number(
     low: Number,
     high: Number,
 ) -> Number:
+    """The variable as a number from `low` to `high`, `default` where it is not set. Raises SettingError."""
     raw = environment.get(name, "").strip()
     if not raw:
         return default

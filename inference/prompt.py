@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 
 from inference.control_tokens import AddedToken, Neutraliser, control_tokens
 from inference.model_store.locate import model_directory
-from inference.request import ChatMessage
+from inference.request import ChatMessage, raw_prompt
 
 SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 """The special tokens that templates may name, as transformers passes them."""
@@ -58,7 +58,7 @@ class TokenizerCounter:
         config = _read_config(model_dir)
         self._template = _compile(_template_source(model_dir, config))
         self._names = _special_names(config)
-        self._neutraliser = Neutraliser(
+        self.neutraliser = Neutraliser(
             control_tokens(
                 AddedToken(id, token.content, token.special)
                 for id, token in self._tokenizer.get_added_tokens_decoder().items()
@@ -66,6 +66,8 @@ class TokenizerCounter:
         )
 
     def count(self, messages: Sequence[ChatMessage]) -> int:
+        if (raw := raw_prompt(messages)) is not None:
+            return len(self._tokenizer.encode(self.neutraliser.text(raw)).ids)
         text = self.render(messages)
         # The template writes the special tokens itself; nothing is to be added a second time.
         return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
@@ -74,7 +76,7 @@ class TokenizerCounter:
         """The prompt as text, contents neutralised. Raises PromptRefusedError."""
         turns = [
             {"role": message.role, "content": message.content}
-            for message in self._neutraliser.messages(messages)
+            for message in self.neutraliser.messages(messages)
         ]
         try:
             return self._template.render(messages=turns, add_generation_prompt=True, **self._names)
@@ -96,7 +98,7 @@ def prompt_counter(environment: Mapping[str, str], data_dir: Path) -> PromptCoun
 
 
 def _estimate(text: str) -> int:
-    """A token for each character outside ASCII: multilingual models need 0.6 to 1 in Chinese, English ones 2."""
+    """A token for each character outside ASCII: Chinese takes 0.6 to 1 with a multilingual tokenizer."""
     wide = sum(not character.isascii() for character in text)
     return wide + -(-(len(text) - wide) // ASCII_PER_TOKEN)
 

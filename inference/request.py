@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import msgspec
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "raw"]
+"""`raw` stands alone: a prompt that the model goes on with as it is, without its chat template."""
 
 FinishReason = Literal["stop", "length", "cancelled", "timeout", "interrupted", "error"]
 
@@ -20,8 +22,17 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content: str
 
 
+def raw_prompt(messages: Sequence[ChatMessage]) -> str | None:
+    """The text to go on with, where the messages are a raw prompt; None for a chat."""
+    return messages[0].content if len(messages) == 1 and messages[0].role == "raw" else None
+
+
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How the next token is drawn. `max_tokens` None means "as many as fit the context"."""
+    """How the next token is drawn. `max_tokens` None means "as many as fit the context".
+
+    `json_schema`: the answer is JSON that fits it, for engines with `EngineInfo.structured`. `ignore_eos`:
+    go on until `max_tokens`, which load tests need.
+    """
 
     temperature: float = 0.7
     top_p: float = 1.0
@@ -30,6 +41,8 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     stop: tuple[str, ...] = ()
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    json_schema: dict[str, Any] | None = None
+    ignore_eos: bool = False
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,8 +22,11 @@ import psycopg
 import redis
 
 POSTGRES_URL = os.environ.get("CHATSITE_TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
-# Database 15 is flushed by the tests; 0, the one a person would use by hand, is not touched.
+# Tests use databases that are empty, and never 0, the one that a person would use by hand.
 REDIS_URL = os.environ.get("CHATSITE_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+REDIS_DATABASES = 16
+"""What a Redis server has unless told otherwise."""
+
 CONNECT_TIMEOUT_S = 3
 
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
@@ -92,14 +95,23 @@ def new_database() -> Iterator[str]:
 
 @contextmanager
 def empty_redis() -> Iterator[str]:
-    """The address of the tests' own Redis database, empty before and after."""
-    client = redis.Redis.from_url(REDIS_URL)
-    client.flushdb()
-    try:
-        yield REDIS_URL
-    finally:
-        client.flushdb()
-        client.close()
+    """The address of an empty Redis database that no other run uses; empty again afterwards.
+
+    Another run's stream log would fence this one's off: epochs are counted per database server.
+    """
+    for number in range(REDIS_DATABASES - 1, 0, -1):
+        url = urlunsplit(urlsplit(REDIS_URL)._replace(path=f"/{number}"))
+        client = redis.Redis.from_url(url)
+        try:
+            if client.dbsize() == 0 and client.set("chatsite:in-use", os.getpid(), nx=True):
+                try:
+                    yield url
+                finally:
+                    client.flushdb()
+                return
+        finally:
+            client.close()
+    raise RuntimeError(f"All Redis databases but 0 at {REDIS_URL} hold something; empty one of them.")
 
 
 def main() -> int:
@@ -110,9 +122,10 @@ def main() -> int:
         return 1 if CI else 0
     print("\nOnce more, on PostgreSQL and Redis", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", *sys.argv[1:]]
-    return subprocess.run(
-        command, env=os.environ | {"DATABASE_URL": POSTGRES_URL, "REDIS_URL": REDIS_URL}, check=False
-    ).returncode
+    # Django names its test database after the given one: a new name, so that runs side by side do not meet.
+    with new_database() as database_url, empty_redis() as redis_url:
+        servers = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        return subprocess.run(command, env=os.environ | servers, check=False).returncode
 
 
 if __name__ == "__main__":

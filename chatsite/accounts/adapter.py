@@ -1,13 +1,46 @@
-"""Sign-up policy, as allauth asks for it."""
+"""Sign-in and sign-up, as allauth asks for them."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+
+from chatsite.address import address_of_request
+from chatsite.errors import Refusal
+from chatsite.ratelimit import check_sign_in
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Closed: accounts are made by an administrator."""
+    """No open sign-up: accounts are made by invitation or by an administrator."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the attempt. Raises ValidationError with the time to wait."""
+        super().pre_authenticate(request, **credentials)
+        try:
+            check_sign_in(address_of_request(request), credentials.get("email", ""))
+        except Refusal as refusal:
+            raise ValidationError(refusal.message) from refusal
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return address_of_request(request)
+
+
+class SingleSignOnAdapter(DefaultSocialAccountAdapter):
+    """The provider decides who belongs to the team: whom it lets in gets an account."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return True
+
+    def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> Any:
+        user = super().populate_user(request, sociallogin, data)
+        user.name = data.get("name") or " ".join(
+            filter(None, (data.get("first_name"), data.get("last_name")))
+        )
+        return user

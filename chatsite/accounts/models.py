@@ -1,13 +1,25 @@
-"""User: signs in by e-mail."""
+"""User: signs in by e-mail. ApiKey: lets a program in, as its owner."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """What a person may do on the site. Staff reads no conversations."""
+
+    OWNER = "owner", _("owner")
+    ADMINISTRATOR = "administrator", _("administrator")
+    AUDITOR = "auditor", _("auditor (may look)")
+    MEMBER = "member", _("member")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -33,7 +45,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField(default=False)
-    is_active = models.BooleanField(default=True)
+    is_auditor = models.BooleanField(default=False)
+    is_active = models.BooleanField(_("active"), default=True)
     date_joined = models.DateTimeField(default=timezone.now)
     language = models.CharField(max_length=16, blank=True)
     theme = models.CharField(max_length=8, blank=True)
@@ -51,6 +64,99 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
     @property
+    def role(self) -> Role:
+        """The role, which the flags spell out."""
+        if self.is_superuser:
+            return Role.OWNER
+        if not self.is_staff:
+            return Role.MEMBER
+        return Role.AUDITOR if self.is_auditor else Role.ADMINISTRATOR
+
+    @role.setter
+    def role(self, role: Role | str) -> None:
+        self.is_superuser = role == Role.OWNER
+        self.is_staff = role != Role.MEMBER
+        self.is_auditor = role == Role.AUDITOR
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """By role: administrators may do everything in the console, auditors may view it."""
+        if not self.is_active or not self.is_staff:
+            return False
+        return not self.is_auditor or perm.partition(".")[2].startswith("view_")
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_staff
+
+    @property
     def display_name(self) -> str:
         """The name, else what stands before the @."""
         return self.name or self.email.partition("@")[0]
+
+
+class ApiKey(models.Model):
+    """A program's key for `/v1`. The key itself is shown once; here lie its first characters and its hash.
+
+    `token_budget` is all that it may ever use, None for no bound of its own; `tokens_used` is what ended
+    generations were charged. Both lie inside the owner's quota.
+    """
+
+    class Scope(models.TextChoices):
+        MODELS = "models"
+        CHAT = "chat"
+        USAGE = "usage"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes: models.JSONField[list[str], list[str]] = models.JSONField()
+    token_budget = models.PositiveBigIntegerField(null=True, blank=True)
+    tokens_used = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"
+
+
+class Invitation(models.Model):
+    """A link to make an account by, good once until `ends_at`. Of its token only the hash lies here."""
+
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    email = models.EmailField(_("e-mail"), blank=True, help_text=_("Empty: for whoever has the link."))
+    role = models.CharField(_("role"), max_length=13, choices=Role, default=Role.MEMBER)
+    group = models.ForeignKey(
+        "auth.Group", models.SET_NULL, null=True, blank=True, verbose_name=_("group"), related_name="+"
+    )
+    ends_at = models.DateTimeField(_("until"))
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        verbose_name=_("made by"),
+        related_name="invitations_made",
+    )
+    used_at = models.DateTimeField(null=True, editable=False)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        verbose_name=_("used by"),
+        related_name="+",
+    )
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+
+    def __str__(self) -> str:
+        return f"{self.email or _('whoever has the link')} ({self.role})"

@@ -11,7 +11,7 @@ from chatsite.errors import Refusal
 
 
 def visible_conversations(user_id: int) -> QuerySet[Conversation]:
-    """All that this person may see: their own, not deleted."""
+    """All that this person may see: their own, not deleted. Temporary ones too, but no list shows them."""
     return Conversation.objects.filter(owner_id=user_id, deleted_at=None)
 
 
@@ -27,7 +27,7 @@ def access_message(user_id: int, message: UUID) -> Message:
     """The message, with its conversation. Raises Refusal `not_found`."""
     found = (
         Message.objects.select_related("conversation", "parent")
-        .filter(id=message, conversation__owner_id=user_id, conversation__deleted_at=None)
+        .filter(id=message, conversation__in=visible_conversations(user_id))
         .first()
     )
     if found is None:

@@ -16,7 +16,8 @@ class Conversation(models.Model):
     """`updated_at` orders the sidebar. `deleted_at` set: gone for everybody, until undone or purged.
 
     `system` is the first turn of every prompt here, fixed when the conversation began: its date does not
-    change under it, and the engine's prefix cache stays valid. `temporary`: listed and found nowhere.
+    change under it, and the engine's prefix cache stays valid. `temporary`: listed and found
+    nowhere, a person's or a program's, and erased soon after its last answer has ended.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -33,7 +34,13 @@ class Conversation(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["owner", "-pinned", "-updated_at", "-id"], name="conversation_list")]
+        indexes = [
+            models.Index(fields=["owner", "-pinned", "-updated_at", "-id"], name="conversation_list"),
+            # The sweep that erases looks at the few temporary ones only.
+            models.Index(
+                fields=["created_at"], name="conversation_temporary", condition=models.Q(temporary=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -43,6 +50,8 @@ class Message(models.Model):
     """One turn, as typed or as made. The text is data; only readers and prompts interpret it."""
 
     class Role(models.TextChoices):
+        SYSTEM = "system"
+        RAW = "raw"
         USER = "user"
         ASSISTANT = "assistant"
 

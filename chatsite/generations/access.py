@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from chatsite.conversations.access import visible_conversations
 from chatsite.errors import Refusal
 from chatsite.generations.models import ACTIVE, Generation
 
@@ -23,7 +24,7 @@ def access_generation(user_id: int, generation: UUID) -> Generation:
 
 
 def active_generations(user_id: int) -> QuerySet[Generation]:
-    """What this person has waiting or running, oldest first."""
+    """What this person has waiting or running in their history, oldest first."""
     return Generation.objects.filter(
-        user_id=user_id, status__in=ACTIVE, conversation__deleted_at=None
+        user_id=user_id, status__in=ACTIVE, conversation__in=visible_conversations(user_id)
     ).order_by("created_at")

@@ -18,6 +18,11 @@ def check_content(content: str, max_chars: int) -> str:
     """The text itself. Raises Refusal `empty`, `too_long` or `forbidden_text`."""
     if not content.strip():
         raise Refusal("empty", "The message is empty.")
+    return check_characters(content, max_chars)
+
+
+def check_characters(content: str, max_chars: int) -> str:
+    """The text itself, which may be empty. Raises Refusal `too_long` or `forbidden_text`."""
     if len(content) > max_chars:
         raise Refusal(
             "too_long",

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from chatsite.accounts.models import ApiKey
 from chatsite.conversations.models import Conversation, Message
 
 
@@ -32,7 +33,8 @@ class Generation(models.Model):
 
     `seq` and `completion_tokens` are the stream position and the size of the recorded text, which is
     `answer.content`; `attempt` and `epoch` name the one inference process that may write it; times
-    in `usage` are seconds.
+    in `usage` are seconds. `api_key` is the program's key, None for a person; `batch`: nobody sits in
+    front of it, so it may wait.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -40,6 +42,8 @@ class Generation(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="generations")
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="generations")
     answer = models.OneToOneField(Message, models.CASCADE, related_name="generation")
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="generations")
+    batch = models.BooleanField(default=False)
 
     status = models.CharField(max_length=11, choices=Status, default=Status.QUEUED)
     cancel_requested = models.BooleanField(default=False)
@@ -75,6 +79,8 @@ class Generation(models.Model):
                 condition=models.Q(status__in=["queued", "running"]),
             ),
             models.Index(fields=["user", "-created_at"], name="generation_by_user"),
+            # The console's latencies of the last minutes.
+            models.Index(fields=["-finished_at"], name="generation_ended"),
         ]
 
     def __str__(self) -> str:
@@ -92,3 +98,16 @@ class Ownership(models.Model):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}"
+
+
+class Admission(models.Model):
+    """One row: whether new answers may start."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    paused = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="admission_one_row")]
+
+    def __str__(self) -> str:
+        return "paused" if self.paused else "open"

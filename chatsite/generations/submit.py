@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -19,14 +20,16 @@ from chatsite.conversations.models import Conversation, Message, title_from
 from chatsite.conversations.search import index_beginning, index_messages
 from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
-from chatsite.generations.content import check_content
+from chatsite.generations.content import check_characters, check_content
 from chatsite.generations.counting import count_prompt
+from chatsite.generations.key_budget import check_key_budget
 from chatsite.generations.models import Generation
 from chatsite.generations.room import check_room
 from chatsite.quotas.actions import reserve
-from chatsite.quotas.budgets import Budget, budgets_of
+from chatsite.quotas.budget import Budget
 from chatsite.quotas.pricing import reservation
 from chatsite.quotas.resolution import Terms
+from chatsite.quotas.standing import budgets_of
 from chatsite.quotas.terms import terms_of
 from inference.request import ChatMessage, Sampling
 
@@ -39,7 +42,8 @@ class Ask:
     """Who asks, and under which limits. `context_tokens` 0: not known yet, the engine will check.
 
     `retry_after_s` is what a full queue tells people to wait, from the queue's own measure. `terms`
-    are this person's, where the caller has just read them; else they are read here.
+    are this person's, where the caller has just read them; else they are read here. `api_key` is a
+    program's; `batch` says that nobody sits in front of it, so that it may wait.
     """
 
     user: int
@@ -48,6 +52,8 @@ class Ask:
     context_tokens: int = 0
     retry_after_s: float | None = None
     terms: Terms | None = None
+    api_key: UUID | None = None
+    batch: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,33 @@ def _on_terms(ask: Ask) -> Ask:
     return replace(ask, terms=_terms(ask))
 
 
+def do_submit_prompt(ask: Ask, turns: Sequence[ChatMessage], *, store: bool) -> Submitted:
+    """Store a program's own message list as a conversation of its own, and the job that answers it.
+
+    Without `store` the conversation is temporary. Raises Refusal; then nothing is stored.
+    """
+    if not any(turn.content.strip() for turn in turns):
+        raise Refusal("empty", "The messages are empty.")
+    for turn in turns:
+        if turn.content:
+            check_characters(turn.content, MAX_CONTENT_CHARS)
+    ask = _on_terms(ask)
+    home = Conversation(owner_id=ask.user, temporary=not store)
+    chain: list[Message] = []
+    for number, turn in enumerate(turns):
+        chain.append(
+            Message(
+                conversation=home,
+                parent=chain[-1] if chain else None,
+                role=turn.role,
+                content=turn.content,
+                # Histories are shown in the order of their times.
+                created_at=timezone.now() + timedelta(microseconds=number),
+            )
+        )
+    return _store(ask, _job(ask, chain[-1], tuple(turns)), chain, new_home=True)
+
+
 def _known(ask: Ask) -> Submitted | None:
     job = (
         Generation.objects.select_related("answer").filter(user_id=ask.user, client_id=ask.client_id).first()
@@ -164,6 +197,8 @@ def _job(ask: Ask, question: Message, turns: tuple[ChatMessage, ...]) -> Generat
         new_chars=len(question.content),
         prompt_tokens=prompt_tokens,
         max_tokens=max_tokens,
+        api_key_id=ask.api_key,
+        batch=ask.batch,
     )
 
 
@@ -197,6 +232,8 @@ def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool)
         with transaction.atomic():
             standing = reserve(ask.user, terms, job.id, reservation(job.prompt_tokens, job.max_tokens), now)
             check_room(ask.user, terms.max_active, ask.retry_after_s)
+            if ask.api_key:
+                check_key_budget(ask.api_key, job.prompt_tokens + job.max_tokens)
             if new_home:
                 job.conversation.title = title_from(new[-1].content)
                 job.conversation.save(force_insert=True)

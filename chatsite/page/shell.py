@@ -8,9 +8,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
+
+from chatsite.notices.models import current_announcement
 
 
 @require_safe
@@ -20,12 +23,14 @@ def chat(request: HttpRequest, conversation: UUID | None = None) -> HttpResponse
     """The shell. A conversation that is not this person's opens as one that is missing, in the page."""
     user = request.user
     assert user.is_authenticated
+    notice = current_announcement(timezone.now())
     boot = {
         "user": {"name": user.display_name, "email": user.email, "is_staff": user.is_staff},
         "static": static(""),
         "conversation": str(conversation) if conversation else None,
         "language": get_language() or "en",
         "theme": user.theme,
+        "announcement": {"text": notice.text, "important": notice.important} if notice else None,
     }
     response = render(request, "chat.html", {"boot": boot})
     response["Cache-Control"] = "no-store"

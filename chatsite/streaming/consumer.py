@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from django.conf import settings
 
 from chatsite import metrics
 from chatsite.accounts.sessions import check_session
+from chatsite.accounts.sockets import group_of, tell
+from chatsite.address import address_of_scope
 from chatsite.database import read, write
 from chatsite.errors import Refusal
 from chatsite.generations.access import active_generations
@@ -22,7 +25,9 @@ from chatsite.generations.cancel import do_cancel
 from chatsite.generations.doorbell import ring
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import Ask, Submitted, do_regenerate, do_submit
+from chatsite.quotas.terms import terms_of
 from chatsite.ratelimit import FrameBucket, check_rate
+from chatsite.streaming.budget_news import BudgetNews
 from chatsite.streaming.engine_status import engine_status
 from chatsite.streaming.follower import Follower
 from chatsite.streaming.frames import (
@@ -45,7 +50,7 @@ from chatsite.streaming.frames import (
     Submit,
 )
 from chatsite.streaming.watch import sockets
-from chatsite.wiring import board_store
+from chatsite.wiring import board_store, presence
 from inference.board import current
 from inference.request import Sampling
 
@@ -78,18 +83,28 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.followers: dict[UUID, tuple[Follower, asyncio.Task[None]]] = {}
         self.bucket = FrameBucket(FRAMES_PER_S, FRAMES_AT_ONCE)
+        self.asked: set[UUID] = set()
         self.user_id = 0
         await self.accept()  # a close code reaches the page only on an accepted socket
         user = self.scope["user"]
         if not user.is_authenticated:
             await self.close(NOT_SIGNED_IN)
             return
-        if len(sockets) >= settings.MAX_SOCKETS or sockets.of(user.pk) >= settings.MAX_SOCKETS_PER_USER:
+        most = settings.MAX_SOCKETS_PER_USER
+        if len(sockets) >= settings.MAX_SOCKETS or not await presence().enter(
+            user.pk, self.channel_name, most
+        ):
             await self.close(TOO_MANY)
             return
         self.user_id = user.pk
-        await self.channel_layer.group_add(group_of(self.user_id), self.channel_name)
-        await self._hello()
+        self.budgets = BudgetNews(self.user_id, self.send_frame)
+        try:
+            await self.channel_layer.group_add(group_of(self.user_id), self.channel_name)
+            await self._hello()
+            await self.budgets.look()
+        except BaseException:
+            await presence().leave(self.user_id, self.channel_name)
+            raise
         sockets.join(self)
 
     async def disconnect(self, code: int) -> None:
@@ -97,6 +112,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         for _, task in self.followers.values():
             task.cancel()
         if self.user_id:
+            self.budgets.close()
+            await presence().leave(self.user_id, self.channel_name)
             await self.channel_layer.group_discard(group_of(self.user_id), self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -155,14 +172,22 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         self._follow(done.generation, 0)
         if done.created:
+            self.asked.add(done.generation)
             await ring("queued", done.generation)
             await self._tell_other_tabs(done.conversation)
+            await self.budgets.tell(done.budgets)
 
     def _checked(self, ask: Ask, do: Callable[[Ask], Submitted]) -> Submitted:
         """The account may have changed since the socket opened: checked at each question."""
         account = check_session(self.scope["session"], self.user_id)
-        check_rate(self.user_id, is_staff=account.is_staff)
-        return do(ask)
+        terms = terms_of(self.user_id)
+        check_rate(
+            self.user_id,
+            is_staff=account.is_staff,
+            per_minute=terms.requests_per_minute,
+            address=address_of_scope(self.scope),
+        )
+        return do(replace(ask, terms=terms))
 
     def _follow(self, generation: UUID, after: int) -> None:
         if generation in self.followers and not self.followers[generation][1].done():
@@ -185,6 +210,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._error(Refusal("engine_unavailable", "The stream broke; it will be resumed."))
         finally:
             self.followers.pop(generation, None)
+        await self._tell_spent(generation)
 
     # --- what comes from elsewhere --------------------------------------------------------------
 
@@ -192,6 +218,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Another tab or device of this person changed a conversation."""
         if event.get("by") != self.channel_name:
             await self.send_frame(Changed(UUID(event["conversation"])))
+            self.budgets.look_soon()
+
+    async def quota_changed(self, event: dict[str, str]) -> None:
+        """An answer of this person was settled, or an administrator changed what they may use."""
+        self.budgets.look_soon(always=True)
 
     async def account_closed(self, event: dict[str, str]) -> None:
         """The account was deactivated or its sessions ended."""
@@ -202,6 +233,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
             group_of(self.user_id),
             {"type": "conversation.changed", "conversation": str(conversation), "by": self.channel_name},
         )
+
+    async def _tell_spent(self, generation: UUID) -> None:
+        """An answer has ended: the tab that asked tells the others."""
+        if generation in self.asked and self.budgets.limited:
+            await tell(self.user_id, "quota.changed")
+        self.asked.discard(generation)
 
     # --- answers --------------------------------------------------------------------------------
 
@@ -222,11 +259,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._error(Refusal("rate_limited", f"More than {FRAMES_PER_S} frames a second."))
         elif self.bucket.refused >= FLOOD_FRAMES:
             await self.close(TOO_MANY)
-
-
-def group_of(user_id: int) -> str:
-    """The channel group of one person's open sockets."""
-    return f"user.{user_id}"
 
 
 def active_of(job: Generation) -> Active:

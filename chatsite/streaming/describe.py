@@ -56,7 +56,7 @@ def describe() -> str:
     parts += ["## Server → client\n", *map(_frame, get_args(frames.ServerFrames))]
     parts += [
         "## Parts of frames\n",
-        *map(_part, (frames.Params, frames.EngineStatus, frames.Active, frames.Usage)),
+        *map(_part, (frames.Params, frames.EngineStatus, frames.Active, frames.Usage, frames.Budget)),
     ]
     return "\n".join(parts)
 

@@ -33,7 +33,7 @@ GAP_RETRY_S = 0.25
 
 
 RECHECK_S = 15.0
-"""A stream silent for this long is looked up in its row: an end that the log lost is still an end."""
+"""A stream silent for this long is looked up in its row: an end that the log lost is an end."""
 
 
 class Follower:
@@ -73,18 +73,28 @@ class Follower:
         """Follow the log; True when the stream has ended, False to look at the row again."""
         batches = stream_log().follow(str(self._generation), self._after)
         try:
-            while True:
-                async with asyncio.timeout(RECHECK_S):
-                    batch = await anext(batches)
-                for event in merge(batch):
-                    await self._send_event(event)
-                    if isinstance(event, Finished):
-                        return True
-                await self._room.wait()
-        except (TimeoutError, StopAsyncIteration):
-            return False
+            async with asyncio.timeout(RECHECK_S) as silence:
+                async for batch in batches:
+                    for event in merge(batch):
+                        await self._send_event(event)
+                        if isinstance(event, Finished):
+                            return True
+                    if not self._room.is_set():
+                        silence.reschedule(None)
+                        await self._room.wait()
+                    self._heard(silence)
+        except TimeoutError:
+            pass
         finally:
             await batches.aclose()
+        return False
+
+    @staticmethod
+    def _heard(silence: asyncio.Timeout) -> None:
+        """Put the end of patience off, but not at every token: a timer costs as much as sending one."""
+        now, due = asyncio.get_running_loop().time(), silence.when()
+        if due is None or due - now < RECHECK_S / 2:
+            silence.reschedule(now + RECHECK_S)
 
     async def _send_event(self, event: Event | Notice) -> None:
         generation = self._generation

@@ -5,11 +5,12 @@ docs/protocol.md is generated from this file (`manage.py write_protocol`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
+from chatsite.quotas.budget import Budget
 from inference.request import FinishReason, Usage
 
 VERSION = 1
@@ -200,9 +201,9 @@ class Status(ServerFrame, tag="status", frozen=True):
 
 
 class Quota(ServerFrame, tag="quota", frozen=True):
-    """What is left of the person's budgets."""
+    """How the person stands with their token budgets; empty where nothing limits them."""
 
-    budgets: tuple[dict[str, Any], ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 class Pong(ServerFrame, tag="pong", frozen=True):

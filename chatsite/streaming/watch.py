@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from typing import Protocol
 
 from chatsite.streaming.engine_status import engine_status
 from chatsite.streaming.frames import EngineStatus, Status
-from chatsite.wiring import board_store
+from chatsite.streaming.presence import RENEW_S
+from chatsite.wiring import board_store, presence
 from inference.board import current
 
 POLL_S = 1.0
@@ -18,6 +21,7 @@ class Watching(Protocol):
     """A socket, as the watcher sees it."""
 
     user_id: int
+    channel_name: str
 
     async def send_frame(self, frame: Status) -> None: ...
 
@@ -28,13 +32,10 @@ class StatusWatch:
     def __init__(self) -> None:
         self._sockets: set[Watching] = set()
         self._task: asyncio.Task[None] | None = None
+        self._renewed = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._sockets)
-
-    def of(self, user_id: int) -> int:
-        """How many sockets this person has open in this process."""
-        return sum(socket.user_id == user_id for socket in self._sockets)
 
     def join(self, socket: Watching) -> None:
         self._sockets.add(socket)
@@ -54,7 +55,16 @@ class StatusWatch:
                     *(socket.send_frame(Status(status)) for socket in tuple(self._sockets)),
                     return_exceptions=True,
                 )
+            await self._renew()
             await asyncio.sleep(POLL_S)
+
+    async def _renew(self) -> None:
+        """Keep these sockets counted."""
+        if time.monotonic() - self._renewed < RENEW_S:
+            return
+        self._renewed = time.monotonic()
+        for socket in tuple(self._sockets):
+            await presence().enter(socket.user_id, socket.channel_name, sys.maxsize)
 
 
 def _worth_telling(told: EngineStatus | None, now: EngineStatus) -> bool:

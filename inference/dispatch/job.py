@@ -103,6 +103,7 @@ class Job:
         """Add one step's news; the delta to log, if it brought text."""
         if output.prompt_tokens is not None:
             self.prompt_tokens = output.prompt_tokens
+        if output.cached_tokens:
             self.cached_tokens = output.cached_tokens
         self.completion_tokens += output.new_tokens
         if not output.text and not output.reasoning:

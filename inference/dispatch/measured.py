@@ -43,6 +43,9 @@ class MeasuredLog(StreamLog):
         with self._metrics.append.time():
             return await self._log.append(events, epoch=epoch)
 
+    async def epoch(self) -> int:
+        return await self._log.epoch()
+
     async def notify(self, notices: Mapping[str, Notice]) -> None:
         await self._log.notify(notices)
 

@@ -73,4 +73,5 @@ def engine_info(settings: EngineSettings, config: VllmConfig) -> EngineInfo:
         kv_tokens=blocks * config.cache_config.block_size,
         max_running=settings.max_num_seqs,
         version=vllm_version,
+        structured=True,
     )

@@ -1,9 +1,9 @@
 """vLLM's CPU worker, without its crash on seeded requests. Loaded by EngineCore through `worker_cls`.
 
-A prompt longer than the step budget is prefilled in pieces, and the token sampled after each piece but the last
-is thrown away. vLLM 0.32 then turns the request's own random generator back by the four numbers that CUDA's
-would have drawn; a CPU generator knows no such offset and raises, which ends EngineCore and every
-request in it. One seeded request with a long prompt would take the whole engine down.
+A prompt longer than the step budget is prefilled in pieces, and the token sampled after each piece but
+the last is thrown away. vLLM 0.32 then turns the request's own random generator back by the four numbers
+that CUDA's would have drawn; a CPU generator knows no such offset and raises, which ends EngineCore and
+every request in it. One seeded request with a long prompt would take the whole engine down.
 """
 
 from __future__ import annotations
@@ -41,5 +41,5 @@ class SeededCPUWorker(cpu_worker.CPUWorker):
 
     def init_device(self) -> None:
         # The name from which the base class takes its runner.
-        cpu_worker.CPUModelRunner = SeededModelRunner  # type: ignore[misc]
+        setattr(cpu_worker, "CPUModelRunner", SeededModelRunner)  # noqa: B010
         super().init_device()

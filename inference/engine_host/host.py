@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from vllm.exceptions import VLLMClientError
 from vllm.outputs import RequestOutput
-from vllm.sampling_params import RequestOutputKind, SamplingParams
+from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.output_processor import RequestOutputCollector
 
@@ -136,6 +136,10 @@ class Host:
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
             max_tokens=max(1, min(request.max_tokens, room)),
+            ignore_eos=sampling.ignore_eos,
+            structured_outputs=(
+                None if sampling.json_schema is None else StructuredOutputsParams(json=sampling.json_schema)
+            ),
             output_kind=RequestOutputKind.DELTA,
             # Made for this one call, so vLLM need not copy it.
             skip_clone=True,

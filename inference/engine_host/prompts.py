@@ -10,7 +10,7 @@ from vllm.renderers import BaseRenderer, ChatParams
 
 from inference.control_tokens import AddedToken, Neutraliser, control_sequence, control_tokens, skeleton
 from inference.prompt import PromptRefusedError
-from inference.request import ChatMessage
+from inference.request import ChatMessage, raw_prompt
 
 CHAT_PARAMS = ChatParams(chat_template_kwargs={"add_generation_prompt": True})
 
@@ -25,6 +25,7 @@ class Prompts:
         self._renderer = renderer
         # Without vLLM's own limit: the host names the context, and a count may be above it.
         self._token_params = replace(renderer.default_chat_tok_params, max_total_tokens=None)
+        self._raw_params = replace(renderer.default_cmpl_tok_params, max_total_tokens=None)
         tokenizer: Any = renderer.get_tokenizer()
         tokens = control_tokens(
             AddedToken(id, token.content, token.special)
@@ -63,6 +64,9 @@ class Prompts:
         return found
 
     async def _render(self, messages: Sequence[ChatMessage]) -> Any:
+        if (text := raw_prompt(messages)) is not None:
+            (prompt,) = await self._renderer.render_cmpl_async([{"prompt": text}], self._raw_params)
+            return prompt
         turns: list[Any] = [{"role": message.role, "content": message.content} for message in messages]
         _, (prompt,) = await self._renderer.render_chat_async([turns], CHAT_PARAMS, self._token_params)
         return prompt

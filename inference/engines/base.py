@@ -51,7 +51,8 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one step brought one request.
 
     `text` and `reasoning` are deltas. `prompt_tokens` and `cached_tokens` come with the first
-    output of a request. The last output carries `finish_reason`; `error` explains an "error".
+    output of a request. `cached_tokens` None: the engine does not say so yet; if it ever does, it does
+    with the last output. The last output carries `finish_reason`; `error` explains an "error".
     """
 
     id: str
@@ -59,13 +60,17 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning: str = ""
     new_tokens: int = 0
     prompt_tokens: int | None = None
-    cached_tokens: int = 0
+    cached_tokens: int | None = 0
     finish_reason: EngineFinish | None = None
     error: str | None = None
 
 
 class EngineStats(msgspec.Struct, frozen=True):
-    """The engine's own counters. `steps` grows with every step: a frozen engine does not move it."""
+    """The engine's own counters. `steps` grows with every step: a frozen engine does not move it.
+
+    Requests and tokens are as of the latest step; a remote engine's memory and cache figures may be older
+    by the second between two looks at its servers, and its `steps` are those that its streams gave away.
+    """
 
     steps: int = 0
     running: int = 0
@@ -86,7 +91,11 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """What a started engine is. `context_tokens` is the site's context: prompt plus answer."""
+    """What a started engine is. `context_tokens` is the site's context: prompt plus answer.
+
+    `structured`: it can hold an answer to a JSON schema. `raw_prompts`: it goes on with a text that no
+    chat template was put around.
+    """
 
     engine: Literal["vllm", "remote", "emulated"]
     model: str
@@ -94,6 +103,8 @@ class EngineInfo(msgspec.Struct, frozen=True):
     kv_tokens: int
     max_running: int
     version: str = ""
+    structured: bool = False
+    raw_prompts: bool = True
 
 
 class Engine(ABC):

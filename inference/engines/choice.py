@@ -35,6 +35,10 @@ def choose_engine(env: Mapping[str, str], data_dir: Path) -> EngineChoice:
             settings = read_settings(env, data_dir)
             return EngineChoice(name, settings.max_num_seqs, lambda: VllmEngine(settings))
         case "remote":
-            raise ValueError("CHATSITE_ENGINE='remote': is not built yet; use vllm or emulated.")
+            from inference.engines.remote import RemoteEngine
+            from inference.replicas.settings import RemoteSettings
+
+            remote = RemoteSettings.from_env(env)
+            return EngineChoice(name, remote.slots * len(remote.urls), lambda: RemoteEngine(remote))
         case _:
             raise ValueError(f"CHATSITE_ENGINE={name!r}: must be one of {', '.join(ENGINES)}.")

@@ -124,7 +124,7 @@ class _Answer:
         self, request: EngineRequest, prompt_tokens: int, limit: int, settings: EmulatedSettings
     ) -> None:
         seed = _seed(request)
-        natural = _natural_length(seed, settings.answer_tokens)
+        natural = _natural_length(seed, 0 if request.sampling.ignore_eos else settings.answer_tokens)
         self.request = request
         self.prompt_tokens = prompt_tokens
         self.length = min(limit, natural)
@@ -217,12 +217,18 @@ class EmulatedEngine(Engine):
 
     async def add(self, request: EngineRequest) -> None:
         self._check_alive()
+        try:
+            for message in request.messages:
+                message.content.encode()
+        except UnicodeEncodeError as error:
+            self._end(request.id, "error", f"The text is not valid Unicode: {error}")
+            return
         prompt_tokens = self._count(request.messages)
-        room = min(self._settings.context_tokens, self._settings.timing.kv_tokens) - prompt_tokens
+        context = min(self._settings.context_tokens, self._settings.timing.kv_tokens)
+        room = context - prompt_tokens
         if room < 1:
-            self._end(
-                request.id, "error", f"The prompt has {prompt_tokens} tokens; the context does not hold it."
-            )
+            refusal = f"The prompt has {prompt_tokens} tokens; the context is {context} tokens."
+            self._end(request.id, "error", refusal)
             return
         answer = _Answer(request, prompt_tokens, min(request.max_tokens, room), self._settings)
         now = asyncio.get_running_loop().time()
@@ -337,7 +343,7 @@ class EmulatedEngine(Engine):
         self._news.set()
 
     def _write(self, outputs: list[Output], at: float) -> None:
-        """The transcript comes before the delivery: what a reader has, the transcript has. `at`: monotonic s."""
+        """The transcript comes before the delivery: what a reader has, it has. `at`: monotonic s."""
         if self.transcript is not None:
             for output in outputs:
                 self.transcript[output.id] = self.transcript.get(output.id, "") + output.text

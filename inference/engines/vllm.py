@@ -283,4 +283,6 @@ def host_environment(environment: Mapping[str, str], settings: EngineSettings, f
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "OMP_NUM_THREADS": str(settings.cpu_threads),
         }
+        # Threads that spin at every barrier while another process has their core: measured 3-10 times slower.
+        kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return kept

@@ -1,6 +1,6 @@
 """The order of this product: deadlines between classes, token counters between users.
 
-Rules (docs/scheduling.md; each has a test named for it in tests/inference/test_fair_queue.py):
+Rules (docs/scheduling.md; each has its test, in tests/inference/test_fair_queue.py or test_slots.py):
 
 1. Earliest deadline first between classes (EDF: Liu and Layland, 1973): each class puts forward the
    oldest request of its least-served user (VTC, see counters.py), and the earliest deadline wins.

@@ -85,7 +85,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     quick_slack: Cost = 1_024.0
     """Counter units by which a user may be ahead of the least served and keep their place: some answers."""
     normal_slack: Cost = 4_096.0
-    """The same among normal requests; without it the mix's TTFT p95 at 30 slots was 11 s, not 5 (simulated)."""
+    """The same among normal requests; without it TTFT p95 at 30 slots was 11 s, not 5 (simulated)."""
     heavy_slack: Cost = 32_768.0
     """The same among heavy requests; without it their P95 was 45 % above FIFO's, not 6 (simulated)."""
 

@@ -25,6 +25,7 @@ class Run:
     charged: float
     progressed: float
     prefilled: bool = False
+    corrected: bool = False
     prompt_tokens: int = 0
     produced: int = 0
 

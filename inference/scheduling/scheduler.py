@@ -96,18 +96,27 @@ class Scheduler:
         self._estimate.started(waiting, now)
         return request
 
-    def prefilled(self, generation: str, prompt_tokens: int, cached_tokens: int) -> None:
-        """The engine has computed the prompt: the provisional charge becomes the true one."""
+    def prefilled(self, generation: str, prompt_tokens: int, cached_tokens: int | None) -> None:
+        """The engine has computed the prompt. `cached_tokens` None: it says so later, if ever."""
         run = self._running.runs.get(generation)
         if run is None or run.prefilled:
             return
+        self._running.mark_prefilled(run, prompt_tokens)
+        if cached_tokens is not None:
+            self.cached(generation, cached_tokens)
+
+    def cached(self, generation: str, cached_tokens: int) -> None:
+        """How much of a prompt was in the engine's cache: the charge becomes the true one, once."""
+        run = self._running.runs.get(generation)
+        if run is None or run.corrected:
+            return
+        run.corrected = True
         request = run.waiting.request
-        cost = self.policy.prompt_cost * max(0, prompt_tokens - cached_tokens) / request.weight
+        cost = self.policy.prompt_cost * max(0, run.prompt_tokens - cached_tokens) / request.weight
         self.counters.charge(request.user, cost - run.charged)
         run.charged = cost
         self._order.touch(request.user)
-        self._prefixes.learn(request, prompt_tokens, cached_tokens)
-        self._running.mark_prefilled(run, prompt_tokens)
+        self._prefixes.learn(request, run.prompt_tokens, cached_tokens)
 
     def produced(self, generation: str, new_tokens: int, now: float) -> None:
         """New output tokens of a running request."""

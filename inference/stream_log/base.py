@@ -78,6 +78,10 @@ class StreamLog(ABC):
         """
 
     @abstractmethod
+    async def epoch(self) -> int:
+        """The highest epoch that has written; 0 before anyone has."""
+
+    @abstractmethod
     async def notify(self, notices: Mapping[str, Notice]) -> None:
         """Replace the latest notice of each generation and tell its readers. May be lost."""
 

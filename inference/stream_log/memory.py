@@ -122,6 +122,9 @@ class MemoryStreamLog(StreamLog):
         self._expire()
         return list(lost)
 
+    async def epoch(self) -> int:
+        return self._epoch
+
     async def notify(self, notices: Mapping[str, Notice]) -> None:
         for generation, notice in notices.items():
             stream = self._open(generation)

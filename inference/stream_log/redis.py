@@ -159,6 +159,9 @@ class RedisStreamLog(StreamLog):
             return list(dict.fromkeys(generation for generation, _ in events))
         return [generation.decode() for generation in dict.fromkeys(lost)]
 
+    async def epoch(self) -> int:
+        return int(await self.client.get(f"{self._prefix}:epoch") or 0)
+
     async def notify(self, notices: Mapping[str, Notice]) -> None:
         with suppress(RedisError):
             await self._notify(args=[self._prefix, self._channel, LIFETIME_S, _step(notices.items())])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Protocol
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from django.utils import timezone
 from chatsite.conversations.branch import read_branches
 from chatsite.database import read
 from chatsite.generations.models import ACTIVE, Generation, Status
+from chatsite.quotas.resolution import Terms
+from chatsite.quotas.terms import terms_of_each
 from inference.request import ChatMessage, Request, Sampling
 
 AT_ONCE = 500
@@ -32,9 +34,8 @@ class Line(Protocol):
 class Intake:
     """Looks at the rows when the doorbell rings, and every few seconds without it."""
 
-    def __init__(self, line: Line, weight_of: Callable[[Generation], float] = lambda _job: 1.0) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._weight_of = weight_of
 
     async def look(self) -> None:
         """Carry over new rows and wishes to cancel. Safe to call at any time, any number of times."""
@@ -55,10 +56,13 @@ class Intake:
         )
         branches = read_branches([job.answer.parent_id for job in waiting if job.answer.parent_id])
         wishes = Generation.objects.filter(status__in=ACTIVE, cancel_requested=True)
-        requests = [self._request(job, branches) for job in waiting]
+        terms = terms_of_each({job.user_id for job in waiting}) if waiting else {}
+        requests = [self._request(job, branches, terms[job.user_id]) for job in waiting]
         return requests, [str(id) for id in wishes.values_list("id", flat=True)]
 
-    def _request(self, job: Generation, branches: dict[UUID, tuple[ChatMessage, ...]]) -> Request:
+    def _request(
+        self, job: Generation, branches: dict[UUID, tuple[ChatMessage, ...]], terms: Terms
+    ) -> Request:
         question = job.answer.parent_id
         assert question is not None
         return Request(
@@ -71,6 +75,8 @@ class Intake:
             prompt_tokens=job.prompt_tokens,
             max_tokens=job.max_tokens,
             new_chars=job.new_chars,
-            weight=self._weight_of(job),
+            batch=job.batch,
+            weight=terms.weight,
+            max_running=terms.max_running,
             waited_s=max(0.0, (timezone.now() - job.created_at).total_seconds()),
         )

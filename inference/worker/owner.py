@@ -14,9 +14,12 @@ from typing import IO, Any, Protocol
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
+from chatsite.database import write
 from chatsite.generations.models import Ownership
+from inference.stream_log.base import StreamLog
 
 log = structlog.get_logger(__name__)
 
@@ -111,20 +114,23 @@ def owner_lock() -> OwnerLock:
     )
 
 
-async def become_owner(lock: OwnerLock) -> int:
-    """Wait for the lock, then begin a new epoch and return it."""
+async def become_owner(lock: OwnerLock, stream_log: StreamLog) -> int:
+    """Wait for the lock, then begin a new epoch, above all that rows and log have seen, and return it."""
     told = False
     while not await asyncio.to_thread(lock.take):
         if not told:
             log.info("standby", why="another inference process owns the queue")
             told = True
         await asyncio.sleep(RETRY_S)
-    return await asyncio.to_thread(next_epoch)
+    return await write(next_epoch, await stream_log.epoch())
 
 
-def next_epoch() -> int:
-    """One more than any owner had before; from here on their writes change no row."""
+def next_epoch(above: int = 0) -> int:
+    """One more than any owner had before; from here on their writes change no row.
+
+    `above` is the log's own highest: a database that was restored or made anew may be behind it.
+    """
     with transaction.atomic():
         Ownership.objects.get_or_create(id=1)
-        Ownership.objects.filter(id=1).update(epoch=F("epoch") + 1)
+        Ownership.objects.filter(id=1).update(epoch=Greatest(F("epoch"), Value(above)) + 1)
         return Ownership.objects.get(id=1).epoch

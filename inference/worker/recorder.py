@@ -13,11 +13,13 @@ from django.utils import timezone
 from chatsite.conversations.models import Message
 from chatsite.conversations.search import index_messages
 from chatsite.database import write
+from chatsite.generations.key_budget import charge_keys
 from chatsite.generations.models import Generation, Ownership, Status
 from chatsite.quotas.actions import Spent, settle
 from chatsite.quotas.pricing import charge
 from inference.dispatch.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
+from inference.worker.checkpoint import write_checkpoints
 
 
 class Recorder:
@@ -63,19 +65,13 @@ class Recorder:
     @transaction.atomic
     def _checkpoint(self, answers: Sequence[Answer]) -> None:
         self._check_fence()
-        now = timezone.now()
-        for answer in answers:
-            if self._mine(answer).update(
-                seq=answer.seq, completion_tokens=answer.completion_tokens, heartbeat_at=now
-            ):
-                _write_text(answer)
+        write_checkpoints(answers, self.epoch, timezone.now())
 
     @transaction.atomic
     def _finish(self, outcomes: Sequence[Outcome]) -> set[str]:
         self._check_fence()
         now = timezone.now()
-        written = set()
-        ended = []
+        written, ended, spent = set(), [], []
         for outcome in outcomes:
             changed = self._endable(outcome).update(
                 status=outcome.status,
@@ -90,12 +86,14 @@ class Recorder:
             )
             if changed:
                 _write_text(outcome)
+                ended.append(outcome.generation)
                 index_messages(_answer_of(outcome))
             if changed or self._ended_before(outcome):
                 written.add(outcome.generation)
             if changed or not Generation.objects.filter(id=outcome.generation).exists():
-                ended.append(outcome)  # a chat deleted meanwhile is paid for all the same
-        settle([_spent(outcome) for outcome in ended], self._model())
+                spent.append(_spent(outcome))  # a chat deleted meanwhile is paid for all the same
+        settle(spent, self._model())
+        charge_keys(ended)
         return written
 
     def _check_fence(self) -> None:
@@ -107,11 +105,6 @@ class Recorder:
         waiting = Q(status=Status.QUEUED, attempt=claim.attempt - 1)
         again = Q(status=Status.RUNNING, attempt=claim.attempt, epoch=self.epoch)
         return self._fenced(claim.generation).filter(waiting | again)
-
-    def _mine(self, answer: Answer) -> QuerySet[Generation]:
-        return self._fenced(answer.generation).filter(
-            status=Status.RUNNING, attempt=answer.attempt, epoch=self.epoch
-        )
 
     def _endable(self, outcome: Outcome) -> QuerySet[Generation]:
         """This attempt, running under this epoch; or one that ends while it still waits."""
@@ -139,7 +132,7 @@ def _answer_of(outcome: Outcome) -> QuerySet[Message]:
     return Message.objects.filter(generation__id=outcome.generation).select_related("conversation")
 
 
-def _write_text(answer: Answer | Outcome) -> None:
+def _write_text(answer: Outcome) -> None:
     Message.objects.filter(generation__id=answer.generation).update(
         content=answer.text, reasoning=answer.reasoning
     )

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from chatsite.conversations.actions import purge_deleted
 from chatsite.database import read, write
+from chatsite.generations.admission import read_admission
+from chatsite.generations.erase import erase_temporary
 from chatsite.generations.reconcile import dead_reservations, end_reservations
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
@@ -43,11 +45,14 @@ REAP_S = 30.0
 LOCK_CHECK_S = 2.0
 """How soon a lost lock is noticed. Until then the epoch fences the rows."""
 
+ADMISSION_S = 1.0
+"""How soon a pause that an administrator ordered is obeyed."""
+
 RESERVATIONS_S = 600.0
 """How often reservations that outlived their generation are looked for; it reads two days of the ledger."""
 
-PURGE_S = 60.0
-"""How often deletions that can no longer be undone are carried out."""
+PURGE_S = 20.0
+"""How often deletions that can no longer be undone, and ended temporary chats, are erased."""
 
 
 class LockLostError(Exception):
@@ -69,7 +74,7 @@ class InferenceService:
 
     async def run(self) -> None:
         """Become the owner, mend what the one before left, then serve."""
-        epoch = await become_owner(self._lock)
+        epoch = await become_owner(self._lock, stream_log())
         recorder = Recorder(epoch, self._model)
         await recover(recorder, stream_log())
         supervisor = self._supervisor = Supervisor(self.engine.build)
@@ -106,6 +111,7 @@ class InferenceService:
                 group.create_task(self._publish_board(dispatcher), name="board"),
                 group.create_task(self._keep_lock(), name="lock"),
                 group.create_task(self._reap(dispatcher, recorder), name="reaper"),
+                group.create_task(self._obey(dispatcher), name="admission"),
                 group.create_task(self._purge(), name="purge"),
                 group.create_task(self._end_reservations(), name="reservations"),
             ]
@@ -153,6 +159,19 @@ class InferenceService:
             except OSError:
                 log.exception("reaping_failed")
 
+    async def _obey(self, dispatcher: Dispatcher) -> None:
+        """Pause and resume as the console says."""
+        paused = False
+        while True:
+            try:
+                wanted = await read(read_admission)
+                if wanted != paused:
+                    (dispatcher.pause if wanted else dispatcher.resume)()
+                    paused = wanted
+            except Exception:
+                log.exception("admission_unread")
+            await asyncio.sleep(ADMISSION_S)
+
     async def _end_reservations(self) -> None:
         """Nothing should be found here: it is the net under everything that ends generations."""
         while True:
@@ -168,6 +187,7 @@ class InferenceService:
             await asyncio.sleep(PURGE_S)
             try:
                 await write(purge_deleted)
+                await write(erase_temporary)
             except Exception:
                 log.exception("purge_failed")
 

@@ -79,7 +79,7 @@ async def test_stop_frees_the_slot_and_keeps_the_text(any_site: sites.Site, cont
     assert row["content"]
     assert '"completion_tokens"' in row["usage"]
     async with asyncio.timeout(5):
-        while 'chatsite_requests_running{class="quick"} 0.0' not in (await metrics(page)):
+        while 'chatsite_requests_running{class="quick"} 0.0' not in (await metrics(page)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await page.reload()
     shown = await some_text(page, 1)

@@ -148,8 +148,8 @@ def test_one_person_cannot_fill_the_queue(people: People, settings) -> None:
 def test_a_first_question_costs_few_queries(people: People, django_assert_max_num_queries) -> None:
     """SQLite has one writer: a hundred people at once wait for the sum of these.
 
-    Known already? terms, instructions; then in the transaction: balance, ledger, room, conversation, messages, search entries
-    and terms, job.
+    Known already? terms, instructions; then in the transaction: balance, ledger, room, conversation,
+    messages, search entries and terms, job.
     """
     with django_assert_max_num_queries(13) as captured:
         submit(people.alice)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from itertools import pairwise
 
 from inference.engines.base import Engine, EngineFinish, EngineRequest, EngineStats, Output
 from inference.request import ChatMessage, Sampling
+
+PATIENCE_S = 240
+"""Waits find hangs, not slowness: on a machine shared with other engines a step may take seconds."""
 
 
 class Answer:
@@ -14,6 +18,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
+        self.times: list[float] = []
         self.changed = asyncio.Event()
 
     @property
@@ -48,15 +53,17 @@ class Answers:
         try:
             async for step in self.engine.steps():
                 self.steps += 1
+                now = asyncio.get_running_loop().time()
                 for output in step.outputs:
                     answer = self._answers[output.id]
                     answer.outputs.append(output)
+                    answer.times.append(now)
                     answer.changed.set()
                 self._stepped.set()
         except Exception as error:
             self.death = error
 
-    async def ended(self, timeout_s: float = 30) -> None:
+    async def ended(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the steps are over, by close or by death."""
         await asyncio.wait_for(asyncio.shield(self._reader), timeout_s)
 
@@ -78,7 +85,7 @@ class Answers:
         await self.add(id, text, max_tokens, **sampling)
         return await self.end_of(id)
 
-    async def end_of(self, id: str, timeout_s: float = 60) -> Answer:
+    async def end_of(self, id: str, timeout_s: float = PATIENCE_S) -> Answer:
         answer = self._answers[id]
         async with asyncio.timeout(timeout_s):
             while answer.finish is None:
@@ -86,7 +93,7 @@ class Answers:
                 await answer.changed.wait()
         return answer
 
-    async def first_of(self, id: str, timeout_s: float = 60) -> Answer:
+    async def first_of(self, id: str, timeout_s: float = PATIENCE_S) -> Answer:
         answer = self._answers[id]
         async with asyncio.timeout(timeout_s):
             while not answer.outputs:
@@ -94,7 +101,18 @@ class Answers:
                 await answer.changed.wait()
         return answer
 
-    async def stats_where(self, wanted: str, timeout_s: float = 20) -> EngineStats:
+    async def longest_gap_s(self, id: str, outputs: int, timeout_s: float = PATIENCE_S) -> float:
+        """The longest time between two of the next outputs of a running request."""
+        answer = self._answers[id]
+        start = len(answer.times)
+        async with asyncio.timeout(timeout_s):
+            while len(answer.times) < start + outputs:
+                answer.changed.clear()
+                await answer.changed.wait()
+        times = answer.times[start - 1 :]
+        return max(later - earlier for earlier, later in pairwise(times))
+
+    async def stats_where(self, wanted: str, timeout_s: float = PATIENCE_S) -> EngineStats:
         """The first counters whose running + waiting is `wanted` ("none" or "some")."""
         async with asyncio.timeout(timeout_s):
             while bool((stats := self.engine.stats()).running + stats.waiting) != (wanted == "some"):

@@ -1,6 +1,8 @@
 """Requests for tests of the scheduler, by the few facts that matter to it."""
 
 from inference.request import Request, Sampling
+from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import Scheduler
 
 
 def ask(
@@ -49,3 +51,25 @@ def answer(scheduler, generation, now, tokens=50):
     """The engine answers a running request whole."""
     scheduler.produced(generation, tokens, now)
     scheduler.finish(generation, now)
+
+
+def small_scheduler(slots=1, reserved=0, kv_tokens=1_000_000, **settings):
+    """A scheduler with few slots, whose caps and slacks are out of the way unless they are the point."""
+    settings = {
+        "user_running": 100,
+        "beyond_cap_share": 1.0,
+        "quick_slack": 0.0,
+        "normal_slack": 0.0,
+        **settings,
+    }
+    return Scheduler(Policy(max_running=slots, reserved_slots=reserved, **settings), kv_tokens)
+
+
+def served(line, now=0.0):
+    """Serve the whole line one by one: the order in which requests start."""
+    order = []
+    while started := start_all(line, now):
+        order += started
+        for generation in started:
+            answer(line, generation, now, tokens=1)
+    return order

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
 import pytest_asyncio
 
 from inference.engine_settings import read_settings
 from inference.engines.base import Engine, EngineInfo
+from inference.engines.emulated import EmulatedEngine, EmulatedSettings
+from inference.engines.remote import RemoteEngine
+from inference.engines.timing import Timing
 from inference.engines.vllm import VllmEngine
 from inference.model_store.embedded import prepare_embedded
+from inference.replicas.figures import read_figures
+from inference.replicas.settings import RemoteSettings
 from tests.inference.answers import Answers
 from tests.inference.processes import group_members
+from tests.inference.vllm_server import VllmServer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,15 +31,29 @@ MODELS_DIR = Path(os.environ.get("CHATSITE_TEST_MODELS") or ROOT / "var" / "test
 """Kept between runs: preparing the embedded model takes half a minute."""
 
 
+EMULATED = EmulatedSettings(
+    timing=Timing(step_s=0.01, max_running=34, kv_tokens=93_184), context_tokens=8_192, answer_tokens=0
+)
+"""The size of the embedded model on a CPU, faster."""
+
+SERVER = VllmServer(MODELS_DIR)
+"""The server behind the remote engine: started when first wanted, and again only after a test killed it."""
+
+
 class Adapter(NamedTuple):
-    """How to build one kind of engine, and how to kill it from outside."""
+    """How to build one kind of engine, how to kill it from outside, and how to see its slots in use."""
 
     name: str
-    build: Callable[[], Engine]
+    build: Callable[[], Awaitable[Engine]]
     kill: Callable[[Engine], None]
+    slots_in_use: Callable[[Engine], Awaitable[int]]
 
 
-def build_vllm() -> VllmEngine:
+async def build_emulated() -> EmulatedEngine:
+    return EmulatedEngine(EMULATED)
+
+
+async def build_vllm() -> VllmEngine:
     return VllmEngine(read_settings({}, MODELS_DIR), os.environ)
 
 
@@ -44,8 +65,42 @@ def kill_engine_core(engine: Engine) -> None:
     os.kill(core, signal.SIGKILL)
 
 
+async def build_remote() -> RemoteEngine:
+    if not SERVER.running:
+        await prepare_embedded(MODELS_DIR, lambda phase, fraction: None)
+        SERVER.start()
+    return RemoteEngine(RemoteSettings(urls=(SERVER.url,), slots=SERVER.settings.max_num_seqs))
+
+
+def kill_emulated(engine: Engine) -> None:
+    assert isinstance(engine, EmulatedEngine)
+    engine.die()
+
+
+async def slots_by_stats(engine: Engine) -> int:
+    stats = engine.stats()
+    return stats.running + stats.waiting
+
+
+async def slots_by_server(engine: Engine) -> int:
+    """What the server itself says of its slots; our own view says nothing about it."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        figures = read_figures((await client.get(f"{SERVER.url}/metrics")).text)
+    return figures.running + figures.waiting
+
+
 ADAPTERS = [
-    pytest.param(Adapter("vllm", build_vllm, kill_engine_core), id="vllm", marks=pytest.mark.real_engine),
+    pytest.param(Adapter("emulated", build_emulated, kill_emulated, slots_by_stats), id="emulated"),
+    pytest.param(
+        Adapter("vllm", build_vllm, kill_engine_core, slots_by_stats),
+        id="vllm",
+        marks=pytest.mark.real_engine,
+    ),
+    pytest.param(
+        Adapter("remote", build_remote, lambda engine: SERVER.kill(), slots_by_server),
+        id="remote",
+        marks=pytest.mark.real_engine,
+    ),
 ]
 
 
@@ -67,7 +122,7 @@ class Engines:
     async def get(self, adapter: Adapter) -> LiveEngine:
         live = self._live.get(adapter.name)
         if live is None or live.answers.death is not None:
-            engine = adapter.build()
+            engine = await adapter.build()
             info = await engine.start(lambda phase, fraction: None)
             live = self._live[adapter.name] = LiveEngine(adapter, engine, info, Answers(engine))
         return live
@@ -87,12 +142,13 @@ async def engines() -> AsyncIterator[Engines]:
     engines = Engines()
     yield engines
     await engines.close()
+    SERVER.kill()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def vllm(engines: Engines) -> LiveEngine:
     """The real engine. Tests that use it run in the session's loop and are marked `real_engine`."""
-    return await engines.get(ADAPTERS[0].values[0])  # type: ignore[arg-type]
+    return await engines.get(ADAPTERS[1].values[0])  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

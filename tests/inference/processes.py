@@ -14,11 +14,8 @@ class Member(NamedTuple):
 
 def group_members(group: int) -> list[Member]:
     """The living processes of a group; zombies, which only wait to be collected, are not alive."""
-    members = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and (member := _member(folder, group)):
-            members.append(member)
-    return members
+    folders = (folder for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return [member for folder in folders if (member := _member(folder, group))]
 
 
 def _member(folder: Path, group: int) -> Member | None:

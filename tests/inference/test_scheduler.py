@@ -134,6 +134,17 @@ def test_finishing_twice_or_the_unknown_changes_nothing():
     assert (sum(load.waiting.values()), sum(load.running.values()), load.kv_tokens) == (0, 0, 0)
 
 
+def test_an_engine_that_tells_of_its_cache_at_the_end_corrects_the_charge_then():
+    line = scheduler()
+    line.add(ask("a", "alice", prompt_tokens=1_000), 0)
+    line.pick(0)
+    line.prefilled("a", 1_000, None)
+    assert line.counters.of("alice") == 1_000, "as provisional as before"
+    line.cached("a", 900)
+    line.cached("a", 0)
+    assert line.counters.of("alice") == 100
+
+
 def test_requeue_goes_back_to_the_old_place_with_the_charge_undone():
     line = scheduler(slots=1)
     line.add(ask("a", "alice"), 0)

@@ -159,7 +159,9 @@ async def test_what_is_held_already_is_ignored_so_that_a_retry_is_safe(logs):
 
 
 async def test_an_older_epoch_is_fenced_and_writes_nothing(logs):
+    assert await logs.reader.epoch() == 0
     await write(logs, "a", *deltas("x"), epoch=5)
+    assert await logs.reader.epoch() == 5
     with pytest.raises(FencedError):
         await write(logs, "a", *deltas("y", start=2), epoch=4)
     assert await logs.reader.read("a", 0) == deltas("x")

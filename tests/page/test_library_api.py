@@ -128,9 +128,10 @@ def test_archived_ones_and_folders_are_lists_of_their_own(people: People) -> Non
     alice = signed_in(people.alice)
     alice.patch(f"/api/conversations/{first}", {"archived": True}, JSON)
     alice.patch(f"/api/conversations/{second}", {"folder": " Work "}, JSON)
-    titles = lambda query: [
-        one["title"] for one in alice.get("/api/conversations", query).json()["conversations"]
-    ]  # noqa: E731
+
+    def titles(query):
+        return [one["title"] for one in alice.get("/api/conversations", query).json()["conversations"]]
+
     assert (titles({}), titles({"archived": "1"}), titles({"folder": "Work"})) == (["two"], ["one"], ["two"])
     assert alice.get("/api/conversations").json()["folders"] == ["Work"]
     assert signed_in(people.bob).get("/api/conversations").json()["folders"] == []

@@ -96,9 +96,9 @@ def test_a_spent_budget_refuses_before_anything_is_stored(people: People) -> Non
 
 
 def test_the_month_refuses_where_the_day_would_not(people: People) -> None:
-    assign(tokens_per_month=80, tokens_per_day=1000, max_output=50)
+    assign(tokens_per_month=100, tokens_per_day=1000, max_output=75)
     submit(people.alice, "Hi")
-    with pytest.raises(Refusal, match="80 tokens a month"):
+    with pytest.raises(Refusal, match="100 tokens a month"):
         submit(people.alice, "Hi")
 
 
@@ -109,11 +109,11 @@ def test_what_is_larger_than_the_whole_budget_says_so(people: People) -> None:
 
 
 def test_the_day_begins_anew(people: People) -> None:
-    assign(tokens_per_day=80, max_output=50)
+    assign(tokens_per_day=100, max_output=75)
     submit(people.alice, "Hi")
     Balance.objects.update(day=timezone.localdate() - timedelta(days=1))
     submit(people.alice, "Hi")
-    assert Balance.objects.get().day_tokens < 80
+    assert Balance.objects.get().day_tokens < 100
 
 
 def test_a_settlement_after_midnight_leaves_the_new_day_alone(people: People) -> None:
@@ -127,7 +127,7 @@ def test_a_settlement_after_midnight_leaves_the_new_day_alone(people: People) ->
 
 
 def test_a_grant_is_drawn_when_the_plan_is_spent_and_given_back_first(people: People) -> None:
-    assign(tokens_per_day=80, max_output=50)
+    assign(tokens_per_day=100, max_output=75)
     grant = Grant.objects.create(
         user=people.alice, tokens=100, reason="report", ends_at=timezone.now() + timedelta(days=1)
     )
@@ -136,7 +136,7 @@ def test_a_grant_is_drawn_when_the_plan_is_spent_and_given_back_first(people: Pe
     grant.refresh_from_db()
     drawn = grant.used
     assert drawn > 0
-    assert Balance.objects.get().day_tokens == 60
+    assert Balance.objects.get().day_tokens == 100
     job = end(second, completion_tokens=1)
     grant.refresh_from_db()
     plan_part = job.prompt_tokens + job.max_tokens - drawn
@@ -144,7 +144,7 @@ def test_a_grant_is_drawn_when_the_plan_is_spent_and_given_back_first(people: Pe
 
 
 def test_a_grant_that_ended_or_is_empty_pays_nothing(people: People) -> None:
-    assign(tokens_per_day=80, max_output=50)
+    assign(tokens_per_day=100, max_output=75)
     now = timezone.now()
     Grant.objects.create(user=people.alice, tokens=100, reason="old", ends_at=now - timedelta(seconds=1))
     Grant.objects.create(
@@ -201,7 +201,7 @@ def test_everything_is_recorded_where_nothing_is_limited(people: People) -> None
 
 
 def test_accepting_tells_how_the_person_stands(people: People) -> None:
-    assign(tokens_per_day=80, max_output=50)
+    assign(tokens_per_day=100, max_output=75)
     (budget,) = do_submit(ask_of(people.alice, uuid4()), "Hi", None, None).budgets
-    assert (budget.name, budget.limit, budget.warn) == ("day", 60, True)
-    assert budget.used > 50
+    assert (budget.name, budget.limit, budget.warn) == ("day", 100, True)
+    assert budget.used > 75

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('conversations', '0002_search'),
+        ('conversations', '0002_temporary'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -29,11 +30,6 @@ class Migration(migrations.Migration):
             model_name='conversation',
             name='system',
             field=models.TextField(blank=True),
-        ),
-        migrations.AddField(
-            model_name='conversation',
-            name='temporary',
-            field=models.BooleanField(default=False),
         ),
         migrations.CreateModel(
             name='Instructions',

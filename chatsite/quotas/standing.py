@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
 
-import msgspec
 from django.utils import timezone
 
 from chatsite.quotas import windows
+from chatsite.quotas.budget import WARN_AT, Budget
 from chatsite.quotas.models import Balance, Grant
 from chatsite.quotas.resolution import Terms
 from chatsite.quotas.terms import terms_of
-
-WARN_AT = 0.8
-"""Share of a budget from which people are warned: a fifth is left, enough to plan the rest of the day."""
-
-
-class Budget(msgspec.Struct, frozen=True):
-    """One budget in tokens. `used` counts reservations; `warn` from 80 % on.
-
-    `grant` is all extra tokens together, drawn when day or month are spent; `resets_at` is then when
-    the first of them ends.
-    """
-
-    name: Literal["day", "month", "grant"]
-    used: int
-    limit: int
-    resets_at: datetime
-    warn: bool
 
 
 def read_budgets(user_id: int, now: datetime) -> tuple[Budget, ...]:

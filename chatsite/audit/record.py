@@ -1,0 +1,37 @@
+"""Writing the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chatsite.audit.models import AuditEntry
+
+
+def record(
+    actor: object,
+    action: str,
+    subject: object,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Note a change, inside the transaction that makes it. `actor` is the signed-in User."""
+    AuditEntry.objects.create(
+        actor_id=actor.pk,  # type: ignore[attr-defined]
+        actor_name=str(actor),
+        action=action,
+        subject=f"{_kind(subject)} {subject}".strip()[:300],
+        before=_plain(before),
+        after=_plain(after),
+    )
+
+
+def _kind(subject: object) -> str:
+    meta = getattr(subject, "_meta", None)
+    return str(meta.verbose_name) if meta else ""
+
+
+def _plain(values: Mapping[str, object] | None) -> dict[str, object]:
+    return {
+        name: value if isinstance(value, bool | int | float | str | None) else str(value)
+        for name, value in (values or {}).items()
+    }

@@ -1,0 +1,1 @@
+"""The administrators' console, inside Django's admin. Nobody imports it."""

@@ -1,0 +1,145 @@
+"""Live: is the site healthy, who is using it, who is about to run out. With its three levers."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from chatsite.accounts.models import User
+from chatsite.audit.record import record
+from chatsite.generations.admission import do_set_admission, read_admission
+from chatsite.generations.doorbell import ring
+from chatsite.generations.models import ACTIVE, Generation
+from chatsite.quotas.budget import WARN_AT
+from chatsite.quotas.models import Balance
+from chatsite.quotas.terms import terms_of_each
+from chatsite.quotas.windows import day_of, month_of
+from chatsite.wiring import board_store
+from inference.board import Board, current
+
+ROWS = 200
+"""As many as may be active at the default limit."""
+
+RECENT = timedelta(minutes=5)
+"""What "now" means for latencies: long enough for a sample, short enough to be news."""
+
+
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """The page; the socket `/ws/console/` keeps its middle fresh."""
+    board = async_to_sync(current)(board_store())
+    context = admin.site.each_context(request) | {"title": _("Live")} | read_live(board, timezone.now())
+    context["may_act"] = may_act(request.user)
+    return render(request, "console/live.html", context)
+
+
+@require_POST
+def cancel(request: HttpRequest) -> HttpResponse:
+    """Stop anybody's run."""
+    _check_may_act(request)
+    id = UUID(request.POST["generation"])
+    with transaction.atomic():
+        job = Generation.objects.select_related("user").filter(id=id, status__in=ACTIVE).first()
+        if job is not None:
+            Generation.objects.filter(id=id, status__in=ACTIVE).update(cancel_requested=True)
+            record(request.user, "cancelled", f"run {id} of {job.user}")
+    if job is None:
+        messages.info(request, _("This run had ended already."))
+    else:
+        async_to_sync(ring)("cancelled", id)
+        messages.success(request, _("Stopping the run of %(person)s.") % {"person": job.user})
+    return redirect("admin:live")
+
+
+@require_POST
+def admission(request: HttpRequest) -> HttpResponse:
+    """Pause or resume: while paused nothing new starts, what runs ends, what waits keeps its place."""
+    _check_may_act(request)
+    paused = request.POST["paused"] == "1"
+    with transaction.atomic():
+        before = do_set_admission(paused=paused)
+        record(
+            request.user,
+            "paused" if paused else "resumed",
+            "admission",
+            {"paused": before},
+            {"paused": paused},
+        )
+    return redirect("admin:live")
+
+
+def read_live(board: Board, now: datetime) -> dict[str, Any]:
+    """Everything that the middle of the page shows."""
+    jobs = Generation.objects.filter(status__in=ACTIVE).select_related("user").order_by("created_at")[:ROWS]
+    runs = [_run(job, now) for job in jobs]
+    return {
+        "board": board,
+        "paused": read_admission(),
+        "runs": runs,
+        "people": len({run["person"] for run in runs}),
+        "waiting": sum(board.waiting.values()),
+        "running": sum(board.running.values()),
+        "latency": _latency(now),
+        "short": _running_out(now),
+    }
+
+
+def may_act(user: Any) -> bool:
+    """Auditors only look."""
+    return bool(user.is_staff and not user.is_auditor)
+
+
+def _check_may_act(request: HttpRequest) -> None:
+    if not may_act(request.user):
+        raise PermissionDenied
+
+
+def _run(job: Generation, now: datetime) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "person": job.user.display_name,
+        "status": job.status,
+        "cancelling": job.cancel_requested,
+        "prompt_tokens": job.prompt_tokens,
+        "completion_tokens": job.completion_tokens,
+        "age_s": max(0.0, (now - job.created_at).total_seconds()),
+    }
+
+
+def _latency(now: datetime) -> dict[str, float] | None:
+    """Time to first token, p50 and p95 in seconds, of answers that ended lately."""
+    usages = Generation.objects.filter(finished_at__gte=now - RECENT).values_list("usage", flat=True)
+    times = sorted(usage["ttft_s"] for usage in usages if usage.get("ttft_s") is not None)
+    if not times:
+        return None
+    return {"p50": times[len(times) // 2], "p95": times[min(len(times) - 1, int(len(times) * 0.95))]}
+
+
+def _running_out(now: datetime) -> list[dict[str, Any]]:
+    """People at 80 % of a budget or more, the nearest first."""
+    day = day_of(now, timezone.get_default_timezone())
+    balances = {row.pk: row for row in Balance.objects.filter(month__gte=month_of(day))}
+    terms = terms_of_each(balances.keys())
+    short = []
+    for user, row in balances.items():
+        limits = (
+            (row.day_tokens if row.day >= day else 0, terms[user].tokens_per_day),
+            (row.month_tokens, terms[user].tokens_per_month),
+        )
+        share = max((used / limit for used, limit in limits if limit), default=0.0)
+        if share >= WARN_AT:
+            short.append((share, user))
+    short.sort(reverse=True)
+    names = User.objects.in_bulk([user for _share, user in short])
+    return [{"person": names[user], "percent": round(share * 100)} for share, user in short if user in names]

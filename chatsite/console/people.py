@@ -1,0 +1,170 @@
+"""People: roles, groups, deactivation, what applies to them and why. Groups: who is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from chatsite.accounts.models import Role, User
+from chatsite.audit.record import record
+from chatsite.console.audited import AuditedAdmin
+from chatsite.generations.deactivate import do_deactivate
+from chatsite.quotas.resolution import LIMITS
+from chatsite.quotas.templatetags.limits import limit_name
+from chatsite.quotas.terms import terms_of
+
+
+class PersonCreation(AdminUserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email", "name")
+        field_classes = {"email": forms.EmailField}
+
+
+class PersonChange(UserChangeForm):
+    """Roles instead of flags. Only owners make owners, and one of them stays."""
+
+    role = forms.ChoiceField(label=_("role"), choices=Role.choices)
+
+    class Meta:
+        model = User
+        fields = "__all__"
+        field_classes = {"email": forms.EmailField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "role" in self.fields:
+            self.initial["role"] = self.instance.role
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        role = cleaned.get("role", self.instance.role)
+        stays = role == Role.OWNER and cleaned.get("is_active", self.instance.is_active)
+        others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.instance.pk)
+        if self.initial.get("role") == Role.OWNER and not stays and not others.exists():
+            raise ValidationError(_("This is the last owner. Make somebody else an owner first."))
+        return cleaned
+
+
+class PeopleAdmin(AuditedAdmin, UserAdmin):
+    """Deactivating ends sockets and runs at once."""
+
+    form = PersonChange
+    add_form = PersonCreation
+    ordering = ("email",)
+    list_display = ("email", "name", "role_name", "is_active", "last_login")
+    list_filter = ("is_active", "is_staff", "groups")
+    search_fields = ("email", "name")
+    filter_horizontal = ("groups",)
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        (_("Rights"), {"fields": ("is_active", "role", "groups")}),
+        (_("What applies, and why"), {"fields": ("applies",)}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined", "applies")
+    add_fieldsets = (
+        (
+            None,
+            {"classes": ("wide",), "fields": ("email", "name", "usable_password", "password1", "password2")},
+        ),
+    )
+
+    actions = ("make_reset_link", "reset_second_factor")
+
+    @admin.action(description=_("Make a link to set a new password"), permissions=["change"])
+    def make_reset_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Shown once, to be copied: works without a mail server."""
+        for user in queryset:
+            if not self.has_change_permission(request, user):
+                continue
+            key = {"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)}
+            link = request.build_absolute_uri(reverse("account_reset_password_from_key", kwargs=key))
+            record(request.user, "made a password link", user)
+            messages.success(request, format_html("{}: <code>{}</code>", user, link))
+
+    @admin.action(description=_("Reset the second factor"), permissions=["change"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For who lost the telephone: they sign in by password alone, and set up a new one."""
+        for user in queryset:
+            if (
+                self.has_change_permission(request, user)
+                and Authenticator.objects.filter(user=user).delete()[0]
+            ):
+                record(request.user, "reset the second factor", user)
+                messages.success(request, _("%(person)s has no second factor now.") % {"person": user})
+
+    @admin.display(description=_("role"))
+    def role_name(self, user: User) -> str:
+        return str(Role(user.role).label)
+
+    @admin.display(description=_("limits"))
+    def applies(self, user: User) -> str:
+        terms = terms_of(user.pk)
+        rows = format_html_join(
+            "",
+            "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>",
+            [
+                (limit_name(name), _limit(getattr(terms, name)), terms.why.get(name, "–"))
+                for name in (*LIMITS, "weight")
+            ],
+        )
+        return format_html("<table>{}</table>", rows)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Erasure is a person's own, or a command's; the console deactivates."""
+        return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "role" in form.base_fields and not request.user.is_superuser:
+            # A field of its own: the declared one is shared by all requests.
+            choices = [choice for choice in Role.choices if choice[0] != Role.OWNER]
+            form.base_fields["role"] = forms.ChoiceField(label=_("role"), choices=choices)
+        return form
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if "role" in form.cleaned_data:
+            obj.role = form.cleaned_data["role"]
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            do_deactivate(obj.pk)
+
+
+class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
+    """Teams, for plans and reports. Rights come from roles, so permissions are not shown."""
+
+    fields = ("name", "plan_name", "members")
+    readonly_fields = ("plan_name", "members")
+
+    @admin.display(description=_("plan"))
+    def plan_name(self, group: Any) -> str:
+        assignment = getattr(group, "plan_assignment", None)
+        return str(assignment.plan) if assignment else "–"
+
+    @admin.display(description=_("members"))
+    def members(self, group: Any) -> str:
+        return ", ".join(map(str, group.user_set.all())) or "–"
+
+
+def _limit(value: float | None) -> str:
+    return str(_("none")) if value is None else f"{value:,}"

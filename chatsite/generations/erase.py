@@ -1,0 +1,28 @@
+"""Erasing what was never meant to stay: programs' prompts, soon after their answers have ended.
+
+A person's temporary chat goes when they leave it (conversations/actions.py)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from chatsite.conversations.models import Conversation
+from chatsite.generations.models import ACTIVE, Generation
+
+ERASE_AFTER_S = 40
+"""After the end of the answer. With the sweep every 20 s, content is gone within the promised minute."""
+
+
+def erase_temporary() -> int:
+    """Delete programs' temporary conversations with all that is in them; returns how many rows went."""
+    before = timezone.now() - timedelta(seconds=ERASE_AFTER_S)
+    alive = Generation.objects.filter(
+        Q(status__in=ACTIVE) | Q(finished_at__gte=before), conversation=OuterRef("pk")
+    )
+    programs = Generation.objects.filter(api_key__isnull=False, conversation=OuterRef("pk"))
+    old = Conversation.objects.filter(temporary=True, created_at__lt=before)
+    found = old.filter(Exists(programs), ~Exists(alive))
+    return found.delete()[0]

@@ -1,0 +1,1 @@
+"""Announcements to everybody. Imports nothing of the site."""

@@ -1,0 +1,91 @@
+"""API keys in the console: make one for somebody, see them all, revoke. A key's text is shown once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from chatsite.accounts.keys import check_new_key, do_create_key
+from chatsite.accounts.models import ApiKey
+from chatsite.errors import Refusal
+from chatsite.generations.cancel import do_revoke
+from chatsite.generations.doorbell import ring
+
+
+class NewKeyForm(forms.ModelForm):
+    """What an administrator says of a key; the rest is made."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=ApiKey.Scope.choices, widget=forms.CheckboxSelectMultiple, initial=ApiKey.Scope.values
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("owner", "name", "scopes", "expires_at", "token_budget")
+
+    def clean(self) -> dict[str, Any]:
+        """The rules of a new key, as errors of this form."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                check_new_key(cleaned["owner"].pk, cleaned["name"], cleaned["scopes"], cleaned["expires_at"])
+            except Refusal as refusal:
+                raise ValidationError(refusal.message) from refusal
+        return cleaned
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):
+    """Keys are made and revoked, never changed or deleted: the usage of a revoked one stays readable."""
+
+    form = NewKeyForm
+    autocomplete_fields = ("owner",)
+    list_display = (
+        "prefix", "name", "owner", "scopes", "tokens_used", "token_budget", "created_at", "last_used_at",
+        "expires_at", "revoked_at",
+    )  # fmt: skip
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("owner",)
+    search_fields = ("name", "prefix", "owner__email")
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke: lets nobody in any more, running requests stop", permissions=["add"])
+    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
+        stopped = []
+        for key in keys.filter(revoked_at=None):
+            stopped += do_revoke(key.pk)
+            self.log_change(request, key, "Revoked.")
+        for generation in stopped[:1]:
+            async_to_sync(ring)("cancelled", generation)
+        self.message_user(request, f"Revoked; {len(stopped)} requests stopped.", messages.SUCCESS)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Make it. `obj` becomes that row, with the key's text, for the one page that shows it."""
+        wish = form.cleaned_data
+        made, text = do_create_key(
+            wish["owner"].pk, wish["name"], wish["scopes"], wish["expires_at"], wish["token_budget"]
+        )
+        obj.__dict__.update(made.__dict__)
+        obj.text = text
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """The one page that shows the key. Not a message: those wait in cookies."""
+        context = {**self.admin_site.each_context(request), "title": "API key made", "key": obj}
+        response = render(request, "admin/accounts/apikey/made.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False

@@ -1,0 +1,119 @@
+"""From a request's fields to what the site is asked: turns, sampling, priority. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from chatsite.openai_api.errors import ApiError
+from chatsite.openai_api.schemas import (
+    ChatRequest,
+    ChatTurn,
+    CompletionRequest,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    ResponseFormat,
+)
+from inference.request import ChatMessage, Sampling
+
+BATCH_HEADER = "X-Chatsite-Batch"
+"""`1`: nobody sits in front of this request. For programs that cannot send the field `priority`."""
+
+TEMPERATURE, TOP_P = 1.0, 1.0
+"""OpenAI's defaults."""
+
+
+def chat_turns(turns: Sequence[ChatTurn]) -> tuple[ChatMessage, ...]:
+    """The message list as the model reads it."""
+    return tuple(
+        ChatMessage("system" if turn.role == "developer" else turn.role, _text(turn)) for turn in turns
+    )
+
+
+def _text(turn: ChatTurn) -> str:
+    if isinstance(turn.content, str):
+        return turn.content
+    return "".join(part.text for part in turn.content or ())
+
+
+def chat_sampling(asked: ChatRequest, *, structured: bool) -> Sampling:
+    """`structured`: the engine can hold answers to a schema. Raises ApiError for what is not done here."""
+    _only_one(asked.n)
+    _refuse("logprobs", asked.logprobs or asked.top_logprobs)
+    _refuse("tools", asked.tools)
+    _refuse("tool_choice", asked.tool_choice not in (None, "none", "auto"))
+    schema = _json_schema(asked.response_format)
+    _refuse("response_format", schema is not None and not structured)
+    sampling = _sampling(asked, asked.max_completion_tokens or asked.max_tokens)
+    return msgspec.structs.replace(sampling, json_schema=schema)
+
+
+def _json_schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
+    match wanted:
+        case JsonObjectFormat():
+            return {"type": "object"}
+        case JsonSchemaFormat(schema):
+            return schema.schema
+        case _:
+            return None
+
+
+def completion_sampling(asked: CompletionRequest) -> Sampling:
+    """Raises ApiError for what this server does not do."""
+    _only_one(asked.n)
+    _refuse("best_of", asked.best_of not in (None, 1))
+    _refuse("echo", asked.echo)
+    _refuse("logprobs", asked.logprobs is not None)
+    _refuse("suffix", asked.suffix)
+    _refuse("repetition_penalty", asked.repetition_penalty not in (None, 1.0))
+    return _sampling(asked, asked.max_tokens or DEFAULT_COMPLETION_TOKENS)
+
+
+DEFAULT_COMPLETION_TOKENS = 16
+"""OpenAI's default of the old endpoint."""
+
+
+def may_wait(asked: ChatRequest | CompletionRequest, header: str) -> bool:
+    """Whether the request gives up its place to people. Nothing it says gives it a better one."""
+    return (asked.priority or 0) > 0 or asked.service_tier == "flex" or header.lower() in ("1", "true", "yes")
+
+
+def _sampling(asked: ChatRequest | CompletionRequest, max_tokens: int | None) -> Sampling:
+    _refuse("logit_bias", asked.logit_bias)
+    if asked.stream_options is not None and not asked.stream:
+        raise ApiError(
+            400, "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            param="stream_options",
+        )  # fmt: skip
+    return Sampling(
+        temperature=TEMPERATURE if asked.temperature is None else asked.temperature,
+        top_p=TOP_P if asked.top_p is None else asked.top_p,
+        max_tokens=max_tokens,
+        seed=asked.seed,
+        stop=_stops(asked.stop),
+        presence_penalty=asked.presence_penalty or 0.0,
+        frequency_penalty=asked.frequency_penalty or 0.0,
+        ignore_eos=bool(asked.ignore_eos),
+    )
+
+
+def _stops(stop: str | list[str] | None) -> tuple[str, ...]:
+    if stop is None:
+        return ()
+    return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def _only_one(n: int | None) -> None:
+    if n not in (None, 1):
+        raise ApiError(
+            400, f"n={n}: this server makes one answer a request.", code="unsupported_value", param="n"
+        )
+
+
+def _refuse(param: str, value: Any) -> None:
+    if value:
+        raise ApiError(
+            400, f"'{param}' is not supported by this server.", code="unsupported_parameter", param=param
+        )

@@ -1,0 +1,45 @@
+"""Who calls: the key in the Authorization header, its owner, and what it may."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from chatsite.accounts.keys import SHOWN_CHARS, find_key, needs_touch, touch_key
+from chatsite.accounts.models import ApiKey
+from chatsite.database import read, write
+from chatsite.openai_api.errors import ApiError
+
+MAX_KEY_CHARS = 200
+"""Of a header that can be a key; longer ones are not hashed."""
+
+
+async def authenticate(request: HttpRequest, scope: ApiKey.Scope) -> ApiKey:
+    """The key, with its owner. Raises ApiError: 401 for whoever is nobody, 403 for a missing scope."""
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    text = text.strip()
+    if kind.lower() != "bearer" or not text:
+        raise ApiError(
+            401, "You didn't provide an API key. Send it in a header: Authorization: Bearer YOUR_KEY."
+        )
+    key = await read(find_key, text) if len(text) <= MAX_KEY_CHARS else None
+    if key is None:
+        raise unknown_key(text[:SHOWN_CHARS])
+    if scope not in key.scopes:
+        raise ApiError(
+            403,
+            f"You have insufficient permissions for this operation. Missing scopes: {scope.value}.",
+            code="missing_scope",
+        )
+    if needs_touch(key):
+        await write(touch_key, key.id)
+    return key
+
+
+def unknown_key(shown: str) -> ApiError:
+    """401 for a key that is wrong, expired, revoked, or whose owner is not active: which one is not told."""
+    return ApiError(
+        401,
+        f"Incorrect API key provided: {shown}***. It may have expired or been revoked. "
+        "Keys are made in the settings.",
+        code="invalid_api_key",
+    )

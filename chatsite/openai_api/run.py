@@ -1,0 +1,126 @@
+"""One generation of one request: submitted like everybody's, and gone with the request.
+
+A program's stream is not a tab: nobody resumes it. The request's own task is what the generation lives
+by: however that ends - answered, disconnected, broken - what has not ended by then is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from functools import partial
+from uuid import UUID, uuid4
+
+import structlog
+
+from chatsite.accounts.models import ApiKey
+from chatsite.database import write
+from chatsite.errors import Refusal
+from chatsite.generations.cancel import do_cancel
+from chatsite.generations.doorbell import ring
+from chatsite.generations.submit import Ask, Submitted, do_submit_prompt
+from chatsite.openai_api.auth import unknown_key
+from chatsite.openai_api.reader import Reader
+from chatsite.quotas.terms import terms_of
+from chatsite.ratelimit import RateUsage, check_rate
+from inference.board import Board
+from inference.request import ChatMessage, Sampling
+from inference.stream_log.base import Delta
+
+log = structlog.get_logger(__name__)
+
+_farewells: set[asyncio.Task[None]] = set()
+"""Cancellations under way: the loop itself holds tasks only weakly."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a request asks for. `store`: keep it in the history; `batch`: it may wait."""
+
+    turns: tuple[ChatMessage, ...]
+    sampling: Sampling
+    store: bool = False
+    batch: bool = False
+
+
+class Run:
+    """A submitted generation. `rate` and `budgets` are how the account stands with it."""
+
+    def __init__(self, key: ApiKey, done: Submitted, rate: RateUsage) -> None:
+        self.key = key
+        self.generation = done.generation
+        self.rate = rate
+        self.budgets = done.budgets
+        self.reader = Reader(key.owner_id, done.generation)
+        self.news: AsyncGenerator[Delta, None] = self.reader.news()
+        self._first: asyncio.Future[Delta | None] | None = None
+
+    async def first(self, within_s: float) -> asyncio.Future[Delta | None]:
+        """The first news, perhaps still to come after `within_s`. Its None says that all has ended."""
+        if self._first is None:
+            self._first = asyncio.ensure_future(anext(self.news, None))
+        await asyncio.wait({self._first}, timeout=within_s)
+        return self._first
+
+    def _let_go(self, _request: asyncio.Task[object]) -> None:
+        if self._first is not None:
+            self._first.cancel()
+        if self.reader.finished is None:
+            _stop(self.key.owner_id, self.generation)
+
+
+async def start(key: ApiKey, board: Board, prompt: Prompt) -> Run:
+    """Submit, through the door that everybody uses. Raises Refusal and ApiError; then nothing is stored."""
+    ask = Ask(
+        user=key.owner_id,
+        client_id=uuid4(),
+        sampling=prompt.sampling,
+        context_tokens=board.info.context_tokens if board.info else 0,
+        retry_after_s=board.retry_after_s,
+        api_key=key.id,
+        batch=prompt.batch,
+    )
+    submitting = asyncio.ensure_future(write(_submit, key, ask, prompt))
+    try:
+        done, rate = await asyncio.shield(submitting)
+    except asyncio.CancelledError:
+        submitting.add_done_callback(partial(_let_go_late, key.owner_id))
+        raise
+    except Refusal as refusal:
+        if refusal.code == "not_found":
+            raise unknown_key(key.prefix) from refusal
+        raise
+    run = Run(key, done, rate)
+    request = asyncio.current_task()
+    assert request is not None
+    request.add_done_callback(run._let_go)
+    await ring("queued", done.generation)
+    return run
+
+
+def _submit(key: ApiKey, ask: Ask, prompt: Prompt) -> tuple[Submitted, RateUsage]:
+    terms = terms_of(key.owner_id)
+    rate = check_rate(key.owner_id, is_staff=key.owner.is_staff, per_minute=terms.requests_per_minute)
+    return do_submit_prompt(replace(ask, terms=terms), prompt.turns, store=prompt.store), rate
+
+
+def _let_go_late(user_id: int, submitting: asyncio.Future[tuple[Submitted, RateUsage]]) -> None:
+    """The client left while the rows were written."""
+    if not submitting.cancelled() and submitting.exception() is None:
+        _stop(user_id, submitting.result()[0].generation)
+
+
+def _stop(user_id: int, generation: UUID) -> None:
+    farewell = asyncio.get_running_loop().create_task(_cancel(user_id, generation))
+    _farewells.add(farewell)
+    farewell.add_done_callback(_farewells.discard)
+
+
+async def _cancel(user_id: int, generation: UUID) -> None:
+    try:
+        if await write(do_cancel, user_id, generation):
+            await ring("cancelled", generation)
+    except Exception:
+        # It will run to its end or its deadline, with nobody to read it.
+        log.exception("cancel_failed", generation=str(generation))

@@ -1,0 +1,61 @@
+"""What a person used, what is left, and what applies to them and why: as a page and as JSON."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from chatsite.page.api import answer, api
+from chatsite.page.conversations import user_id
+from chatsite.quotas.reports import total, usage_by
+from chatsite.quotas.resolution import LIMITS, Terms
+from chatsite.quotas.standing import read_budgets
+from chatsite.quotas.terms import terms_of
+from chatsite.quotas.windows import month_of
+
+DAYS = 30
+"""Days in the table: a month of habits."""
+
+
+@api("GET")
+def usage_json(request: HttpRequest) -> HttpResponse:
+    """`budgets`, `terms` (each limit with why it applies), `days`, `models`."""
+    return answer(read_usage(user_id(request)))
+
+
+@require_safe
+@login_required
+def usage_page(request: HttpRequest) -> HttpResponse:
+    """The same for reading."""
+    usage = read_usage(user_id(request))
+    most = max((row["tokens"] for row in usage["days"]), default=0)
+    return render(request, "usage.html", {"usage": usage, "most": most})
+
+
+def read_usage(user: int) -> dict[str, Any]:
+    """All of it, for one person."""
+    now = timezone.now()
+    today = timezone.localdate(now, timezone.get_default_timezone())
+    since = today - timedelta(days=DAYS - 1)
+    return {
+        "budgets": read_budgets(user, now),
+        "terms": explain(terms_of(user)),
+        "today": total(today, today, user),
+        "month": total(month_of(today), today, user),
+        "days": usage_by("day", since, today, user)[::-1],
+        "models": usage_by("model", since, today, user),
+    }
+
+
+def explain(terms: Terms) -> list[dict[str, Any]]:
+    """Each limit with its value (null: none) and the plan that gave it."""
+    return [
+        {"name": name, "value": getattr(terms, name), "why": terms.why.get(name, "")}
+        for name in (*LIMITS, "weight")
+    ]

@@ -1,0 +1,1 @@
+"""Names of limits and budgets in templates."""

@@ -1,0 +1,61 @@
+"""What one socket has told its person of their budgets, and when to look again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from django.utils import timezone
+
+from chatsite.database import read
+from chatsite.quotas.budget import Budget
+from chatsite.quotas.standing import read_budgets
+from chatsite.streaming.frames import Quota
+
+log = structlog.get_logger(__name__)
+
+GATHER_S = 0.2
+"""Several answers that end together are one look."""
+
+
+class BudgetNews:
+    """Sends `quota` when something changed; is silent, and reads nothing, where nothing limits the person."""
+
+    def __init__(self, user_id: int, send: Callable[[Quota], Awaitable[None]]) -> None:
+        self._user_id = user_id
+        self._send = send
+        self._told: tuple[Budget, ...] = ()
+        self._look: asyncio.Task[None] | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether this person was told of any budget."""
+        return bool(self._told)
+
+    async def tell(self, budgets: tuple[Budget, ...]) -> None:
+        """The person stands like this now."""
+        if budgets != self._told:
+            self._told = budgets
+            await self._send(Quota(budgets))
+
+    async def look(self) -> None:
+        """Read how they stand, and tell."""
+        await self.tell(await read(read_budgets, self._user_id, timezone.now()))
+
+    def look_soon(self, *, always: bool = False) -> None:
+        """Look in a moment, once for all who ask. Who has no limits is looked at only with `always`."""
+        if (self.limited or always) and (self._look is None or self._look.done()):
+            self._look = asyncio.create_task(self._look_later())
+
+    def close(self) -> None:
+        """The socket is gone."""
+        if self._look is not None:
+            self._look.cancel()
+
+    async def _look_later(self) -> None:
+        await asyncio.sleep(GATHER_S)
+        try:
+            await self.look()
+        except Exception:
+            log.exception("budget_unread", user=self._user_id)

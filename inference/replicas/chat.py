@@ -1,0 +1,113 @@
+"""What is said at /v1/chat/completions: the body that asks, and the chunks of the stream that answers.
+
+The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat-streaming) with vLLM's additions:
+`priority` in the body, usage in every chunk (`continuous_usage_stats`), reasoning in the delta.
+Unknown fields are ignored here: servers of other versions say more than is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from inference.engines.base import EngineFinish, EngineRequest
+from inference.request import ChatMessage
+
+FINISH_REASONS: dict[str, EngineFinish] = {"stop": "stop", "length": "length", "tool_calls": "stop"}
+
+DONE = b"[DONE]"
+
+
+class Delta(msgspec.Struct):
+    """`reasoning` in today's vLLM, `reasoning_content` in older ones and in other servers."""
+
+    content: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+
+
+class Choice(msgspec.Struct):
+    delta: Delta = msgspec.field(default_factory=Delta)
+    finish_reason: str | None = None
+
+
+class PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class ChunkUsage(msgspec.Struct):
+    """Totals up to this chunk. Details come with the last, if the server was started to give them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+
+
+class StreamError(msgspec.Struct):
+    message: str = ""
+
+
+class Chunk(msgspec.Struct):
+    """One event of the stream; the last but [DONE] has usage and no choice."""
+
+    choices: list[Choice] = []
+    usage: ChunkUsage | None = None
+    error: StreamError | None = None
+
+
+_decoder = msgspec.json.Decoder(Chunk)
+
+
+def chat_body(
+    request: EngineRequest, model: str, messages: Sequence[ChatMessage], max_tokens: int, with_priority: bool
+) -> bytes:
+    """The request as JSON. Raises UnicodeEncodeError for text that is no valid Unicode."""
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": list(messages),
+        "max_tokens": max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "stream": True,
+        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+    }
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    if sampling.stop:
+        body["stop"] = sampling.stop
+    if sampling.ignore_eos:
+        body["ignore_eos"] = True
+    if sampling.json_schema is not None:
+        held_to = {"name": "answer", "schema": sampling.json_schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": held_to}
+    if with_priority:
+        body["priority"] = request.priority
+    return msgspec.json.encode(body)
+
+
+class EventStream:
+    """Cuts a response's bytes into events (https://html.spec.whatwg.org/#server-sent-events)."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self.done = False
+        """Whether [DONE] has come."""
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """The chunks that are whole by now. Raises msgspec.DecodeError for what is none."""
+        *lines, self._tail = (self._tail + data).split(b"\n")
+        chunks = []
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue
+            payload = line[5:].strip()
+            if payload == DONE:
+                self.done = True
+            else:
+                chunks.append(_decoder.decode(payload))
+        return chunks

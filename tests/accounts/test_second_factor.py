@@ -1,0 +1,113 @@
+"""Second factor and single sign-on: set up by the person, asked at every door, enforceable for staff."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
+from django.test import Client
+
+from chatsite.accounts.models import Role, User
+from chatsite.audit.models import AuditEntry
+from tests.console.staff import make_staff, signed_in
+from tests.source import ROOT
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_window")]
+
+PASSWORD = "a quiet river"
+
+
+@pytest.fixture
+def ada(db) -> User:
+    user = make_staff("ada", Role.ADMINISTRATOR)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+def code_of(secret: str) -> str:
+    return format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+
+
+def sign_in(client: Client, target: str = "/admin/") -> str:
+    """By the form; where that leads to."""
+    form = {"login": "ada@example.org", "password": PASSWORD, "next": target}
+    return client.post("/accounts/login/", form).url
+
+
+def test_the_consoles_own_door_asks_for_the_second_factor_too(ada: User) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(ada, secret)
+    client = Client()
+    assert client.get("/admin/").url.startswith("/admin/login/")
+    assert client.get("/admin/", follow=True).redirect_chain[-1][0].startswith("/accounts/login/")
+    assert sign_in(client) == "/accounts/2fa/authenticate/"
+    assert client.get("/admin/").status_code == 302, "half signed in is not signed in"
+    client.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
+    assert client.get("/admin/").status_code == 200
+
+
+def test_staff_without_one_is_led_to_set_it_up_where_the_site_asks(ada: User, settings) -> None:
+    settings.STAFF_SECOND_FACTOR = True
+    client = Client()
+    sign_in(client)
+    page = client.get("/admin/", follow=True)
+    assert page.redirect_chain[-1][0] == "/accounts/2fa/"
+    assert "asks for a second factor" in page.content.decode()
+    client.get("/accounts/2fa/totp/activate/")
+    again = {"password": PASSWORD, "next": "/accounts/2fa/totp/activate/"}
+    form = client.post("/accounts/reauthenticate/", again, follow=True)
+    secret = re.search(r'value="([A-Z2-7]{32})"', form.content.decode())
+    assert secret
+    client.post("/accounts/2fa/totp/activate/", {"code": code_of(secret[1])})
+    assert client.get("/admin/").status_code == 200
+
+
+def test_an_administrator_resets_a_lost_one(ada: User) -> None:
+    TOTP.activate(ada, generate_totp_secret())
+    client = signed_in(make_staff("olga", Role.OWNER))
+    client.post("/admin/accounts/user/", {"action": "reset_second_factor", "_selected_action": ada.pk})
+    assert not Authenticator.objects.exists()
+    assert AuditEntry.objects.get().action == "reset the second factor"
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/2fa/", "/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/", "/accounts/login/"]
+)
+def test_its_pages_open(ada: User, path: str) -> None:
+    client = Client()
+    if path != "/accounts/login/":
+        sign_in(client)
+    assert client.get(path, follow=True).status_code == 200
+
+
+def started_with(**settings: str) -> subprocess.CompletedProcess[str]:
+    program = (
+        "import django; django.setup()\n"
+        "from django.conf import settings; print(settings.SOCIALACCOUNT_PROVIDERS)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "chatsite.settings"} | settings,
+    )  # fmt: skip
+
+
+def test_single_sign_on_is_a_matter_of_settings() -> None:
+    three = {
+        "CHATSITE_OIDC_SERVER": "https://id.example.org", "CHATSITE_OIDC_CLIENT_ID": "chat",
+        "CHATSITE_OIDC_CLIENT_SECRET": "s3cret",
+    }  # fmt: skip
+    assert "'server_url': 'https://id.example.org'" in started_with(**three).stdout
+    half = started_with(CHATSITE_OIDC_SERVER="https://id.example.org")
+    assert "needs CHATSITE_OIDC_CLIENT_ID, CHATSITE_OIDC_CLIENT_SECRET too" in half.stderr

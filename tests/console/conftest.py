@@ -1,0 +1,33 @@
+"""A browser and a site of the console's own, so that pausing it disturbs nobody."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from bench import site as sites
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
+    """Slow answers, so that there are runs to see."""
+    settings = {
+        "CHATSITE_ENGINE": "emulated", "RATE_LIMIT_PER_MINUTE": "10000", "CHATSITE_EMULATED_STEP_S": "0.2",
+        "CHATSITE_EMULATED_ANSWER_TOKENS": "0",
+    }  # fmt: skip
+    with sites.embedded(settings, tmp_path_factory.mktemp("console")) as site:
+        site.wait("/readyz")
+        yield site
+
+
+@pytest_asyncio.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        await browser.close()

@@ -1,0 +1,203 @@
+"""The console's pages: who may see them, what the levers do, and that all of it is in the audit log."""
+
+from __future__ import annotations
+
+import csv
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db.models import Sum
+from django.test import Client
+from django.utils import timezone
+
+from chatsite.accounts.models import Role, User
+from chatsite.audit.models import AuditEntry
+from chatsite.generations.admission import read_admission
+from chatsite.generations.models import Generation
+from chatsite.quotas.models import Balance, Grant, LedgerEntry, Plan, PlanAssignment
+from tests.console.staff import make_staff, signed_in
+from tests.people import People, submit
+from tests.quotas.plans import assign, end
+
+PAGES = [
+    "/admin/", "/admin/live/", "/admin/usage/", "/admin/usage.csv", "/admin/ledger.csv",
+    "/admin/quotas/plan/", "/admin/quotas/planassignment/", "/admin/quotas/grant/", "/admin/accounts/user/",
+    "/admin/accounts/invitation/", "/admin/auth/group/", "/admin/audit/auditentry/",
+    "/admin/notices/announcement/",
+]  # fmt: skip
+
+ADDING = [
+    "/admin/quotas/plan/add/", "/admin/quotas/planassignment/add/", "/admin/quotas/grant/add/",
+    "/admin/accounts/user/add/", "/admin/accounts/invitation/add/", "/admin/auth/group/add/",
+    "/admin/notices/announcement/add/",
+]  # fmt: skip
+
+
+@pytest.fixture
+def admin(db) -> Client:
+    return signed_in(make_staff("ada", Role.ADMINISTRATOR))
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMINISTRATOR, Role.AUDITOR])
+def test_staff_sees_every_page(people: People, role: Role) -> None:
+    end(submit(people.alice))
+    submit(people.bob)
+    client = signed_in(make_staff("staff", role))
+    assert {path: client.get(path).status_code for path in PAGES} == dict.fromkeys(PAGES, 200)
+    expected = 403 if role == Role.AUDITOR else 200
+    assert {path: client.get(path).status_code for path in ADDING} == dict.fromkeys(ADDING, expected)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *ADDING])
+def test_members_and_strangers_see_none(people: People, path: str) -> None:
+    assert signed_in(people.alice).get(path).status_code in (302, 403)
+    assert Client().get(path).status_code == 302
+
+
+def test_a_run_is_stopped_and_audited(people: People, admin: Client) -> None:
+    done = submit(people.alice)
+    assert "Alice" in admin.get("/admin/live/").content.decode()
+    admin.post("/admin/live/cancel", {"generation": str(done.generation)})
+    assert Generation.objects.get(id=done.generation).cancel_requested
+    entry = AuditEntry.objects.get()
+    assert (entry.actor_name, entry.action) == ("ada@example.org", "cancelled")
+    assert "alice@example.org" in entry.subject
+
+
+def test_pausing_is_noted_with_before_and_after(admin: Client) -> None:
+    admin.post("/admin/live/admission", {"paused": "1"})
+    assert read_admission()
+    assert "Paused" in admin.get("/admin/live/").content.decode()
+    admin.post("/admin/live/admission", {"paused": "0"})
+    assert not read_admission()
+    assert [(e.action, e.before, e.after) for e in AuditEntry.objects.order_by("id")] == [
+        ("paused", {"paused": False}, {"paused": True}),
+        ("resumed", {"paused": True}, {"paused": False}),
+    ]
+
+
+def test_auditors_look_and_do_not_touch(people: People) -> None:
+    done = submit(people.alice)
+    client = signed_in(make_staff("audrey", Role.AUDITOR))
+    assert client.post("/admin/live/cancel", {"generation": str(done.generation)}).status_code == 403
+    assert client.post("/admin/live/admission", {"paused": "1"}).status_code == 403
+    assert not Generation.objects.get(id=done.generation).cancel_requested
+    assert "Stop" not in client.get("/admin/live/").content.decode().partition('id="now"')[2]
+    assert not AuditEntry.objects.exists()
+
+
+def test_plan_for_a_group_and_a_grant_in_the_forms_with_audit(people: People, admin: Client) -> None:
+    group = Group.objects.create(name="interns")
+    group.user_set.add(people.alice)
+    small = {"name": "Small", "tokens_per_day": 100, "weight": "1"}
+    assert admin.post("/admin/quotas/plan/add/", small).status_code == 302
+    plan = Plan.objects.get()
+    admin.post("/admin/quotas/planassignment/add/", {"plan": plan.pk, "group": group.pk})
+    assert PlanAssignment.objects.get().group == group
+    until = timezone.localtime() + timedelta(days=3)
+    admin.post(
+        "/admin/quotas/grant/add/",
+        {
+            "user": people.alice.pk, "tokens": 100_000, "reason": "Report", "ends_at_0": f"{until:%Y-%m-%d}",
+            "ends_at_1": "12:00:00",
+        },
+    )  # fmt: skip
+    grant = Grant.objects.get()
+    assert (grant.tokens, grant.created_by.email) == (100_000, "ada@example.org")
+    admin.post(f"/admin/quotas/plan/{plan.pk}/change/", {**small, "tokens_per_day": 200})
+    entries = list(AuditEntry.objects.order_by("id"))
+    assert [entry.action for entry in entries] == ["added", "added", "added", "changed"]
+    assert (entries[3].before, entries[3].after) == ({"tokens_per_day": 100}, {"tokens_per_day": 200})
+    assert (
+        "Small (group interns)"
+        in admin.get(f"/admin/accounts/user/{people.alice.pk}/change/").content.decode()
+    )
+
+
+def test_a_second_default_plan_is_refused(admin: Client) -> None:
+    plan = assign("Default")
+    page = admin.post("/admin/quotas/planassignment/add/", {"plan": plan.pk})
+    assert "default plan already" in page.content.decode()
+
+
+def person_form(user: User, **changes: object) -> dict[str, object]:
+    fields = {"email": user.email, "name": user.name, "role": user.role.value}
+    return fields | ({"is_active": "on"} if user.is_active else {}) | changes
+
+
+def test_deactivating_stops_what_runs_and_is_audited(people: People, admin: Client) -> None:
+    done = submit(people.alice)
+    form = person_form(people.alice)
+    del form["is_active"]
+    assert admin.post(f"/admin/accounts/user/{people.alice.pk}/change/", form).status_code == 302
+    people.alice.refresh_from_db()
+    assert not people.alice.is_active
+    assert Generation.objects.get(id=done.generation).cancel_requested
+    entry = AuditEntry.objects.get()
+    assert (entry.before["is_active"], entry.after["is_active"]) == (True, False)
+
+
+def test_only_owners_make_owners_and_the_last_one_stays(people: People, admin: Client) -> None:
+    url = f"/admin/accounts/user/{people.alice.pk}/change/"
+    admin.post(url, person_form(people.alice, role="owner"))
+    assert User.objects.get(pk=people.alice.pk).role == Role.MEMBER
+    owner = make_staff("olga", Role.OWNER)
+    own = f"/admin/accounts/user/{owner.pk}/change/"
+    assert admin.post(own, person_form(owner, role="member")).status_code == 403
+    page = signed_in(owner).post(own, person_form(owner, role="member"))
+    assert "last owner" in page.content.decode()
+    signed_in(owner).post(url, person_form(people.alice, role="owner"))
+    assert User.objects.get(pk=people.alice.pk).role == Role.OWNER
+
+
+def test_the_audit_log_cannot_be_changed(admin: Client) -> None:
+    admin.post("/admin/live/admission", {"paused": "1"})
+    entry = AuditEntry.objects.get()
+    for path in ("add/", f"{entry.pk}/delete/"):
+        assert admin.get(f"/admin/audit/auditentry/{path}").status_code == 403
+    admin.post(f"/admin/audit/auditentry/{entry.pk}/change/", {"action": "nothing"})
+    entry.refresh_from_db()
+    assert entry.action == "paused"
+
+
+def rows(client: Client, path: str) -> list[dict[str, str]]:
+    text = b"".join(client.get(path).streaming_content).decode()  # type: ignore[attr-defined]
+    return list(csv.DictReader(StringIO(text)))
+
+
+def test_csv_equals_the_ledger(people: People, admin: Client) -> None:
+    for person in (people.alice, people.bob):
+        end(submit(person), completion_tokens=7)
+    end(submit(people.bob), "cancelled", 0, started=False)
+    end(submit(people.charlie))
+    people.charlie.delete()
+    submit(people.alice)
+    ledger = rows(admin, "/admin/ledger.csv")
+    sums = LedgerEntry.objects.aggregate(t=Sum("tokens"), p=Sum("prompt_tokens"), c=Sum("completion_tokens"))
+    assert len(ledger) == LedgerEntry.objects.count()
+    assert sum(int(row["tokens"]) for row in ledger) == sums["t"]
+    for by in ("person", "group", "model", "day"):
+        usage = rows(admin, f"/admin/usage.csv?by={by}")
+        assert sum(int(row["prompt_tokens"]) for row in usage) == sums["p"]
+        assert sum(int(row["completion_tokens"]) for row in usage) == sums["c"]
+    assert admin.get("/admin/usage.csv?by=nothing").status_code == 400
+
+
+def test_no_cell_of_a_csv_is_a_formula(people: People, admin: Client) -> None:
+    group = Group.objects.create(name="=1+1")
+    group.user_set.add(people.alice)
+    end(submit(people.alice))
+    assert [row["group"] for row in rows(admin, "/admin/usage.csv?by=group")] == ["'=1+1"]
+
+
+def test_who_is_about_to_run_out_is_shown(people: People, admin: Client) -> None:
+    assign(tokens_per_day=1000)
+    today = timezone.localdate()
+    Balance.objects.create(user=people.alice, day=today, month=today.replace(day=1), day_tokens=850)
+    Balance.objects.create(user=people.bob, day=today, month=today.replace(day=1), day_tokens=100)
+    short = admin.get("/admin/live/").content.decode().partition("About to run out")[2]
+    assert "Alice" in short
+    assert "85 %" in short
+    assert "Bob" not in short

@@ -1,0 +1,119 @@
+"""A newcomer administrator's first minute, in a real browser; axe finds nothing on any console page.
+
+With CHATSITE_TEST_SCREENSHOTS naming a folder, the walk leaves its pictures there (docs/console has them).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from django.utils import timezone
+from playwright.async_api import Browser, Page
+
+from bench import site as sites
+from bench.client import Person
+from tests.page.test_accessibility import AXE, RUN_AXE
+
+pytestmark = pytest.mark.browser
+
+MINUTE_S = 60
+PAGES = [
+    "/admin/", "/admin/live/", "/admin/usage/", "/admin/quotas/plan/", "/admin/quotas/plan/add/",
+    "/admin/quotas/planassignment/", "/admin/quotas/planassignment/add/", "/admin/quotas/grant/",
+    "/admin/quotas/grant/add/", "/admin/accounts/user/", "/admin/accounts/user/1/change/",
+    "/admin/auth/group/", "/admin/auth/group/add/", "/admin/audit/auditentry/",
+    "/admin/accounts/invitation/", "/admin/accounts/invitation/add/", "/admin/notices/announcement/",
+    "/admin/notices/announcement/add/", "/usage",
+]  # fmt: skip
+
+
+async def opened(browser: Browser, site: sites.Site, **options: object) -> Page:
+    """A page of the administrator's, signed in through the form."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, **options)  # type: ignore[arg-type]
+    page = await context.new_page()
+    await page.goto(site.url + "/accounts/login/?next=/admin/")
+    await page.fill("input[name=login]", sites.EMAIL)
+    await page.fill("input[name=password]", sites.PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/admin/")
+    return page
+
+
+async def picture(page: Page, name: str) -> None:
+    if folder := os.environ.get("CHATSITE_TEST_SCREENSHOTS"):
+        await page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+@pytest.mark.parametrize(
+    ("locale", "scheme"), [("en-GB", "light"), ("zh-CN", "dark")], ids=["en-light", "zh-dark"]
+)
+async def test_axe_finds_nothing(browser: Browser, site: sites.Site, locale: str, scheme: str) -> None:
+    page = await opened(browser, site, locale=locale, color_scheme=scheme, bypass_csp=True)
+    found = {}
+    for path in PAGES:
+        await page.goto(site.url + path)
+        await page.add_script_tag(path=AXE)
+        if violations := await page.evaluate(RUN_AXE):
+            found[path] = violations
+    assert not found
+
+
+async def test_the_first_minute(browser: Browser, site: sites.Site) -> None:
+    people = [Person(n, "127.0.0.1", site.port, cookie) for n, cookie in enumerate(site.people(2))]
+    for person in people:
+        await person.connect()
+        person.ask("Why is the sky blue?")
+    page = await opened(browser, site)
+    problems: list[str] = []
+    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    started = monotonic()
+
+    await page.click(".console-nav >> text=Live")
+    await page.wait_for_selector("#now tbody tr:nth-child(2)")
+    await picture(page, "live")
+    await page.click("#now tbody tr:first-child button")
+    await page.wait_for_selector("text=Stopping the run")
+
+    await page.click(".console-nav >> text=Plans >> nth=0")
+    await page.click(".object-tools .addlink")
+    await page.fill("[name=name]", "Small")
+    await page.fill("[name=tokens_per_day]", "5000")
+    await picture(page, "plan")
+    await page.click("[name=_save]")
+    await page.click(".console-nav >> text=Groups")
+    await page.click(".object-tools .addlink")
+    await page.fill("[name=name]", "interns")
+    await page.click("[name=_save]")
+    await page.click(".console-nav >> text=Plans in force")
+    await page.click(".object-tools .addlink")
+    await page.select_option("[name=plan]", label="Small")
+    await page.select_option("[name=group]", label="interns")
+    await page.click("[name=_save]")
+
+    await page.click(".console-nav >> text=Grants")
+    await page.click(".object-tools .addlink")
+    await page.click(".select2-selection")
+    await page.fill(".select2-search__field", "admin")
+    await page.click(".select2-results__option--highlighted")
+    await page.fill("[name=tokens]", "100000")
+    await page.fill("[name=reason]", "Quarterly report")
+    await page.fill("[name=ends_at_0]", f"{timezone.now() + timedelta(days=5):%Y-%m-%d}")
+    await page.fill("[name=ends_at_1]", "18:00:00")
+    await page.click("[name=_save]")
+    await page.wait_for_selector("text=Quarterly report")
+
+    await page.click(".console-nav >> text=Usage")
+    await page.wait_for_selector("#by-person")
+    await picture(page, "usage")
+    await page.click(".console-nav >> text=Audit")
+    rows = await page.locator("#result_list tbody tr").all_inner_texts()
+    await picture(page, "audit")
+    assert monotonic() - started < MINUTE_S
+    assert [row.split("\t")[2] for row in rows] == ["added", "added", "added", "added", "cancelled"]
+    assert not problems
+    for person in people:
+        person.close()

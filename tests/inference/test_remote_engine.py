@@ -1,0 +1,267 @@
+"""The remote engine when servers fail, come back, differ or refuse; the contract runs on a real vLLM."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from inference.engines.base import EngineDiedError, EngineRequest, EngineStartError
+from inference.engines.remote import RemoteEngine
+from inference.replicas import fleet
+from inference.replicas.settings import RemoteSettings
+from inference.request import ChatMessage, Sampling
+from tests.inference.answers import Answers
+from tests.inference.scripted_server import ScriptedServer
+
+
+@pytest.fixture(autouse=True)
+def _watch_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "WATCH_S", 0.05)
+
+
+@pytest_asyncio.fixture
+async def servers() -> AsyncIterator[list[ScriptedServer]]:
+    pair = [await ScriptedServer().start(), await ScriptedServer().start()]
+    yield pair
+    for server in pair:
+        await server.stop()
+
+
+class Running:
+    """An engine on these servers with one reader."""
+
+    def __init__(self, *servers: ScriptedServer, **settings: object) -> None:
+        urls = tuple(server.url for server in servers)
+        self.engine = RemoteEngine(RemoteSettings(urls=urls, **settings))  # type: ignore[arg-type]
+
+    async def __aenter__(self) -> Running:
+        self.info = await self.engine.start(lambda phase, fraction: None)
+        self.answers = Answers(self.engine)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.engine.close()
+        await self.answers.ended()
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the other end of a socket announces nothing
+            await asyncio.sleep(0.01)
+
+
+async def test_an_answer_with_its_usage(servers) -> None:
+    async with Running(servers[0]) as run:
+        answer = await run.answers.ask("a", "hello", stop=("END",), seed=3)
+    assert (answer.text, answer.tokens, answer.finish) == ("one two three", 3, "stop")
+    assert answer.outputs[0].prompt_tokens == 7
+    assert answer.outputs[-1].cached_tokens == 5
+    (body,) = servers[0].bodies
+    assert (body["stop"], body["seed"], body["priority"], body["model"]) == (["END"], 3, 0, "small")
+    assert run.info.context_tokens == 4096
+
+
+async def test_tokens_of_a_server_that_counts_only_at_the_end(servers) -> None:
+    servers[0].usage = False
+    async with Running(servers[0]) as run:
+        answer = await run.answers.ask("a", "hello")
+    assert answer.tokens == 3
+
+
+async def test_the_key_goes_with_every_request(servers) -> None:
+    async with Running(servers[0], api_key="secret") as run:
+        await run.answers.ask("a", "hello")
+    assert servers[0].headers
+    assert all("authorization: bearer secret" in head.lower() for head in servers[0].headers)
+
+
+async def test_typed_control_tokens_do_not_reach_the_server(servers) -> None:
+    async with Running(servers[0]) as run:
+        await run.answers.ask("a", "<|im_start|>system [INST] </s>")
+    content = servers[0].bodies[0]["messages"][0]["content"]
+    assert not any(token in content for token in ("<|im_start|>", "[INST]", "</s>"))
+
+
+async def test_abort_closes_the_connection(servers) -> None:
+    servers[0].hold_after = 1
+    async with Running(servers[0]) as run:
+        await run.answers.add("a", "hello")
+        await run.answers.first_of("a")
+        await run.engine.abort(["a"])
+        answer = await run.answers.end_of("a")
+        await until(lambda: servers[0].left == 1)
+    assert (answer.text, answer.finish) == ("one", "cancelled")
+
+
+async def test_of_a_server_that_fails_unanswered_requests_move_and_answered_ones_end(servers) -> None:
+    first, second = servers
+    first.hold_after = second.hold_after = 1
+    async with Running(first, second) as run:
+        for id in ("a", "b"):
+            await run.answers.add(id, "hello")
+            await run.answers.first_of(id)
+        assert (len(first.bodies), len(second.bodies)) == (1, 1)
+        first.hold_after = 0
+        second.hold_after = None
+        await run.answers.add("c", "silent")
+        await run.answers.add("d", "goes to the other")
+        await until(lambda: len(first.bodies) + len(second.bodies) == 4)
+        assert len(first.bodies) == 2
+        await first.stop()
+        broken, moved = await run.answers.end_of("a"), await run.answers.end_of("c")
+        assert (broken.text, broken.finish) == ("one", "error")
+        assert first.url in (broken.error or "")
+        assert (moved.text, moved.finish) == ("one two three", "stop")
+        assert run.answers.death is None
+        await run.engine.abort(["b"])
+
+
+async def test_a_server_that_comes_back_is_used_again(servers) -> None:
+    first, second = servers
+    async with Running(first, second) as run:
+        await first.stop()
+        for n in range(3):
+            assert (await run.answers.ask(f"a{n}", "hello")).finish == "stop"
+        assert not first.bodies
+        await first.start()
+        n = 0
+        async with asyncio.timeout(10):
+            while not first.bodies:
+                n += 1
+                assert (await run.answers.ask(f"b{n}", "hello")).finish == "stop"
+
+
+async def test_the_engine_dies_with_its_last_server_and_judges_no_request(servers) -> None:
+    servers[0].hold_after = 1
+    async with Running(servers[0]) as run:
+        await run.answers.add("a", "hello")
+        answer = await run.answers.first_of("a")
+        await servers[0].stop()
+        await run.answers.ended()
+        assert isinstance(run.answers.death, EngineDiedError)
+        assert answer.finish is None
+        with pytest.raises(EngineDiedError):
+            await run.answers.add("b", "hello")
+
+
+async def test_an_idle_engine_notices_that_its_last_server_is_gone(servers) -> None:
+    async with Running(servers[0]) as run:
+        await servers[0].stop()
+        await run.answers.ended()
+        assert isinstance(run.answers.death, EngineDiedError)
+
+
+async def test_a_refused_request_ends_by_the_servers_word(servers) -> None:
+    servers[0].refusal = (400, "This model's maximum context length is 4096 tokens.")
+    async with Running(servers[0]) as run:
+        answer = await run.answers.ask("a", "hello")
+        assert answer.finish == "error"
+        assert "maximum context length is 4096" in (answer.error or "")
+        assert len(servers[0].bodies) == 1
+
+
+async def test_a_failing_server_that_is_well_fails_the_request_after_a_few_tries(servers) -> None:
+    servers[0].refusal = (500, "boom")
+    async with Running(servers[0]) as run:
+        answer = await run.answers.ask("a", "hello")
+    assert answer.finish == "error"
+    assert "boom" in (answer.error or "")
+    assert len(servers[0].bodies) == 3
+
+
+async def test_a_server_without_priorities_is_asked_without(servers) -> None:
+    servers[0].refuses_priority = True
+    async with Running(servers[0]) as run:
+        assert (await run.answers.ask("a", "hello")).finish == "stop"
+        assert (await run.answers.ask("b", "hello")).finish == "stop"
+    assert ["priority" in body for body in servers[0].bodies] == [True, False, False]
+
+
+async def test_conversations_stay_with_their_server(servers) -> None:
+    async with Running(*servers) as run:
+        for n in range(6):
+            message = ChatMessage("user", str(n % 2))
+            request = EngineRequest(
+                id=str(n), messages=(message,), sampling=Sampling(), max_tokens=5, affinity=str(n % 2)
+            )
+            await run.engine.add(request)
+            await run.answers.end_of(str(n))
+    contents = [{body["messages"][0]["content"] for body in server.bodies} for server in servers]
+    assert contents == [{"0"}, {"1"}]
+
+
+async def test_counting_without_tokenize_is_an_estimate(servers) -> None:
+    async with Running(servers[0]) as run:
+        assert await run.engine.count_tokens([ChatMessage("user", "hello")]) == 7
+        del servers[0].routes["/tokenize"]
+        assert await run.engine.count_tokens([ChatMessage("user", "hello " * 100)]) > 100
+
+
+async def test_one_of_two_servers_is_enough_to_start(servers) -> None:
+    await servers[1].stop()
+    async with Running(*servers, slots=10) as run:
+        assert run.info.max_running == 20
+        assert (await run.answers.ask("a", "hello")).finish == "stop"
+
+
+async def test_no_server_no_start(servers) -> None:
+    for server in servers:
+        await server.stop()
+    with pytest.raises(EngineStartError, match=servers[1].url):
+        await RemoteEngine(RemoteSettings(urls=(servers[0].url, servers[1].url))).start(lambda *_: None)
+
+
+async def test_servers_of_two_models_do_not_start(servers) -> None:
+    servers[1].model = "large"
+    with pytest.raises(EngineStartError, match="does not serve"):
+        await RemoteEngine(RemoteSettings(urls=(servers[0].url, servers[1].url))).start(lambda *_: None)
+
+
+async def test_the_servers_own_control_tokens_are_used(servers) -> None:
+    table = {"0": "<|end|>", "1": {"content": "<special-one>"}, "2": "  "}
+    servers[0].routes["/tokenizer_info"] = {"eos_token": "§end", "added_tokens_decoder": table}
+    async with Running(servers[0]) as run:
+        await run.answers.ask("a", "§end <special-one> <s>  x")
+    content = servers[0].bodies[0]["messages"][0]["content"]
+    assert content.replace("\u200b", "") == "§end <special-one> <s>  x"
+    assert ("§end" in content, "<special-one>" in content, "<s>  x" in content) == (False, False, True)
+
+
+async def test_a_list_of_control_tokens_that_fails_is_not_replaced_by_a_guess(servers) -> None:
+    servers[0].failing.add("/tokenizer_info")
+    with pytest.raises(EngineStartError, match="control tokens"):
+        await RemoteEngine(RemoteSettings(urls=(servers[0].url,))).start(lambda *_: None)
+
+
+async def test_a_server_that_hides_its_context_needs_the_setting(servers) -> None:
+    servers[0].context = None
+    with pytest.raises(EngineStartError, match="VLLM_MAX_MODEL_LEN"):
+        await RemoteEngine(RemoteSettings(urls=(servers[0].url,))).start(lambda *_: None)
+    async with Running(servers[0], context_tokens=2048) as run:
+        assert run.info.context_tokens == 2048
+
+
+async def test_steps_move_while_a_server_computes_a_long_prompt(servers) -> None:
+    servers[0].hold_after = 0
+    servers[0].routes["/metrics"] = 'vllm:kv_cache_usage_perc{engine="0"} 0.125\n'
+    async with Running(servers[0]) as run:
+        await run.answers.add("a", "long")
+        await until(lambda: servers[0].bodies)
+        await asyncio.sleep(0.2)
+        before = run.engine.stats()
+        await asyncio.sleep(0.2)
+        assert run.engine.stats() == before, "a frozen server is seen to be"
+        servers[0].routes["/metrics"] = 'vllm:kv_cache_usage_perc{engine="0"} 0.25\n'
+        await until(lambda: run.engine.stats().steps > before.steps)
+        assert run.engine.stats().kv_usage == 0.25
+        assert run.engine.stats().waiting == 1
+
+
+async def test_a_server_without_figures_is_not_taken_for_frozen(servers) -> None:
+    servers[0].hold_after = 0
+    async with Running(servers[0]) as run:
+        await run.answers.add("a", "long")
+        await until(lambda: run.engine.stats().steps > 3)

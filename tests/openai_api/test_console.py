@@ -1,0 +1,53 @@
+"""Administrators make keys for others, see them all and revoke them; a key's text is on one page only."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from chatsite.accounts.keys import do_create_key, find_key
+from chatsite.accounts.models import ApiKey, User
+from tests.people import People
+
+WISH = {"name": "nightly", "scopes": ["chat"], "expires_at_0": "", "expires_at_1": "", "token_budget": "500"}
+
+
+@pytest.fixture
+def console(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.org", "x"))
+    return client
+
+
+def test_a_key_is_made_and_shown_once(console: Client, people: People) -> None:
+    made = console.post("/admin/accounts/apikey/add/", WISH | {"owner": people.alice.pk})
+    (text,) = re.findall(r"<code>(cs-[\w-]+)</code>", made.content.decode())
+    key = find_key(text)
+    assert key is not None
+    assert (key.owner, key.scopes, key.token_budget) == (people.alice, ["chat"], 500)
+    assert LogEntry.objects.get().object_id == str(key.pk)
+    assert text not in console.get("/admin/accounts/apikey/").content.decode()
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_wrong_wish_is_an_error_of_the_form(console: Client, people: People) -> None:
+    wish = WISH | {"owner": people.alice.pk, "expires_at_0": "2020-01-01", "expires_at_1": "00:00"}
+    assert "lies in the past" in console.post("/admin/accounts/apikey/add/", wish).content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_revoking_is_logged_and_final(console: Client, people: People) -> None:
+    key, text = do_create_key(people.alice.pk, "a", ["chat"])
+    wish = {"action": "revoke", "_selected_action": [str(key.pk)]}
+    assert console.post("/admin/accounts/apikey/", wish).status_code == 302
+    assert find_key(text) is None
+    assert LogEntry.objects.get().change_message == "Revoked."
+
+
+def test_who_is_no_administrator_sees_no_keys(people: People) -> None:
+    client = Client()
+    client.force_login(people.bob)
+    assert client.get("/admin/accounts/apikey/").status_code == 302

@@ -1,0 +1,77 @@
+"""The examples of docs/api.md do what they say, as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bench.site import Site
+from tests.source import ROOT
+
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NODE_MODULES = os.environ.get("CHATSITE_TEST_NODE_MODULES", "")
+"""A folder in which `npm install openai` has been run."""
+
+
+def examples(language: str) -> list[str]:
+    return [
+        code
+        for kind, code in BLOCK.findall((ROOT / "docs/api.md").read_text(encoding="utf-8"))
+        if kind == language
+    ]
+
+
+def run(site: Site, key: str, *command: str, cwd: Path | None = None) -> str:
+    environment = os.environ | {"OPENAI_BASE_URL": f"{site.url}/v1", "OPENAI_API_KEY": key, "NO_PROXY": "*"}
+    done = subprocess.run(
+        command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_curl(api_site: Site, key: str) -> None:
+    (code,) = examples("sh")
+    lines = run(api_site, key, "bash", "-euo", "pipefail", "-c", code).splitlines()
+    assert lines[-2] == "data: [DONE]"
+    assert len(lines) > 50
+
+
+def test_python(api_site: Site, key: str) -> None:
+    (code,) = examples("python")
+    *text, tokens = run(api_site, key, sys.executable, "-c", code).splitlines()
+    assert tokens == "60 tokens"
+    assert text
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no node on PATH")
+def test_javascript_without_a_package(api_site: Site, key: str, tmp_path: Path) -> None:
+    code = next(code for code in examples("js") if "import" not in code)
+    (tmp_path / "example.mjs").write_text(code, encoding="utf-8")
+    assert run(api_site, key, "node", str(tmp_path / "example.mjs")).strip()
+
+
+@pytest.mark.skipif(not NODE_MODULES, reason="CHATSITE_TEST_NODE_MODULES names no folder with npm's openai")
+def test_javascript_with_the_official_client(api_site: Site, key: str) -> None:
+    code = next(code for code in examples("js") if "import" in code)
+    place = Path(NODE_MODULES) / f"example-{os.getpid()}.mjs"
+    place.write_text(code, encoding="utf-8")
+    try:
+        assert run(api_site, key, "node", str(place), cwd=Path(NODE_MODULES)).strip()
+    finally:
+        place.unlink()
+
+
+def test_the_document_is_a_page_for_people_who_signed_in(api_site: Site) -> None:
+    with httpx.Client(base_url=api_site.url, trust_env=False) as client:
+        assert client.get("/docs/api").headers["location"].startswith("/accounts/login/")
+        page = client.get("/docs/api", headers={"Cookie": api_site.sign_in()})
+    assert page.status_code == 200
+    assert f"OPENAI_BASE_URL={api_site.url}/v1" in page.text

@@ -1,0 +1,123 @@
+"""The contract with the real model on real vLLM: true counts, the cache, JSON that fits its schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import openai
+import pytest
+from jsonschema import validate
+from openai import OpenAI
+
+from bench import keys
+from bench.site import Site
+from tests.e2e.conftest import MODELS_DIR, ready_site
+
+pytestmark = pytest.mark.real_engine
+
+ADA = [{"role": "user", "content": "Say hello."}]
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 20}, "people": {"type": "integer"}},
+    "required": ["city", "people"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data_dir = tmp_path_factory.mktemp("real-api")
+    (MODELS_DIR / "models").mkdir(parents=True, exist_ok=True)
+    (data_dir / "models").symlink_to(MODELS_DIR / "models")
+    with ready_site({}, data_dir) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def program(real_site: Site) -> Iterator[OpenAI]:
+    (key,) = keys.of(real_site, 1)
+    with OpenAI(base_url=f"{real_site.url}/v1", api_key=key, max_retries=3, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def model(program: OpenAI) -> str:
+    return program.models.list().data[0].id
+
+
+def test_whole_and_streamed_answers_agree(program: OpenAI, model: str) -> None:
+    asked = {"model": model, "messages": ADA, "max_tokens": 24, "temperature": 0}
+    whole = program.chat.completions.create(**asked)
+    assert whole.choices[0].message.content.strip()
+    assert whole.usage.prompt_tokens > 5
+    chunks = list(
+        program.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    )
+    streamed = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert streamed == whole.choices[0].message.content
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
+    assert chunks[-1].usage.prompt_tokens == whole.usage.prompt_tokens
+
+
+def test_a_long_prompt_is_cached_the_second_time(program: OpenAI, model: str) -> None:
+    long = [{"role": "user", "content": "The sea is wide. " * 40}]
+    usages = [
+        program.chat.completions.create(model=model, messages=long, max_tokens=2).usage for _ in range(2)
+    ]
+    assert usages[1].prompt_tokens_details.cached_tokens > 0
+
+
+def test_a_schema_is_held_to(program: OpenAI, model: str) -> None:
+    answer = program.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": "A city and how many people live there, as JSON."}],
+        max_tokens=120,
+        temperature=0,
+        response_format={"type": "json_schema", "json_schema": {"name": "city", "schema": SCHEMA}},
+    )
+    assert answer.choices[0].finish_reason == "stop"
+    validate(json.loads(answer.choices[0].message.content), SCHEMA)
+
+
+def test_an_impossible_schema_is_a_400(program: OpenAI, model: str) -> None:
+    with pytest.raises(openai.BadRequestError):
+        program.chat.completions.create(
+            model=model,
+            messages=ADA,
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"type": "no-such-type"}},
+            },
+        )
+
+
+def test_a_raw_prompt_has_no_template(program: OpenAI, model: str) -> None:
+    """Counted exactly: without a template a prompt is its own tokens and nothing else."""
+    answer = program.completions.create(model=model, prompt="One two three four", max_tokens=8, temperature=0)
+    assert answer.object == "text_completion"
+    assert answer.usage.prompt_tokens == 4
+    assert answer.choices[0].text
+    chunks = list(
+        program.completions.create(
+            model=model, prompt=["One two three four"], max_tokens=8, temperature=0, stream=True
+        )
+    )
+    assert "".join(c.choices[0].text for c in chunks) == answer.choices[0].text
+
+
+def test_no_text_becomes_a_control_token(program: OpenAI, model: str) -> None:
+    """A typed token of the template is several ordinary ones, in a raw prompt too."""
+    typed = program.completions.create(model=model, prompt="<|im_start|>", max_tokens=1)
+    assert typed.usage.prompt_tokens > 1
+
+
+def test_a_stopped_stream_frees_the_engine(real_site: Site, program: OpenAI, model: str) -> None:
+    stream = program.chat.completions.create(model=model, messages=ADA, max_tokens=400, stream=True)
+    next(iter(stream))
+    stream.close()
+    fresh = program.chat.completions.create(model=model, messages=ADA, max_tokens=4)
+    assert fresh.choices
+    figures = httpx.get(f"{real_site.url}/metrics", trust_env=False).text.splitlines()
+    assert [line[-3:] for line in figures if 'status="cancelled"' in line and "_total" in line] == ["1.0"]

@@ -1,0 +1,23 @@
+"""Every test has an event loop of its own; clients that belong to a loop must not outlive it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from channels.layers import channel_layers
+
+from chatsite.wiring import board_store, stream_log
+
+
+@pytest.fixture(autouse=True)
+async def clients_of_this_loop() -> AsyncIterator[None]:
+    yield
+    for opened in (stream_log, board_store):
+        if opened.cache_info().currsize:
+            await opened().close()
+        opened.cache_clear()
+    for layer in channel_layers.backends.values():
+        if hasattr(layer, "close_pools"):
+            await layer.close_pools()
+    channel_layers.backends.clear()
