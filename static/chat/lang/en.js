@@ -165,6 +165,7 @@ export const en = {
   good_afternoon: ({ name }) => (name ? `Good afternoon, ${name}.` : "Good afternoon."),
   good_evening: ({ name }) => (name ? `Good evening, ${name}.` : "Good evening."),
   welcome_ready: "Ask. If others are ahead of you, you will see your place in line.",
+  welcome_busy: ({ count }) => `Ask. ${count} ${plural(count, "question is", "questions are")} in line; you will see your place.`,
   welcome_starting: "The model is starting. Write already: your question keeps its place in line.",
   welcome_restarting: "The model is starting again. Write already: your question keeps its place in line.",
   welcome_failed: "The model could not be started. Please tell an administrator.",

@@ -163,6 +163,7 @@ export const zhHans = {
   good_afternoon: ({ name }) => (name ? `下午好，${name}。` : "下午好。"),
   good_evening: ({ name }) => (name ? `晚上好，${name}。` : "晚上好。"),
   welcome_ready: "请提问。如果前面有人，您会看到自己的排队位置。",
+  welcome_busy: ({ count }) => `请提问。现有 ${count} 个问题在排队，您会看到自己的位置。`,
   welcome_starting: "模型正在启动。现在就可以提问，您的问题会先排队。",
   welcome_restarting: "模型正在重新启动。现在就可以提问，您的问题会先排队。",
   welcome_failed: "模型未能启动，请联系管理员。",
