@@ -14,6 +14,7 @@ BENCHMARKS = {
     "overhead": "real vLLM: bare engine against the site's socket",
     "burst": "a hundred people start a chat in the same second",
     "capacity": "how many streams one web process carries",
+    "page": "a long answer and a long conversation in a slowed browser",
 }
 """Name → what it asks. Each is the module bench.<name> with `run(full) -> Result`."""
 
