@@ -79,7 +79,7 @@ async def test_axe_finds_nothing(context: BrowserContext, site: sites.Site) -> N
     link = await page.input_value("dialog input[readonly]")
     await check(page, "share")
     await page.locator("dialog .ends button").click()
-    for tab in range(6):
+    for tab in range(7):
         await page.locator(".tab").nth(tab).click()
         await page.wait_for_timeout(200)
         await check(page, f"settings {tab}")
