@@ -18,6 +18,7 @@ from chatsite import metrics
 from chatsite.accounts.sessions import check_session
 from chatsite.accounts.sockets import group_of, tell
 from chatsite.address import address_of_scope
+from chatsite.conversations.news import tell_changed
 from chatsite.database import read, write
 from chatsite.errors import Refusal
 from chatsite.generations.access import active_generations
@@ -83,7 +84,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.followers: dict[UUID, tuple[Follower, asyncio.Task[None]]] = {}
         self.bucket = FrameBucket(FRAMES_PER_S, FRAMES_AT_ONCE)
-        self.asked: set[UUID] = set()
+        self.asked: dict[UUID, UUID] = {}
         self.user_id = 0
         await self.accept()  # a close code reaches the page only on an accepted socket
         user = self.scope["user"]
@@ -172,7 +173,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         self._follow(done.generation, 0, fresh=done.created)
         if done.created:
-            self.asked.add(done.generation)
+            self.asked[done.generation] = done.conversation
             await ring("queued", done.generation)
             await self._tell_other_tabs(done.conversation)
             await self.budgets.tell(done.budgets)
@@ -210,7 +211,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._error(Refusal("engine_unavailable", "The stream broke; it will be resumed."))
         finally:
             self.followers.pop(generation, None)
-        await self._tell_spent(generation)
+        await self._tell_ended(generation)
 
     # --- what comes from elsewhere --------------------------------------------------------------
 
@@ -229,16 +230,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.close(DEACTIVATED)
 
     async def _tell_other_tabs(self, conversation: UUID) -> None:
-        await self.channel_layer.group_send(
-            group_of(self.user_id),
-            {"type": "conversation.changed", "conversation": str(conversation), "by": self.channel_name},
-        )
+        await tell_changed(self.user_id, [conversation], by=self.channel_name)
 
-    async def _tell_spent(self, generation: UUID) -> None:
+    async def _tell_ended(self, generation: UUID) -> None:
         """An answer has ended: the tab that asked tells the others."""
-        if generation in self.asked and self.budgets.limited:
+        conversation = self.asked.pop(generation, None)
+        if conversation is None:
+            return
+        await self._tell_other_tabs(conversation)
+        if self.budgets.limited:
             await tell(self.user_id, "quota.changed")
-        self.asked.discard(generation)
 
     # --- answers --------------------------------------------------------------------------------
 

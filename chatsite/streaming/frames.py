@@ -189,7 +189,7 @@ class Rejected(ServerFrame, tag="rejected", frozen=True, omit_defaults=True):
 
 
 class Changed(ServerFrame, tag="changed", frozen=True):
-    """A conversation changed elsewhere: another tab, another device."""
+    """A conversation was asked in, answered, renamed, moved or deleted by another tab or device."""
 
     conversation: UUID
 

@@ -13,6 +13,9 @@ from chatsite.streaming.presence import RENEW_S
 from chatsite.wiring import board_store, presence
 from inference.board import current
 
+LOAD_S = 5.0
+"""How old the number of people in line may be that a page shows to somebody who has not asked yet."""
+
 POLL_S = 1.0
 """The board is published every second."""
 
@@ -47,10 +50,12 @@ class StatusWatch:
 
     async def _watch(self) -> None:
         told: EngineStatus | None = None
+        told_at = time.monotonic()
         while self._sockets:
             status = engine_status(await current(board_store()))
-            if _worth_telling(told, status):
-                told = status
+            due = time.monotonic() - told_at >= LOAD_S
+            if _worth_telling(told, status) or (due and status != told):
+                told, told_at = status, time.monotonic()
                 await asyncio.gather(
                     *(socket.send_frame(Status(status)) for socket in tuple(self._sockets)),
                     return_exceptions=True,
@@ -68,7 +73,7 @@ class StatusWatch:
 
 
 def _worth_telling(told: EngineStatus | None, now: EngineStatus) -> bool:
-    """Load alone changes all the time and has its own frames; only state and progress are news."""
+    """State and progress are news at once; load alone changes all the time and is told every LOAD_S."""
     if told is None:
         return True
     return (told.state, told.detail, told.progress, told.model) != (

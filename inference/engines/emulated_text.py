@@ -28,6 +28,7 @@ MARKDOWN = (
     "\n\n- first, **bold**\n- second, *italic*\n- third, `code`\n\n",
     "\n\n```python\ndef fair(users):\n    return min(users, key=lambda user: user.counter)\n```\n\n",
     "\n\n| class | wait |\n|---|---|\n| quick | 0.4 s |\n| heavy | 12 s |\n\n",
+    "\n\n$$\\sum_{k=1}^{n} k = \\frac{n(n+1)}{2}$$\n\n",
     "\n\n> 引用一段话。\n\n",
     "\n\n1. 第一\n2. 第二\n\n",
     ' <b>not markup</b> & "quoted" \\ ',

@@ -8,9 +8,10 @@ import { notify } from "../notices.js";
 import { chooseTheme, theme } from "../preferences.js";
 import { Sheet } from "../view/dialogs.js";
 import { BudgetList } from "../view/quota.js";
+import { Keys } from "./keys.js";
 import { Presets, Prompts } from "./library.js";
 
-const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, account: Account };
+const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, keys: Keys, account: Account };
 
 export function Body({ section: first = "general" }) {
   const [section, setSection] = useState(first);

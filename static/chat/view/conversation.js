@@ -129,7 +129,7 @@ function queueWords() {
   const held = engine.value;
   if (!held) return t("connecting");
   if (held.state !== "ready") return t(`welcome_${held.state}`);
-  return t("welcome_ready");
+  return held.waiting ? t("welcome_busy", { count: held.waiting }) : t("welcome_ready");
 }
 
 function Skeleton() {
