@@ -37,9 +37,7 @@ def with_outer_send(application: Any) -> Any:
     return outer
 
 
-sockets = URLRouter(
-    [path("ws/chat/", ChatConsumer.as_asgi()), path("ws/console/", LiveConsumer.as_asgi())]
-)
+sockets = URLRouter([path("ws/chat/", ChatConsumer.as_asgi()), path("ws/console/", LiveConsumer.as_asgi())])
 
 application = ProtocolTypeRouter(
     {
