@@ -41,7 +41,9 @@ class LentEngine(Engine):
     async def _read(self) -> None:
         async for step in self._engine.steps():
             new = sum(output.new_tokens for output in step.outputs)
-            prompts = sum((o.prompt_tokens or 0) - o.cached_tokens for o in step.outputs if o.prompt_tokens)
+            prompts = sum(
+                (o.prompt_tokens or 0) - (o.cached_tokens or 0) for o in step.outputs if o.prompt_tokens
+            )
             self.made.append((monotonic(), new, prompts))
             self._news.put_nowait(step)
 

@@ -33,7 +33,8 @@ HELD = """async () => {
   new MarkdownSurface(fresh).update(generation.text, true);
   await new Promise((resolve) => setTimeout(resolve, 300));
   return { id: generation.id, status: generation.status, text: generation.text,
-    drawn: fresh.textContent, shown: document.querySelector(".answer:last-child .markdown")?.textContent ?? "" };
+    drawn: fresh.textContent,
+    shown: document.querySelector(".answer:last-child .markdown")?.textContent ?? "" };
 }"""
 """What the page holds of its last answer, what that looks like when drawn at once, and what it shows."""
 
