@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inference.engine_settings import SettingError
 from inference.engines.base import EngineRequest
-from inference.engines.choice import engine_factory
+from inference.engines.choice import choose_engine
 from inference.model_store.locate import model_directory
 from inference.model_store.resolve import ModelNotFoundError
 from inference.replicas.chat import Chunk, EventStream, chat_body
@@ -67,9 +67,9 @@ def test_the_key_is_in_no_representation():
 
 def test_the_engine_is_chosen_by_the_environment(tmp_path: Path):
     env = URL | {"CHATSITE_ENGINE": "remote"}
-    assert engine_factory(env, tmp_path)().kind == "remote"
+    assert choose_engine(env, tmp_path).build().kind == "remote"
     with pytest.raises(SettingError, match="CHATSITE_REMOTE_URLS"):
-        engine_factory({"CHATSITE_ENGINE": "remote"}, tmp_path)
+        choose_engine({"CHATSITE_ENGINE": "remote"}, tmp_path)
 
 
 def test_a_tokenizer_for_the_remote_model(tmp_path: Path):

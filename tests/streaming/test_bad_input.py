@@ -29,6 +29,9 @@ async def socket(alice):
     await socket.disconnect()
 
 
+ID = "6f1e1f5e-7d0c-4b59-9a0e-3c1f5d3c2b1a"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -39,10 +42,10 @@ async def socket(alice):
         '{"type": "delete_everything"}',
         '{"type": "submit"}',
         '{"type": "submit", "id": "1", "content": "x"}',
-        f'{{"type": "submit", "id": "{uuid4()}", "content": 5}}',
-        f'{{"type": "submit", "id": "{uuid4()}", "content": "x", "admin": true}}',
-        f'{{"type": "submit", "id": "{uuid4()}", "content": "x", "params": {{"temperature": 9}}}}',
-        f'{{"type": "follow", "generation": "{uuid4()}", "after": -1}}',
+        f'{{"type": "submit", "id": "{ID}", "content": 5}}',
+        f'{{"type": "submit", "id": "{ID}", "content": "x", "admin": true}}',
+        f'{{"type": "submit", "id": "{ID}", "content": "x", "params": {{"temperature": 9}}}}',
+        f'{{"type": "follow", "generation": "{ID}", "after": -1}}',
         "[" * 50_000,
     ],
 )
