@@ -1,4 +1,4 @@
-"""`python -m bench.long_conversation COUNT`: so many messages in one chat; prints its id."""
+"""`python -m bench.long_conversation COUNT`: a chat of so many messages for the first account."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import sys
 
 import django
 
-TEXT = (
-    "第 {n} 条：The **{n}th** message, with `code` and a list:\n\n"
-    "- one\n- two\n\n```python\nprint({n})\n```\n"
-)
+TEXT = "第 {n} 条：Message **{n}**, `code` and a list:\n\n- one\n- two\n\n```python\nprint({n})\n```\n"
 """What a message of a working conversation looks like; each is another one."""
 
 

@@ -190,7 +190,7 @@ def run(full: bool) -> Result:
         },
         notes=[
             "The engine is emulated; the browser's processor is slowed to a quarter.",
-            "Tasks are measured in processor time, which includes the slowdown but not what else ran on "
-            "the machine; openings by the wall clock.",
+            "Tasks are measured in processor time: with the slowdown, without what else ran on the machine; "
+            "openings by the wall clock.",
         ],
     )

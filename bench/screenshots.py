@@ -1,4 +1,4 @@
-"""The page's most important states, light and dark: `python -m bench.screenshots` → docs/screenshots.
+"""The page's main states as pictures, light and dark: `python -m bench.screenshots` → docs/screenshots.
 
 An own site on the emulated engine, the system's Chromium, everything done as a person would do it.
 """

@@ -32,9 +32,9 @@ HELD = """async () => {
   const fresh = document.createElement("div");
   new MarkdownSurface(fresh).update(generation.text, true);
   await new Promise((resolve) => setTimeout(resolve, 300));
-  return { id: generation.id, status: generation.status, text: generation.text,
-    drawn: fresh.textContent,
-    shown: document.querySelector(".answer:last-child .markdown")?.textContent ?? "" };
+  const shown = document.querySelector(".answer:last-child .markdown")?.textContent ?? "";
+  const { id, status, text } = generation;
+  return { id, status, text, shown, drawn: fresh.textContent };
 }"""
 """What the page holds of its last answer, what that looks like when drawn at once, and what it shows."""
 

@@ -2,8 +2,8 @@
 
 What made earlier walks hesitate, and was mended: the archive could not be found without a folder (the
 list's menu is always there now); a notice lay over the list of prompts (it goes sooner); on a phone the
-row's menu needed a pointer that hovers (it is always shown where none can); the link was copied without
-a word (it says so).
+row's menu needed a pointer that hovers (it is shown where none can); the link was copied without a
+word (it says so).
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ export const zhHans = {
   new_presets: "新建预设",
   preset_system: "系统提示词",
   preset_temperature: "温度",
-  preset_top_p: "Top p",
+  preset_top_p: "核采样（Top p）",
   preset_max_tokens: "最大长度",
   site_default: "默认",
 
