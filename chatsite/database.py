@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
+
+from chatsite.urgent_pool import UrgentPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,26 +26,33 @@ POOLED_WRITER_THREADS = 8
 
 
 @cache
-def _readers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(READER_THREADS, "db-read")
+def _readers() -> UrgentPool:
+    return UrgentPool(READER_THREADS, "db-read")
 
 
 @cache
-def _writers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1 if connection.vendor == "sqlite" else POOLED_WRITER_THREADS, "db-write")
+def _writers() -> UrgentPool:
+    return UrgentPool(1 if connection.vendor == "sqlite" else POOLED_WRITER_THREADS, "db-write")
 
 
 async def read(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that only reads."""
-    return await _run(_readers(), function, *args, **kwargs)
+    return await _run(_readers(), function, args, kwargs)
 
 
 async def write(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that writes, in one short transaction of its own."""
-    return await _run(_writers(), function, *args, **kwargs)
+    return await _run(_writers(), function, args, kwargs)
 
 
-async def _run(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def write_first(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same, before all other writes that wait: for what somebody's first word depends on."""
+    return await _run(_writers(), function, args, kwargs, urgent=True)
+
+
+async def _run(
+    pool: UrgentPool, function: Callable[..., T], args: Any, kwargs: Any, *, urgent: bool = False
+) -> T:
     def call() -> T:
         if connection.vendor == "sqlite":
             return function(*args, **kwargs)
@@ -53,13 +61,13 @@ async def _run(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args
         finally:
             close_old_connections()  # gives the connection back to the driver's pool
 
-    return await asyncio.get_running_loop().run_in_executor(pool, call)
+    return await asyncio.wrap_future(pool.submit(call, urgent=urgent))
 
 
 def close_threads() -> None:
     """End the threads and their connections (tests, shutdown)."""
     for pool in (_readers(), _writers()):
         pool.submit(connection.close)
-        pool.shutdown(wait=True)
+        pool.shutdown()
     _readers.cache_clear()
     _writers.cache_clear()

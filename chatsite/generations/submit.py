@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -84,9 +84,10 @@ def do_submit(
     `parent` None starts at the root: a new conversation, or a sibling of its first question. `preset`
     and `temporary` are for a new conversation.
     """
-    if known := _known(ask):
-        return known
-    ask = _on_terms(ask)
+    return _once(ask, lambda: _submit(_on_terms(ask), content, conversation, parent))
+
+
+def _submit(ask: Ask, content: str, conversation: UUID | None, parent: UUID | None) -> Submitted:
     check_content(content, MAX_CONTENT_CHARS)
     home, follows = _place(ask.user, conversation, parent)
     if conversation is None:
@@ -103,9 +104,10 @@ def _opening(home: Conversation) -> tuple[ChatMessage, ...]:
 
 def do_regenerate(ask: Ask, message: UUID) -> Submitted:
     """Store a job that answers a question again: a sibling of its answer. Raises Refusal."""
-    if known := _known(ask):
-        return known
-    ask = _on_terms(ask)
+    return _once(ask, lambda: _regenerate(_on_terms(ask), message))
+
+
+def _regenerate(ask: Ask, message: UUID) -> Submitted:
     found = access_message(ask.user, message)
     question = found.parent if found.role == Message.Role.ASSISTANT else found
     if question is None:
@@ -147,7 +149,20 @@ def do_submit_prompt(ask: Ask, turns: Sequence[ChatMessage], *, store: bool) -> 
                 created_at=timezone.now() + timedelta(microseconds=number),
             )
         )
-    return _store(ask, _job(ask, chain[-1], tuple(turns)), chain, new_home=True)
+    return _once(ask, lambda: _store(ask, _job(ask, chain[-1], tuple(turns)), chain, new_home=True))
+
+
+def _once(ask: Ask, store: Callable[[], Submitted]) -> Submitted:
+    """What is stored now, or was for the same client id: asked again, whatever has changed meanwhile.
+
+    Looking afterwards costs nobody a query but who repeats a question.
+    """
+    try:
+        return store()
+    except (IntegrityError, Refusal):
+        if known := _known(ask):
+            return known
+        raise
 
 
 def _known(ask: Ask) -> Submitted | None:
@@ -223,33 +238,26 @@ def _stored(sampling: Sampling) -> dict[str, object]:
 
 
 def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool) -> Submitted:
-    """One transaction: reservation, bounds, rows. A race of the same client id gives the winner's.
+    """One transaction: reservation, bounds, rows. Raises IntegrityError where the client id is known.
 
     The reservation comes first: it locks the person, so that what follows counts exactly.
     """
     now, terms = timezone.now(), _terms(ask)
-    try:
-        with transaction.atomic():
-            standing = reserve(ask.user, terms, job.id, reservation(job.prompt_tokens, job.max_tokens), now)
-            check_room(ask.user, terms.max_active, ask.retry_after_s)
-            if ask.api_key:
-                check_key_budget(ask.api_key, job.prompt_tokens + job.max_tokens)
-            if new_home:
-                job.conversation.title = title_from(new[-1].content)
-                job.conversation.save(force_insert=True)
-            else:
-                Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
-            Message.objects.bulk_create([*new, job.answer])
-            if new_home:
-                index_beginning(job.conversation, new)
-            else:
-                index_messages(new)
-            job.save(force_insert=True)
-            budgets = budgets_of(
-                ask.user, terms, standing.day, standing.day_tokens, standing.month_tokens, now
-            )
-    except IntegrityError:
-        if known := _known(ask):
-            return known
-        raise
+    with transaction.atomic():
+        standing = reserve(ask.user, terms, job.id, reservation(job.prompt_tokens, job.max_tokens), now)
+        check_room(ask.user, terms.max_active, ask.retry_after_s)
+        if ask.api_key:
+            check_key_budget(ask.api_key, job.prompt_tokens + job.max_tokens)
+        if new_home:
+            job.conversation.title = title_from(new[-1].content)
+            job.conversation.save(force_insert=True)
+        else:
+            Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
+        Message.objects.bulk_create([*new, job.answer])
+        if new_home:
+            index_beginning(job.conversation, new)
+        else:
+            index_messages(new)
+        job.save(force_insert=True)
+        budgets = budgets_of(ask.user, terms, standing.day, standing.day_tokens, standing.month_tokens, now)
     return replace(_submitted(job, created=True), budgets=budgets)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chatsite.conversations.models import Message
 from chatsite.conversations.search import index_messages
-from chatsite.database import write
+from chatsite.database import write, write_first
 from chatsite.generations.key_budget import charge_keys
 from chatsite.generations.models import Generation, Ownership, Status
 from chatsite.quotas.actions import Spent, settle
@@ -34,7 +34,7 @@ class Recorder:
 
     async def claim(self, claims: Sequence[Claim]) -> set[str]:
         """queued → running; returns the generations that were really claimed. Only those may run."""
-        return await write(self._claim, claims)
+        return await write_first(self._claim, claims)
 
     async def checkpoint(self, answers: Sequence[Answer]) -> None:
         """Record how far running answers have come; also their heartbeat."""
