@@ -84,10 +84,17 @@ def do_submit(
     `parent` None starts at the root: a new conversation, or a sibling of its first question. `preset`
     and `temporary` are for a new conversation.
     """
-    return _once(ask, lambda: _submit(_on_terms(ask), content, conversation, parent))
+    return _once(ask, lambda: _submit(_on_terms(ask), content, conversation, parent, preset, temporary))
 
 
-def _submit(ask: Ask, content: str, conversation: UUID | None, parent: UUID | None) -> Submitted:
+def _submit(
+    ask: Ask,
+    content: str,
+    conversation: UUID | None,
+    parent: UUID | None,
+    preset: UUID | None,
+    temporary: bool,
+) -> Submitted:
     check_content(content, MAX_CONTENT_CHARS)
     home, follows = _place(ask.user, conversation, parent)
     if conversation is None:
