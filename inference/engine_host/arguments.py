@@ -10,7 +10,7 @@ from vllm.config import VllmConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS
 
-from inference.engine_settings import GPU_BLOCK_SIZE, EngineSettings, SettingError
+from inference.engine_settings import GPU_BLOCK_SIZE, GPU_LONG_PREFILL_SHARE, EngineSettings, SettingError
 from inference.engines.base import EngineInfo
 
 CPU_WORKER = "inference.engine_host.cpu_worker.SeededCPUWorker"
@@ -41,7 +41,11 @@ def _device_arguments(settings: EngineSettings) -> dict[str, Any]:
     if settings.device == "cpu":
         # Compiling takes 75-130 s at each start for 9-20 % speed, and its cache is not reused on CPUs.
         return {"enforce_eager": True, "worker_cls": CPU_WORKER}
-    return {"block_size": GPU_BLOCK_SIZE, "gpu_memory_utilization": settings.gpu_memory_utilization}
+    return {
+        "block_size": GPU_BLOCK_SIZE,
+        "gpu_memory_utilization": settings.gpu_memory_utilization,
+        "long_prefill_token_threshold": settings.max_num_batched_tokens // GPU_LONG_PREFILL_SHARE,
+    }
 
 
 def _check_quantization(method: str | None) -> None:
