@@ -52,9 +52,10 @@ GPU_STEP_TOKENS = 1024
 
 With 2,048 a flooder made others' p95 TTFT 1.65 times what it is without, with 1,024 1.43 (simulated)."""
 
-GPU_LONG_PREFILL_SHARE = 2
-"""One prompt gets at most 1/2 of a step: beside a document of 20,000 tokens a short question starts at
-once, not when the document is read (simulated: TTFT p95 0.8 s, without it 3.3 s)."""
+GPU_LONG_PREFILL_SHARE = 0.75
+"""What one prompt gets of a step at most. Beside a document of 20,000 tokens a short question starts at
+once, not when the document is read (simulated: TTFT p95 below 1 s, without it 3.3 s); with 0.5 a flood of
+middling prompts holds light users up instead."""
 
 CPU_STEP_TOKENS = 256
 """Prefill tokens per step: measured, quick requests' p95 TTFT is 0.65 s, against 43 s with 2,048."""

@@ -44,7 +44,7 @@ def _device_arguments(settings: EngineSettings) -> dict[str, Any]:
     return {
         "block_size": GPU_BLOCK_SIZE,
         "gpu_memory_utilization": settings.gpu_memory_utilization,
-        "long_prefill_token_threshold": settings.max_num_batched_tokens // GPU_LONG_PREFILL_SHARE,
+        "long_prefill_token_threshold": int(settings.max_num_batched_tokens * GPU_LONG_PREFILL_SHARE),
     }
 
 

@@ -84,7 +84,7 @@ PRESETS: dict[str, Timing] = {
         context_token_s=0.000000244,
         prefill_tokens_per_s=9_200,
         step_budget=1_024,
-        prefill_chunk=512,
+        prefill_chunk=768,
         max_running=128,
         kv_tokens=117_000,
     ),
