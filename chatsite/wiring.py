@@ -10,7 +10,7 @@ from functools import cache
 from django.conf import settings
 
 from chatsite.streaming.presence import MemoryPresence, Presence, RedisPresence
-from inference.board import BoardStore, MemoryBoard, RedisBoard
+from inference.board import Board, BoardStore, MemoryBoard, RedisBoard, current
 from inference.stream_log.base import StreamLog
 from inference.stream_log.memory import MemoryStreamLog
 
@@ -33,6 +33,19 @@ def board_store() -> BoardStore:
     from redis.asyncio import Redis
 
     return RedisBoard(Redis.from_url(settings.REDIS_URL))
+
+
+async def board_now() -> Board:
+    """The board, over a connection of its own: for views in threads, whose loop may be a passing one."""
+    if not settings.REDIS_URL:
+        return await current(board_store())
+    from redis.asyncio import Redis
+
+    store = RedisBoard(Redis.from_url(settings.REDIS_URL))
+    try:
+        return await current(store)
+    finally:
+        await store.close()
 
 
 @cache

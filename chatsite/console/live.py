@@ -25,8 +25,8 @@ from chatsite.quotas.budget import WARN_AT
 from chatsite.quotas.models import Balance
 from chatsite.quotas.terms import terms_of_each
 from chatsite.quotas.windows import day_of, month_of
-from chatsite.wiring import board_store
-from inference.board import Board, current
+from chatsite.wiring import board_now
+from inference.board import Board
 
 ROWS = 200
 """As many as may be active at the default limit."""
@@ -38,7 +38,7 @@ RECENT = timedelta(minutes=5)
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
     """The page; the socket `/ws/console/` keeps its middle fresh."""
-    board = async_to_sync(current)(board_store())
+    board = async_to_sync(board_now)()
     context = admin.site.each_context(request) | {"title": _("Live")} | read_live(board, timezone.now())
     context["may_act"] = may_act(request.user)
     return render(request, "console/live.html", context)

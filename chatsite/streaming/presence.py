@@ -41,6 +41,9 @@ class Presence(Protocol):
     async def leave(self, user_id: int, socket: str) -> None:
         """The socket is closed."""
 
+    async def close(self) -> None:
+        """Let go of connections."""
+
 
 class MemoryPresence:
     """For the one process of the embedded mode."""
@@ -60,6 +63,9 @@ class MemoryPresence:
         mine.discard(socket)
         if not mine:
             self._sockets.pop(user_id, None)
+
+    async def close(self) -> None:
+        self._sockets.clear()
 
 
 class RedisPresence:
@@ -85,6 +91,9 @@ class RedisPresence:
             await self._redis.zrem(_key(user_id), socket)
         except (RedisError, OSError) as error:
             log.warning("presence_unknown", error=repr(error))
+
+    async def close(self) -> None:
+        await self._redis.aclose()
 
 
 def _key(user_id: int) -> str:

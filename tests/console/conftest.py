@@ -9,6 +9,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from bench import site as sites
+from tests.streaming.conftest import clients_of_this_loop
+
+__all__ = ["clients_of_this_loop"]
 
 
 @pytest.fixture(scope="module")

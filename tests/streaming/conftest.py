@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from channels.layers import channel_layers
 
-from chatsite.wiring import board_store, stream_log
+from chatsite.wiring import board_store, presence, stream_log
 
 
 @pytest.fixture(autouse=True)
 async def clients_of_this_loop() -> AsyncIterator[None]:
     yield
-    for opened in (stream_log, board_store):
+    for opened in (stream_log, board_store, presence):
         if opened.cache_info().currsize:
             await opened().close()
         opened.cache_clear()
