@@ -60,8 +60,8 @@ SCALE = 4
 LOADS = (0.5, 0.8)
 """Shares of the bare side's capacity at which the trace arrives."""
 
-REPLAY_S, FULL_REPLAY_S = 120.0, 300.0
-CAPACITY_JOBS, FULL_CAPACITY_JOBS = 16, 40
+REPLAY_S, FULL_REPLAY_S = 80.0, 300.0
+CAPACITY_JOBS, FULL_CAPACITY_JOBS = 12, 40
 TIMEOUT_S = 180.0
 
 
@@ -180,7 +180,7 @@ def misfit(figures: dict[str, Any]) -> dict[str, float]:
 
 
 def run(full: bool) -> Result:
-    """Short: ten virtual minutes, two minutes of each trace; full: an hour and five."""
+    """Short: ten virtual minutes, 80 s of each trace; full: an hour and five minutes."""
     card = emulated(FULL_VIRTUAL_S if full else VIRTUAL_S)
     capacity, replays = real(full)
     ours, impatient = (card["derived", "ours", think_s] for think_s in THINK_S)

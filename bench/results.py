@@ -51,7 +51,7 @@ def last_line(error: BenchmarkError) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and memory that the figures were made on."""
+    """Processor, cores, memory and load that the figures were made on."""
     info = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.partition(":")[2].strip() for line in info if line.startswith("model name")), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -60,6 +60,8 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(memory / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
+        # Of the last five minutes, this run's own work included: a shared machine shows here.
+        "load_average": round(os.getloadavg()[1], 1),
     }
 
 
