@@ -39,7 +39,7 @@ REAL_WARM_UP_S = 15.0
 QUICK_PER_S = 0.6
 QUICK_TOKENS = (25, 32)
 HEAVY_TOKENS, FULL_HEAVY_TOKENS = (200, 48), (400, 96)
-"""Prompt and answer of one request; the short form's are half as long, so that its line clears in two minutes."""
+"""Prompt and answer of one request; the short form's are half as long: its line clears in two minutes."""
 
 REAL_POLICY: dict[str, Any] = {
     # Two cores prefill 600 tokens a second where a card does 9,000: the classes' borders scale with it.
@@ -199,9 +199,12 @@ def run(full: bool) -> Result:
         settings={
             "emulated": msgspec.structs.asdict(CARD),
             "real": {
-                name: value for name, value in REAL_POLICY.items() if name not in PATIENT | OPEN_DOORS
-            }
-            | {"heavy_tokens": FULL_HEAVY_TOKENS if full else HEAVY_TOKENS, "step_budget": real_engine.settings().max_num_batched_tokens, "quick_per_s": QUICK_PER_S},
+                **{name: value for name, value in REAL_POLICY.items() if name not in PATIENT | OPEN_DOORS},
+                "heavy_tokens": FULL_HEAVY_TOKENS if full else HEAVY_TOKENS,
+                "quick_tokens": QUICK_TOKENS,
+                "quick_per_s": QUICK_PER_S,
+                "step_budget": real_engine.settings().max_num_batched_tokens,
+            },
             "seed": SEED,
         },
         summary={
