@@ -36,7 +36,7 @@ def emulated_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Si
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
     """The site as `make run` starts it; answers are bounded, since the small model rarely ends one."""
     data_dir = tmp_path_factory.mktemp("real")
