@@ -48,9 +48,13 @@ help: ## Show this list
 run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATSITE_DATA_DIR (var/)
 	@exec $(VENV)/bin/python manage.py serve
 
+# What meets the database; tests/e2e and tests/openai_api start sites on PostgreSQL and Redis themselves.
+DATABASE_TESTS := $(addprefix tests/,accounts console conversations generations quotas page test_ratelimit.py \
+	inference/test_recorder.py)
+
 test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
 	$(DEV_VENV)/bin/python -m pytest -m "not proof"
-	$(DEV_VENV)/bin/python -m tests.services -m "not (real_engine or browser or proof)"
+	$(DEV_VENV)/bin/python -m tests.services -m "not (real_engine or browser or proof)" $(DATABASE_TESTS)
 
 check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
 	$(DEV_VENV)/bin/ruff check .

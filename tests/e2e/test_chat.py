@@ -30,7 +30,7 @@ async def ask(page: Page, question: str) -> None:
     await page.keyboard.press("Enter")
 
 
-async def some_text(page: Page, chars: int = 40) -> str:
+async def some_text(page: Page, chars: int = 20) -> str:
     """Wait until the newest answer shows this much, and return it."""
     await page.wait_for_function(
         "n => (document.querySelector('.answer:last-of-type .markdown')?.innerText.length ?? 0) >= n",
@@ -81,13 +81,16 @@ async def test_ask_reload_in_the_middle_and_lose_nothing(
     assert await drawn(page) == shown, "its own render, again"
 
 
-async def test_stop_frees_the_slot_and_keeps_the_text(any_site: sites.Site, context: BrowserContext) -> None:
-    page = await sign_in(context, any_site)
+async def test_stop_frees_the_slot_and_keeps_the_text(
+    emulated_site: sites.Site, context: BrowserContext
+) -> None:
+    """Emulated alone: the real model may end before anyone stops it (see tests/inference/test_slots.py)."""
+    page = await sign_in(context, emulated_site)
     await ask(page, "Count slowly from one to five hundred, in words.")
     await some_text(page)
     await page.get_by_role("button", name="Stop").click()
     await until_ended(page)
-    row = newest(any_site)
+    row = newest(emulated_site)
     assert (row["status"], row["finish_reason"]) == ("cancelled", "cancelled")
     assert row["content"]
     assert '"completion_tokens"' in row["usage"]
