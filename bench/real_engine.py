@@ -14,6 +14,8 @@ from inference.engine_settings import EngineSettings, read_settings
 from inference.engines.base import EngineInfo, EngineStartError
 from inference.engines.vllm import VllmEngine
 
+ENGINES = "emulated 4090D (virtual clock), and real vLLM (SmolLM2-135M)"
+
 NOT_REAL = "The real engine was left out (BENCH_REAL=0): these figures are the emulated card's alone."
 
 

@@ -16,7 +16,7 @@ import msgspec
 from bench import real_engine
 from bench.crowd import Crowd
 from bench.loads import ClosedLoop, arrivals
-from bench.real_engine import NOT_REAL, real_side
+from bench.real_engine import ENGINES, NOT_REAL, real_side
 from bench.results import Result
 from bench.scenarios import CARD, OPEN_DOORS, PATIENT, SCENARIOS, SIDES, sides
 from bench.simulation import Load
@@ -200,7 +200,7 @@ def run(full: bool) -> Result:
     tau = Policy().heavy_deadline_s
     return Result(
         name="scheduling",
-        engine="emulated 4090D (virtual clock), and real vLLM (SmolLM2-135M, two cores)",
+        engine=ENGINES if here else ENGINES.partition(",")[0],
         full=full,
         settings={
             "emulated": msgspec.structs.asdict(CARD),
@@ -216,7 +216,7 @@ def run(full: bool) -> Result:
         summary={
             **{f"emulated.{name}": value for name, value in against(card).items()},
             "emulated.heavy_wait_max_s": heavy["wait_max_s"],
-            "emulated.heavy_wait_limit_s": 2 * tau + heavy["whole_mean_s"],
+            "emulated.heavy_wait_limit_s": 2 * tau + heavy["whole_mean_s"] - heavy["ttft_mean_s"],
             "emulated.forecast_error": forecasts(card),
             **({f"real.{name}": value for name, value in against(here).items()} if here else {}),
             **({"real.forecast_error": forecasts(here)} if here else {}),
@@ -269,7 +269,7 @@ def plot(figure: Figure, card: dict[str, Played], here: dict[str, Played]) -> No
         above, below = axes[0][column], axes[1][column]
         for number, (side, figures) in enumerate(played.items()):
             for group, style in (("quick", "-"), ("heavy", ":")):
-                ttft = figures["users"][group]["ttft_s"]
+                ttft = figures["users"].get(group, {"ttft_s": ()})["ttft_s"]
                 share = [(n + 1) / len(ttft) for n in range(len(ttft))]
                 above.step(ttft, share, style, where="post", color=f"C{number}", label=f"{side}, {group}")
             below.plot(*zip(*figures["queue"], strict=True), color=f"C{number}", label=side)
