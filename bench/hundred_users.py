@@ -257,7 +257,8 @@ def run(full: bool) -> Result:
 def card_row(card: str, policy: str, think_s: float, figures: dict[str, Any]) -> list[Any]:
     return [
         f"emulated 4090D, {card}", policy, f"think {think_s:g} s", figures["per_s"], figures["ttft_mean_s"],
-        figures["ttft_p95_s"], figures["whole_mean_s"], figures["success"], figures["waiting_mean"], figures["quick_p95_s"],
+        figures["ttft_p95_s"], figures["whole_mean_s"], figures["success"], figures["waiting_mean"],
+        figures["quick_p95_s"],
     ]  # fmt: skip
 
 
