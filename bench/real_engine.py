@@ -14,6 +14,15 @@ from inference.engine_settings import EngineSettings, read_settings
 from inference.engines.base import EngineInfo, EngineStartError
 from inference.engines.vllm import VllmEngine
 
+ENGINES = "emulated 4090D (virtual clock), and real vLLM (SmolLM2-135M)"
+
+NOT_REAL = "The real engine was left out (BENCH_REAL=0): these figures are the emulated card's alone."
+
+
+def real_side() -> bool:
+    """Whether real engines take part: not with BENCH_REAL=0, on a machine that others use meanwhile."""
+    return os.environ.get("BENCH_REAL", "1") != "0"
+
 
 def data_dir() -> Path:
     """The site's own data directory: the embedded model is prepared there once and found again."""
