@@ -52,8 +52,8 @@ run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATS
 DATABASE_TESTS := $(addprefix tests/,accounts console conversations generations quotas page test_ratelimit.py \
 	inference/test_recorder.py)
 
-test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
-	$(DEV_VENV)/bin/python -m pytest -m "not proof"
+test: $(DEV_STAMP) ## Run the tests but those of the browser and the long forms; uses PostgreSQL and Redis where found
+	$(DEV_VENV)/bin/python -m pytest -m "not (proof or browser)"
 	$(DEV_VENV)/bin/python -m tests.services -m "not (real_engine or browser or proof)" $(DATABASE_TESTS)
 
 check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
@@ -62,6 +62,9 @@ check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a min
 	$(DEV_VENV)/bin/mypy
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
 	$(DEV_VENV)/bin/python -m pytest -q -m "not (real_engine or browser or postgres or redis or proof)"
+
+browser: $(DEV_STAMP) ## Run the tests that drive a real Chromium
+	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"
 
 proof: $(DEV_STAMP) ## Run the long forms of the tests
 	$(DEV_VENV)/bin/python -m pytest -m proof
