@@ -53,8 +53,9 @@ class _Heaps(Order):
         self._heaps: list[list[tuple[float, int, Waiting]]] = [[] for _ in CLASSES]
         self._present: dict[str, Waiting] = {}
 
+    @abstractmethod
     def rank(self, waiting: Waiting) -> int:
-        raise NotImplementedError
+        """Which heap it goes to: lower ones are served first."""
 
     def put(self, waiting: Waiting) -> None:
         heapq.heappush(self._heaps[self.rank(waiting)], (*waiting.place, waiting))

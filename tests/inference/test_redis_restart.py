@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from inference.stream_log.redis import RedisStreamLog
+from tests import services
 from tests.inference.doubles import Reader, Stage
 
 pytestmark = pytest.mark.redis
@@ -41,7 +42,9 @@ class Server:
 @pytest.fixture
 def server(tmp_path):
     if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
+        if services.CI:
+            pytest.fail("CI=true, and redis-server is not on PATH", pytrace=False)
+        pytest.skip("redis-server is not on PATH")
     server = Server(tmp_path)
     server.start()
     yield server
