@@ -20,7 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS_DIR = Path(os.environ.get("CHATSITE_TEST_MODELS") or ROOT / "var" / "test-models")
 """Kept between runs: preparing the embedded model takes half a minute."""
 
-EMULATED = {"CHATSITE_ENGINE": "emulated", "RATE_LIMIT_PER_MINUTE": "10000"}
+EMULATED = {
+    "CHATSITE_ENGINE": "emulated",
+    "CHATSITE_EMULATED_STEP_S": "0.02",
+    "RATE_LIMIT_PER_MINUTE": "10000",
+}
 
 
 @contextmanager

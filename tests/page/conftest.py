@@ -85,7 +85,12 @@ async def modules(browser: Browser, files: str) -> Page:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
     """The whole site on the emulated engine."""
-    settings = {"CHATSITE_ENGINE": "emulated", "RATE_LIMIT_PER_MINUTE": "10000"}
+    # 50 tokens a second: answers take three seconds, long enough to act while they stream.
+    settings = {
+        "CHATSITE_ENGINE": "emulated",
+        "CHATSITE_EMULATED_STEP_S": "0.02",
+        "RATE_LIMIT_PER_MINUTE": "10000",
+    }
     with sites.embedded(settings, tmp_path_factory.mktemp("page")) as site:
         site.wait("/readyz")
         yield site

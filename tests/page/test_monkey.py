@@ -90,7 +90,7 @@ async def one_round(site: sites.Site, context: BrowserContext, chance: random.Ra
     await tab.page.wait_for_url("**/c/*")
     others = []
     for _ in range(chance.randint(1, 4)):
-        await asyncio.sleep(chance.uniform(0, 1.5))
+        await asyncio.sleep(chance.uniform(0, 0.8))
         match chance.choice(("reload", "cut", "second tab")):
             case "reload":
                 await tab.page.reload()
