@@ -61,7 +61,7 @@ check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a min
 	$(DEV_VENV)/bin/ruff format --check .
 	$(DEV_VENV)/bin/mypy
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
-	$(DEV_VENV)/bin/python -m pytest -q -m "not (real_engine or browser or postgres or redis or proof)"
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not (real_engine or browser or postgres or redis or site or proof)"
 
 browser: $(DEV_STAMP) ## Run the tests that drive a real Chromium
 	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"
@@ -73,10 +73,10 @@ bench: $(DEV_STAMP) ## Run the short form of every benchmark, or BENCHES="burst 
 	$(DEV_VENV)/bin/python -m bench $(BENCHES)
 
 lock: $(DEV_VENV)/.uv ## Resolve the requirements again and write the hashed locks
-	$(call compile,web)
-	$(CPU_TORCH) $(call compile,cpu,--extra cpu)
-	$(CPU_TORCH) $(call compile,dev,--extra cpu --extra dev)
-	$(GPU_TORCH) $(call compile,gpu,--extra gpu)
+	$(call compile,web,--extra pdf)
+	$(CPU_TORCH) $(call compile,cpu,--extra cpu --extra pdf)
+	$(CPU_TORCH) $(call compile,dev,--extra cpu --extra pdf --extra dev)
+	$(GPU_TORCH) $(call compile,gpu,--extra gpu --extra pdf)
 
 vendor: ## Fetch the page's libraries again, by npm, and check them against their manifest
 	$(PYTHON) deploy/vendor.py

@@ -14,10 +14,16 @@ from tests import services
 
 _SKIPPED: Counter[str] = Counter()
 
+SITES = {"site", "api_site", "emulated_site", "real_site"}
+"""Fixtures that start a whole site in processes of its own; what uses one is marked `site`."""
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test whose service is missing is skipped; in CI it fails instead, with the reason."""
+    """Marks follow from fixtures. What misses its service is skipped; in CI it fails, with the reason."""
     for item in items:
+        if SITES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.site)
         for marker, why_not in services.WITHOUT.items():
             if item.get_closest_marker(marker) and (reason := why_not()):
                 _SKIPPED[reason] += 1

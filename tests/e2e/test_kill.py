@@ -11,8 +11,9 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,46 +66,72 @@ async def test_the_inference_process_is_killed_again_and_again(site: sites.Site,
 
 async def one_round(site: sites.Site, seed: int) -> None:
     chance = random.Random(seed)
+
+    async def kill() -> None:
+        await asyncio.sleep(chance.uniform(0.05, 1.5))
+        kill_worker(site)
+        await asyncio.sleep(chance.uniform(0, 0.5))
+        start_worker(site)
+
+    streams = await survive(site, f"Round {seed}", kill, RECOVERY_S)
+    rows = stored(site)
+    judge_readers(site, streams, rows)
+    judge_text(streams, rows, made(site.transcript))
+
+
+async def survive(
+    site: sites.Site, title: str, kill: Callable[[], Awaitable[None]], timeout_s: float
+) -> list[Stream]:
+    """Twenty questions at once, a kill among them, and how each of them ended for its reader."""
     people = [Person(n, "127.0.0.1", site.port, cookie) for n, cookie in enumerate(site.people(PEOPLE))]
     await asyncio.gather(*(person.connect() for person in people))
-    asked = [person.ask(f"Round {seed}, question {n}") for n in range(QUESTIONS) for person in people]
-    await asyncio.sleep(chance.uniform(0.05, 1.5))
-    kill_worker(site)
-    await asyncio.sleep(chance.uniform(0, 0.5))
-    site.spawn(sys.executable, "manage.py", "inference_worker")
-    async with asyncio.timeout(RECOVERY_S):
+    asked = [person.ask(f"{title}, question {n}") for n in range(QUESTIONS) for person in people]
+    await kill()
+    async with asyncio.timeout(timeout_s):
         streams = await asyncio.gather(*asked)
     for person in people:
         person.close()
-    judge(site, streams)
+    return streams
+
+
+def worker_of(site: sites.Site) -> subprocess.Popen[bytes]:
+    return next(c for c in reversed(site.children) if "inference_worker" in c.args and c.poll() is None)
 
 
 def kill_worker(site: sites.Site) -> None:
-    worker = next(c for c in reversed(site.children) if "inference_worker" in c.args and c.poll() is None)
+    worker = worker_of(site)
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     site.children.remove(worker)
 
 
-def judge(site: sites.Site, streams: list[Stream]) -> None:
-    rows = stored(site)
-    transcript = made(site.transcript)
+def start_worker(site: sites.Site) -> None:
+    site.spawn(sys.executable, "manage.py", "inference_worker")
+
+
+def judge_readers(site: sites.Site, streams: list[Stream], rows: dict[str, dict[str, str]]) -> None:
+    """Everything accepted has ended, as its reader was told, and the reader holds what is stored."""
     for stream in streams:
         assert not stream.failure.startswith(("socket", "rejected", "error")), said(site, stream)
         row = rows[stream.generation]
-        text = row["content"]
         assert row["status"] in ENDED, row
-        assert stream.text == text, "what the reader holds is what is stored"
+        assert row["message"] or row["status"] == "finished", "an interrupted answer says so"
+        assert stream.text == row["content"], "what the reader holds is what is stored"
         assert stream.disorder == 0
-        engine = transcript.get(stream.generation, "")
+    unended = [row for row in rows.values() if row["status"] in ("queued", "running")]
+    assert not unended
+
+
+def judge_text(streams: list[Stream], rows: dict[str, dict[str, str]], transcript: dict[str, str]) -> None:
+    """What is stored is what the engine made, or the beginning of it."""
+    for stream in streams:
+        row = rows[stream.generation]
+        text, engine = row["content"], transcript.get(stream.generation, "")
         if row["status"] == "finished":
             assert engine.endswith(text)
             assert engine == text or engine.startswith(text[: len(engine) - len(text)])
         else:
             assert engine.startswith(text)
-            assert row["message"]
-    unended = [row for row in rows.values() if row["status"] in ("queued", "running")]
-    assert not unended
 
 
 def said(site: sites.Site, stream: Stream) -> str:
