@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from chatsite.conversations.access import access_conversation, access_message
 from chatsite.conversations.branch import read_branches
-from chatsite.conversations.models import Conversation, Message, title_from
+from chatsite.conversations.models import Conversation, Message, Naming, title_from
 from chatsite.conversations.search import index_beginning, index_messages
 from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
@@ -99,6 +99,7 @@ def _submit(
     home, follows = _place(ask.user, conversation, parent)
     if conversation is None:
         home.system, home.preset_id, home.temporary = system_of(ask.user, preset), preset, temporary
+        home.naming = Naming.WANTED if settings.TITLES and not temporary and not ask.batch else Naming.WORDS
     turns = read_branches([follows.id])[follows.id] if follows else _opening(home)
     question = Message(conversation=home, parent=follows, role=Message.Role.USER, content=content)
     job = _job(ask, question, (*turns, ChatMessage("user", content)))

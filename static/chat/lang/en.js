@@ -154,6 +154,8 @@ export const en = {
 
   account_menu: "Account and settings",
   theme: "Theme",
+  titles_explained: "When the engine has time to spare. It counts towards your tokens.",
+  titles_wanted: "Let the model name new conversations",
   theme_system: "As the system",
   theme_light: "Light",
   theme_dark: "Dark",

@@ -152,6 +152,8 @@ export const zhHans = {
 
   account_menu: "账户与设置",
   theme: "主题",
+  titles_explained: "在引擎空闲时进行，计入您的用量。",
+  titles_wanted: "由模型为新对话命名",
   theme_system: "跟随系统",
   theme_light: "浅色",
   theme_dark: "深色",
