@@ -80,6 +80,8 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],
+        # Diagrams are drawn in a frame without origin (chatsite/page/diagram.py).
+        "frame-src": [SELF],
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
@@ -181,7 +183,7 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_URL = f"/static/{build_hash()}/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "chatsite.static_storage.StaticStorage"},
 }
 
 # --- limits -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from chatsite.accounts import invite_page
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
 from chatsite.page import (
     conversations,
+    diagram,
     keys,
     library,
     manifest,
@@ -48,6 +49,7 @@ urlpatterns = [
     path("api/shares", shares.shares),
     path("api/shares/<uuid:id>", shares.share),
     path("s/<uuid:id>", shares.shared, name="shared"),
+    path("diagram", diagram.diagram),
     path("manifest.webmanifest", manifest.manifest, name="manifest"),
     path("invite/<str:token>", invite_page.invite, name="invite"),
     path("join", invite_page.join, name="join"),

@@ -160,7 +160,7 @@ class Preset(models.Model):
 
 
 class Instructions(models.Model):
-    """What a person always wants of the model: their own system prompt, and whether it names conversations."""
+    """What a person always wants of the model: their own system prompt; whether it names conversations."""
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="instructions")
     text = models.TextField(blank=True)

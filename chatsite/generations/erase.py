@@ -1,4 +1,4 @@
-"""Erasing what was never meant to stay: programs' prompts and askings for titles, soon after their answers have ended.
+"""Erasing what was never meant to stay: programs' prompts and askings for titles, soon after their end.
 
 A person's temporary chat goes when they leave it (conversations/actions.py)."""
 
@@ -17,7 +17,7 @@ ERASE_AFTER_S = 40
 
 
 def erase_temporary() -> int:
-    """Delete programs' temporary conversations, and those in which a title was asked for, with all that is in them; returns how many rows went."""
+    """Delete programs' temporary conversations and those of askings for titles; returns rows gone."""
     before = timezone.now() - timedelta(seconds=ERASE_AFTER_S)
     alive = Generation.objects.filter(
         Q(status__in=ACTIVE) | Q(finished_at__gte=before), conversation=OuterRef("pk")

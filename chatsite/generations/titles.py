@@ -1,4 +1,4 @@
-"""Asking the model for titles, and giving them. A title is a generation like any other: reserved, recorded, charged.
+"""Asking the model for titles, and giving them. A title is a generation: reserved, recorded, charged.
 
 It is asked for in a conversation of its own, which nobody sees and which is erased when it has ended.
 What is to be done is read from the rows alone, so that nothing is forgotten by a crash.

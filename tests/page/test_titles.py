@@ -1,4 +1,4 @@
-"""The model's titles on the page: they come by themselves, give way to a person's, and can be switched off."""
+"""The model's titles on the page: they come by themselves, give way to a person's, can be switched off."""
 
 from __future__ import annotations
 

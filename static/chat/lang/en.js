@@ -263,6 +263,11 @@ export const en = {
 
   code: "Code",
   code_in: "Code in {language}",
+  diagram: "Diagram",
+  diagram_alt: "Diagram; its source can be shown by the button above.",
+  diagram_failed: "This diagram could not be drawn: {reason}",
+  diagram_slow: "This diagram took too long to draw.",
+  show_source: "Show source",
   copy_code: "Copy code",
   wrap_lines: "Wrap long lines",
   table: "Table",
