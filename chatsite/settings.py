@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "chatsite.notices",
     "chatsite.accounts",
     "chatsite.conversations",
+    "chatsite.attachments",
     "chatsite.quotas",
     "chatsite.generations",
     "chatsite.openai_api",

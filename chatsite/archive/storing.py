@@ -13,6 +13,7 @@ from django.db import transaction
 
 from chatsite.archive.models import Keep
 from chatsite.archive.schema import ConversationRecord, FeedbackRecord, MessageRecord, PresetRecord
+from chatsite.attachments.erase import erase_conversations
 from chatsite.conversations.models import Conversation, Feedback, Message, Preset
 from chatsite.conversations.search import index_messages, index_title
 from chatsite.generations.models import Generation
@@ -48,7 +49,9 @@ def _home(owner: int, record: ConversationRecord, source: Source) -> tuple[Conve
     id = uuid5(NAMESPACE, f"{owner}:{source}:{record.id}")
     candidates = [id, own] if source == "chatsite" and (own := _uuid(record.id)) else [id]
     # What lies in the bin is not brought back under its old id: it is about to be erased.
-    Conversation.objects.filter(owner_id=owner, id__in=candidates, deleted_at__isnull=False).delete()
+    erase_conversations(
+        Conversation.objects.filter(owner_id=owner, id__in=candidates, deleted_at__isnull=False)
+    )
     found = Conversation.objects.filter(owner_id=owner, id__in=candidates).first()
     if found is not None:
         return found, False
