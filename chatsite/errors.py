@@ -14,6 +14,7 @@ STATUS_OF_CODE = {
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "engine_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "not_found": HTTPStatus.NOT_FOUND,
+    "busy": HTTPStatus.CONFLICT,
 }
 """A stranger's id is `not_found` as a missing one is; there is no "forbidden"."""
 

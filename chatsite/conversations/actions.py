@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from chatsite.conversations.access import access_conversation, visible_conversations
@@ -67,12 +67,12 @@ def do_restore(user_id: int, ids: Sequence[UUID]) -> list[Conversation]:
     return list(visible_conversations(user_id).filter(id__in=ids))
 
 
-def purge_deleted() -> int:
-    """Erase what can no longer be undone, and temporary chats that nobody came back to; returns how many."""
+def due_for_erasure() -> QuerySet[Conversation]:
+    """What can no longer be undone, and temporary chats that nobody came back to (attachments/erase.py)."""
     now = timezone.now()
     forgotten = Q(temporary=True, updated_at__lt=now - timedelta(seconds=TEMPORARY_IDLE_S))
     over = Q(deleted_at__lt=now - timedelta(seconds=UNDO_S))
-    return Conversation.objects.filter(over | forgotten).delete()[0]
+    return Conversation.objects.filter(over | forgotten)
 
 
 def _check_title(title: str) -> str:

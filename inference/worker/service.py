@@ -10,7 +10,8 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from chatsite.conversations.actions import purge_deleted
+from chatsite.attachments.erase import erase_conversations, sweep
+from chatsite.conversations.actions import due_for_erasure
 from chatsite.database import read, write
 from chatsite.generations.admission import read_admission
 from chatsite.generations.erase import erase_temporary
@@ -53,6 +54,9 @@ RESERVATIONS_S = 600.0
 
 PURGE_S = 20.0
 """How often deletions that can no longer be undone, and ended temporary chats, are erased."""
+
+FILES_S = 3_600.0
+"""How often documents that were never sent, and files without a row, are looked for."""
 
 
 class LockLostError(Exception):
@@ -113,6 +117,7 @@ class InferenceService:
                 group.create_task(self._reap(dispatcher, recorder), name="reaper"),
                 group.create_task(self._obey(dispatcher), name="admission"),
                 group.create_task(self._purge(), name="purge"),
+                group.create_task(self._sweep_files(), name="files"),
                 group.create_task(self._end_reservations(), name="reservations"),
             ]
             await dispatcher.run()
@@ -186,10 +191,20 @@ class InferenceService:
         while True:
             await asyncio.sleep(PURGE_S)
             try:
-                await write(purge_deleted)
+                await write(lambda: erase_conversations(due_for_erasure()))
                 await write(erase_temporary)
             except Exception:
                 log.exception("purge_failed")
+
+    async def _sweep_files(self) -> None:
+        """Nothing should be found here but what people attached and never sent."""
+        while True:
+            try:
+                if swept := await write(sweep):
+                    log.info("attachments_swept", count=swept)
+            except Exception:
+                log.exception("sweep_failed")
+            await asyncio.sleep(FILES_S)
 
 
 UNKNOWN_KV_TOKENS = 2**31

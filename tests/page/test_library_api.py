@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from chatsite.conversations.actions import TEMPORARY_IDLE_S, purge_deleted
+from chatsite.attachments.erase import erase_conversations
+from chatsite.conversations.actions import TEMPORARY_IDLE_S, due_for_erasure
 from chatsite.conversations.models import Conversation, Feedback, Share
 from chatsite.conversations.search import search
 from chatsite.generations.submit import do_submit
@@ -155,10 +156,10 @@ def test_a_temporary_chat_is_listed_and_found_nowhere_and_goes(people: People) -
     assert alice.get("/api/search", {"q": "西湖"}).json()["hits"] == []
     assert alice.get(f"/api/conversations/{done.conversation}").json()["temporary"] is True
     assert alice.post("/api/shares", {"leaf": str(done.answer)}, JSON).status_code == 404
-    purge_deleted()
+    erase_conversations(due_for_erasure())
     assert Conversation.objects.count() == 1
     Conversation.objects.update(updated_at=timezone.now() - timedelta(seconds=TEMPORARY_IDLE_S + 1))
-    purge_deleted()
+    erase_conversations(due_for_erasure())
     assert Conversation.objects.count() == 0
 
 
@@ -166,7 +167,7 @@ def test_it_is_gone_a_minute_after_it_was_left(people: People) -> None:
     done = do_submit(ask_of(people.alice), "secret", None, None, None, True)
     signed_in(people.alice).delete(f"/api/conversations/{done.conversation}")
     Conversation.objects.update(deleted_at=timezone.now() - timedelta(seconds=61))
-    purge_deleted()
+    erase_conversations(due_for_erasure())
     assert not Conversation.objects.exists()
 
 

@@ -1,0 +1,4 @@
+"""Documents that people attach: rows, files under the data directory, their text, their end.
+
+Imports accounts and conversations.
+"""
