@@ -15,6 +15,7 @@ STATUS_OF_CODE = {
     "engine_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "not_found": HTTPStatus.NOT_FOUND,
     "not_in_plan": HTTPStatus.FORBIDDEN,
+    "busy": HTTPStatus.CONFLICT,
 }
 """A stranger's id is `not_found` as a missing one is; `not_in_plan` is about features, never about ids."""
 

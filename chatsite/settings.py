@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "chatsite.quotas",
     "chatsite.generations",
     "chatsite.openai_api",
+    "chatsite.archive",
     "chatsite.console.apps.ConsoleConfig",
     "inference",
 ]
@@ -196,6 +197,7 @@ MAX_SOCKETS_PER_USER = positive("CHATSITE_MAX_SOCKETS_PER_USER", 10)
 MAX_SOCKETS = positive("CHATSITE_MAX_SOCKETS", 2000)
 METRICS_TOKEN = env.str("CHATSITE_METRICS_TOKEN", "")
 METRICS_PORT = positive("CHATSITE_METRICS_PORT", 8001)
+MAX_IMPORT_BYTES = positive("CHATSITE_MAX_IMPORT_MB", 256) * 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 LOGGING = logging_config(env.str("CHATSITE_LOG_LEVEL", "INFO"), env.str("CHATSITE_LOG_FORMAT", "console"))
