@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "chatsite.generations",
     "chatsite.batches",
     "chatsite.openai_api",
+    "chatsite.archive",
     "chatsite.console.apps.ConsoleConfig",
     "inference",
 ]
@@ -188,6 +189,7 @@ STORAGES = {
 
 # --- limits -------------------------------------------------------------------------------------
 RATE_LIMIT_PER_MINUTE = positive("RATE_LIMIT_PER_MINUTE", 300)
+UPLOADS_PER_MINUTE = positive("CHATSITE_UPLOADS_PER_MINUTE", 60)
 # The reference's "at most 200 open connections": here generations running or waiting.
 MAX_ACTIVE_GENERATIONS = positive("CHATSITE_MAX_ACTIVE_GENERATIONS", 200)
 MAX_ACTIVE_PER_USER = positive("CHATSITE_MAX_ACTIVE_PER_USER", 20)
@@ -207,6 +209,7 @@ MAX_SOCKETS_PER_USER = positive("CHATSITE_MAX_SOCKETS_PER_USER", 10)
 MAX_SOCKETS = positive("CHATSITE_MAX_SOCKETS", 2000)
 METRICS_TOKEN = env.str("CHATSITE_METRICS_TOKEN", "")
 METRICS_PORT = positive("CHATSITE_METRICS_PORT", 8001)
+MAX_IMPORT_BYTES = positive("CHATSITE_MAX_IMPORT_MB", 256) * 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 LOGGING = logging_config(env.str("CHATSITE_LOG_LEVEL", "INFO"), env.str("CHATSITE_LOG_FORMAT", "console"))

@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 
 from chatsite import health
 from chatsite.accounts import invite_page
+from chatsite.archive import views as archive
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
 from chatsite.page import (
     attachments,
@@ -33,6 +34,13 @@ urlpatterns = [
     path("api/conversations", conversations.conversations),
     path("api/conversations/<uuid:id>", conversations.conversation),
     path("api/conversations/<uuid:id>/restore", conversations.restore),
+    path("api/conversations/<uuid:id>/export", archive.conversation_file),
+    path("api/archive", archive.listing),
+    path("api/archive/exports", archive.exports),
+    path("api/archive/imports", archive.imports),
+    path("api/archive/<uuid:id>", archive.job),
+    path("api/archive/<uuid:id>/data", archive.data),
+    path("api/archive/<uuid:id>/file", archive.file),
     path("api/usage", usage.usage_json),
     path("usage", usage.usage_page, name="usage"),
     path("api/keys", keys.keys),

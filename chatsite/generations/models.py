@@ -35,7 +35,7 @@ class Generation(models.Model):
     `answer.content`; `attempt` and `epoch` name the one inference process that may write it; times
     in `usage` are seconds. `first_message`: where the prompt begins in a conversation that has outgrown the
     context; None: at its root. `api_key` is the program's key, None for a person; `batch`: nobody sits in
-    front of it, so it may wait.
+    front of it, so it may wait. `imported`: made elsewhere, and so never booked here.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -45,6 +45,7 @@ class Generation(models.Model):
     answer = models.OneToOneField(Message, models.CASCADE, related_name="generation")
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="generations")
     batch = models.BooleanField(default=False)
+    imported = models.BooleanField(default=False)
 
     status = models.CharField(max_length=11, choices=Status, default=Status.QUEUED)
     cancel_requested = models.BooleanField(default=False)

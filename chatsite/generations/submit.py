@@ -34,6 +34,7 @@ from chatsite.generations.room import check_room
 from chatsite.generations.window import Window, fit
 from chatsite.quotas.actions import reserve
 from chatsite.quotas.budget import Budget
+from chatsite.quotas.features import check_feature
 from chatsite.quotas.pricing import reservation
 from chatsite.quotas.resolution import Terms
 from chatsite.quotas.standing import budgets_of
@@ -109,7 +110,11 @@ def _submit(
     (check_characters if chosen else check_content)(content, MAX_CONTENT_CHARS)
     home, follows = _place(ask.user, conversation, parent)
     if conversation is None:
+        if temporary:
+            check_feature(_terms(ask), "temporary")
         home.system, home.preset_id, home.temporary = system_of(ask.user, preset), preset, temporary
+    if chosen:
+        check_feature(_terms(ask), "attachments")
     rows = access_chosen(ask.user, chosen, None if conversation is None else home)
     branch = read_full_branches([follows.id])[follows.id] if follows else Branch(home.system)
     question = Message(conversation=home, parent=follows, role=Message.Role.USER, content=content)
@@ -227,6 +232,8 @@ def _place(user: int, conversation: UUID | None, parent: UUID | None) -> tuple[C
 
 def _job(ask: Ask, question: Message, prompt: Branch | Sequence[ChatMessage]) -> Generation:
     """The job. Of a branch as many whole turns as fit; a program's own prompt is taken as it is."""
+    if ask.batch:
+        check_feature(_terms(ask), "batch")
     context = _context(ask)
     if isinstance(prompt, Branch):
         window = fit(prompt, context.prompt_room, count_prompt)

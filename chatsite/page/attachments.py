@@ -15,6 +15,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from chatsite.address import address_of_request
 from chatsite.attachments.access import access_attachment, access_attachments
 from chatsite.attachments.actions import (
     PIECE_BYTES,
@@ -35,6 +36,9 @@ from chatsite.database import give_back_connection
 from chatsite.errors import Refusal
 from chatsite.generations.counting import count_text
 from chatsite.page.api import answer, api, body, user_id
+from chatsite.quotas.features import check_feature
+from chatsite.quotas.terms import terms_of
+from chatsite.ratelimit import check_upload
 
 
 class NewFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,6 +52,8 @@ class NewFile(msgspec.Struct, forbid_unknown_fields=True):
 def begin(request: HttpRequest) -> HttpResponse:
     """A place for a file; its bytes follow in pieces of at most `piece_bytes`."""
     new = body(request, NewFile)
+    check_feature(terms_of(user_id(request)), "attachments")
+    check_upload(user_id(request), address=address_of_request(request))
     row = do_begin(user_id(request), new.name, new.size)
     return answer(attachment_item(row) | {"piece_bytes": PIECE_BYTES}, 201)
 

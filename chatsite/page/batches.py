@@ -21,6 +21,7 @@ from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.generations.doorbell import ring
 from chatsite.page.api import answer, api, body, user_id
 from chatsite.page.attachments import attachment_item
+from chatsite.quotas.features import check_feature
 from chatsite.quotas.terms import terms_of
 from chatsite.ratelimit import check_rate
 from inference.request import Sampling
@@ -47,10 +48,12 @@ class Which(msgspec.Struct, forbid_unknown_fields=True):
 def begin(request: HttpRequest) -> HttpResponse:
     """A batch is a conversation; its id is the batch's. Counts as one question for the rate limit."""
     owner, new = user_id(request), body(request, NewBatch)
+    terms = terms_of(owner)
+    check_feature(terms, "batch")
     check_rate(
         owner,
         is_staff=getattr(request.user, "is_staff", False),
-        per_minute=terms_of(owner).requests_per_minute,
+        per_minute=terms.requests_per_minute,
         address=address_of_request(request),
     )
     chosen = {name: getattr(new, name) for name in ("temperature", "top_p", "max_tokens")}

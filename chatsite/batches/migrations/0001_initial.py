@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('attachments', '0002_reason'),
         ('conversations', '0003_library'),
-        ('generations', '0004_first_message'),
+        ('generations', '0005_first_message'),
     ]
 
     operations = [
