@@ -109,7 +109,7 @@ async def test_who_is_held_back_is_tried_again_later(people: People, transaction
 
     monkeypatch.setattr("inference.worker.batches.due_items", lambda: [due, due])
     monkeypatch.setattr("inference.worker.batches.submit_item", held)
-    batches = BatchPump(lambda: Board(at=0.0), lambda: clock[0])
+    batches = BatchPump(lambda: Board(at=0.0, state="ready"), lambda: clock[0])
     for now in (0.0, 1.0, HELD_S - 0.1, HELD_S):
         clock[0] = now
         await batches.look()
