@@ -15,6 +15,7 @@ STATUS_OF_CODE = {
     "engine_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "not_found": HTTPStatus.NOT_FOUND,
     "busy": HTTPStatus.CONFLICT,
+    "wrong_password": HTTPStatus.FORBIDDEN,
 }
 """A stranger's id is `not_found` as a missing one is; there is no "forbidden"."""
 
