@@ -14,10 +14,11 @@ STATUS_OF_CODE = {
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "engine_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "not_found": HTTPStatus.NOT_FOUND,
+    "not_in_plan": HTTPStatus.FORBIDDEN,
     "busy": HTTPStatus.CONFLICT,
     "wrong_password": HTTPStatus.FORBIDDEN,
 }
-"""A stranger's id is `not_found` as a missing one is; there is no "forbidden"."""
+"""A stranger's id is `not_found` as a missing one is; `not_in_plan` is about features, never about ids."""
 
 
 class Refusal(Exception):

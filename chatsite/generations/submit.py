@@ -27,6 +27,7 @@ from chatsite.generations.models import Generation
 from chatsite.generations.room import check_room
 from chatsite.quotas.actions import reserve
 from chatsite.quotas.budget import Budget
+from chatsite.quotas.features import check_feature
 from chatsite.quotas.pricing import reservation
 from chatsite.quotas.resolution import Terms
 from chatsite.quotas.standing import budgets_of
@@ -98,6 +99,8 @@ def _submit(
     check_content(content, MAX_CONTENT_CHARS)
     home, follows = _place(ask.user, conversation, parent)
     if conversation is None:
+        if temporary:
+            check_feature(_terms(ask), "temporary")
         home.system, home.preset_id, home.temporary = system_of(ask.user, preset), preset, temporary
     turns = read_branches([follows.id])[follows.id] if follows else _opening(home)
     question = Message(conversation=home, parent=follows, role=Message.Role.USER, content=content)
@@ -202,6 +205,8 @@ def _place(user: int, conversation: UUID | None, parent: UUID | None) -> tuple[C
 
 def _job(ask: Ask, question: Message, turns: tuple[ChatMessage, ...]) -> Generation:
     terms = _terms(ask)
+    if ask.batch:
+        check_feature(terms, "batch")
     prompt_tokens = count_prompt(turns)
     max_tokens = min(
         ask.sampling.max_tokens or settings.MAX_OUTPUT_TOKENS,

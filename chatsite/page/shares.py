@@ -17,6 +17,8 @@ from chatsite.conversations.sharing import do_revoke, do_share, read_share, shar
 from chatsite.errors import Refusal
 from chatsite.page.api import answer, api, body
 from chatsite.page.conversations import user_id
+from chatsite.quotas.features import check_feature
+from chatsite.quotas.terms import terms_of
 
 
 class ShareForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,6 +34,7 @@ def shares(request: HttpRequest) -> HttpResponse:
     owner = user_id(request)
     if request.method == "POST":
         form = body(request, ShareForm)
+        check_feature(terms_of(owner), "sharing")
         return answer(item(do_share(owner, form.leaf, public=form.public)), 201)
     return answer({"shares": [item(share) for share in shares_of(owner)]})
 
@@ -48,6 +51,7 @@ def shared(request: HttpRequest, id: UUID) -> HttpResponse:
     """The branch, for reading. Nobody indexes it, no cache keeps it, its address goes to no other site."""
     try:
         found, branch = read_share(id, signed_in=request.user.is_authenticated)
+        check_feature(terms_of(found.conversation.owner_id), "sharing")
     except Refusal as refusal:
         raise Http404(refusal.message) from refusal
     boot = {

@@ -27,6 +27,7 @@ Code = Literal[
     "queue_full",
     "engine_unavailable",
     "not_found",
+    "not_in_plan",
     "bad_frame",
 ]
 
