@@ -16,6 +16,7 @@ STATUS_OF_CODE = {
     "not_found": HTTPStatus.NOT_FOUND,
     "not_in_plan": HTTPStatus.FORBIDDEN,
     "busy": HTTPStatus.CONFLICT,
+    "wrong_password": HTTPStatus.FORBIDDEN,
 }
 """A stranger's id is `not_found` as a missing one is; `not_in_plan` is about features, never about ids."""
 

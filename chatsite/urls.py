@@ -9,6 +9,8 @@ from django.views.i18n import set_language
 
 from chatsite import health
 from chatsite.accounts import invite_page
+from chatsite.archive import console as archive_console
+from chatsite.archive import leaving
 from chatsite.archive import views as archive
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
 from chatsite.page import (
@@ -35,6 +37,8 @@ urlpatterns = [
     path("api/conversations/<uuid:id>", conversations.conversation),
     path("api/conversations/<uuid:id>/restore", conversations.restore),
     path("api/conversations/<uuid:id>/export", archive.conversation_file),
+    path("api/conversations/<uuid:id>/keep", leaving.keep),
+    path("api/account", leaving.account),
     path("api/archive", archive.listing),
     path("api/archive/exports", archive.exports),
     path("api/archive/imports", archive.imports),
@@ -74,6 +78,7 @@ urlpatterns = [
     path("invite/<str:token>", invite_page.invite, name="invite"),
     path("join", invite_page.join, name="join"),
     path("accounts/", include("allauth.urls")),
+    path("admin/people/<int:id>/leaving", admin.site.admin_view(archive_console.leaving), name="leaving"),
     path("admin/", admin.site.urls),
     path("docs/api", docs_page.api_docs, name="api_docs"),
     path("v1/models", model_list.models),

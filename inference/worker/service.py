@@ -10,12 +10,11 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from chatsite.attachments.erase import erase_conversations, sweep
-from chatsite.conversations.actions import due_for_erasure
+from chatsite.attachments.erase import sweep
 from chatsite.database import read, write
 from chatsite.generations.admission import read_admission
-from chatsite.generations.erase import erase_temporary
 from chatsite.generations.reconcile import dead_reservations, end_reservations
+from chatsite.sweeps import SWEEPS
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
 from inference.dispatch.dispatcher import Dispatcher, DispatcherSettings
@@ -54,7 +53,7 @@ RESERVATIONS_S = 600.0
 """How often reservations that outlived their generation are looked for; it reads two days of the ledger."""
 
 PURGE_S = 20.0
-"""How often deletions that can no longer be undone, and ended temporary chats, are erased."""
+"""How often what is to be erased is looked for (chatsite/sweeps.py)."""
 
 BATCHES_S = 1.0
 """How long an item of a batch may wait for a place that is free: nobody sits in front of it."""
@@ -205,11 +204,12 @@ class InferenceService:
     async def _purge(self) -> None:
         while True:
             await asyncio.sleep(PURGE_S)
-            try:
-                await write(lambda: erase_conversations(due_for_erasure()))
-                await write(erase_temporary)
-            except Exception:
-                log.exception("purge_failed")
+            for erase in SWEEPS:
+                try:
+                    while await write(erase):
+                        continue
+                except Exception:
+                    log.exception("purge_failed", sweep=erase.__name__)
 
     async def _sweep_files(self) -> None:
         """Nothing should be found here but what people attached and never sent."""
