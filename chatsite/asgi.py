@@ -18,6 +18,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from chatsite.console.socket import LiveConsumer  # noqa: E402
+from chatsite.flow import WithRoom  # noqa: E402
 from chatsite.static_files import StaticFiles  # noqa: E402
 from chatsite.streaming.consumer import ChatConsumer  # noqa: E402
 from chatsite.streaming.direct import DirectWebSocket  # noqa: E402
@@ -41,7 +42,7 @@ sockets = URLRouter([path("ws/chat/", ChatConsumer.as_asgi()), path("ws/console/
 
 application = ProtocolTypeRouter(
     {
-        "http": StaticFiles(http, str(settings.STATIC_ROOT), settings.STATIC_URL),
+        "http": StaticFiles(WithRoom(http), str(settings.STATIC_ROOT), settings.STATIC_URL),
         "websocket": with_outer_send(AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))),
     }
 )

@@ -85,7 +85,8 @@ def _spent(job: Generation | None, id: UUID) -> Spent:
 def _check_generations() -> Iterator[Difference]:
     """Nothing is mended here: an answer and its booking were one transaction, so a difference is a defect."""
     ended = (
-        Generation.objects.exclude(status__in=ACTIVE)
+        Generation.objects.filter(imported=False)
+        .exclude(status__in=ACTIVE)
         .order_by("id")
         .only("status", "usage", "completion_tokens")
     )

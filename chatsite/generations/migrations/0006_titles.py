@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('conversations', '0004_titles'),
-        ('generations', '0003_admission'),
+        ('generations', '0005_first_message'),
     ]
 
     operations = [

@@ -1,0 +1,126 @@
+"""Rows as records: the way out. A few conversations are held at a time, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from chatsite.archive.models import Keep
+from chatsite.archive.schema import (
+    ConversationRecord,
+    FeedbackRecord,
+    GenerationRecord,
+    MessageRecord,
+    PresetRecord,
+)
+from chatsite.conversations.access import visible_conversations
+from chatsite.conversations.models import Conversation, Feedback, Message, Preset
+from chatsite.generations.models import ACTIVE, Generation, Status
+
+AT_ONCE = 10
+"""Conversations read together: three queries for all of them, and their text in memory."""
+
+
+def exportable(owner: int) -> QuerySet[Conversation]:
+    """What "all conversations" means: this person's own, archived ones too, temporary ones not."""
+    return visible_conversations(owner).filter(temporary=False)
+
+
+def read_all(owner: int) -> Iterator[ConversationRecord]:
+    """Every exportable conversation, in the order of their beginning."""
+    ids = list(exportable(owner).order_by("created_at", "id").values_list("id", flat=True))
+    for start in range(0, len(ids), AT_ONCE):
+        yield from read(owner, ids[start : start + AT_ONCE])
+
+
+def read(owner: int, ids: Sequence[UUID]) -> list[ConversationRecord]:
+    """These conversations, in this order; one that is gone meanwhile is left out."""
+    homes = visible_conversations(owner).select_related("preset").in_bulk(list(ids))
+    messages = Message.objects.filter(conversation__in=homes).select_related("feedback")
+    jobs = {job.answer_id: job for job in Generation.objects.filter(conversation__in=homes)}
+    days = dict(Keep.objects.filter(conversation__in=homes).values_list("conversation_id", "days"))
+    turns: dict[UUID, list[Message]] = {}
+    for message in messages:
+        turns.setdefault(message.conversation_id, []).append(message)
+    return [record_of(homes[id], turns.get(id, []), jobs, days.get(id)) for id in ids if id in homes]
+
+
+def record_of(
+    home: Conversation, messages: Sequence[Message], jobs: dict[UUID, Generation], keep_days: int | None
+) -> ConversationRecord:
+    """The record of these rows."""
+    return ConversationRecord(
+        id=str(home.id),
+        title=home.title,
+        pinned=home.pinned,
+        archived=home.archived,
+        folder=home.folder,
+        system=home.system,
+        preset=_preset(home.preset) if home.preset else None,
+        keep_days=keep_days,
+        created_at=home.created_at,
+        updated_at=home.updated_at,
+        messages=[_message(row, jobs.get(row.id)) for row in in_order(messages)],
+    )
+
+
+def in_order(messages: Sequence[Message]) -> Iterator[Message]:
+    """Parents before their children, otherwise by time: imported times may contradict the tree."""
+    below: dict[UUID | None, list[Message]] = {}
+    for row in messages:
+        below.setdefault(row.parent_id, []).append(row)
+    ready = [(row.created_at, row.id, row) for row in below.get(None, [])]
+    heapify(ready)
+    while ready:
+        *_, row = heappop(ready)
+        yield row
+        for child in below.get(row.id, []):
+            heappush(ready, (child.created_at, child.id, child))
+
+
+def _message(row: Message, job: Generation | None) -> MessageRecord:
+    opinion: Feedback | None = getattr(row, "feedback", None)
+    return MessageRecord(
+        id=str(row.id),
+        parent=str(row.parent_id) if row.parent_id else None,
+        role=row.role,  # type: ignore[arg-type]
+        content=row.content,
+        reasoning=row.reasoning,
+        created_at=row.created_at,
+        feedback=_feedback(opinion) if opinion else None,
+        generation=_generation(job) if job else None,
+    )
+
+
+def _feedback(row: Feedback) -> FeedbackRecord:
+    return FeedbackRecord(value=row.value, comment=row.comment, updated_at=row.updated_at)  # type: ignore[arg-type]
+
+
+def _generation(job: Generation) -> GenerationRecord:
+    return GenerationRecord(
+        status=Status.INTERRUPTED if job.status in ACTIVE else job.status,  # type: ignore[arg-type]
+        finish_reason=job.finish_reason,
+        message=job.message,
+        sampling=job.sampling,
+        usage=job.usage,
+        new_chars=job.new_chars,
+        prompt_tokens=job.prompt_tokens,
+        max_tokens=job.max_tokens,
+        completion_tokens=job.completion_tokens,
+        batch=job.batch,
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+    )
+
+
+def _preset(row: Preset) -> PresetRecord:
+    return PresetRecord(
+        name=row.name,
+        system=row.system,
+        temperature=row.temperature,
+        top_p=row.top_p,
+        max_tokens=row.max_tokens,
+    )

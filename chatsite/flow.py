@@ -1,0 +1,68 @@
+"""Sending a file as fast as its reader takes it. Daphne itself would hold all of it in memory.
+
+Daphne hands every part of a response to Twisted at once, and Twisted keeps what the network does not take.
+Its connection tells a registered producer when enough is kept and when there is room again; `WithRoom`
+puts a function into the scope that waits for that room (docs/decisions/0070-exports-are-jobs.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+CHUNK_BYTES = 256 * 1024
+"""Read and sent at once: what one slow reader may occupy, about twice."""
+
+Room = Callable[[], Awaitable[None]]
+
+
+class Producer:
+    """What Twisted calls a streaming producer (IPushProducer): told to pause and to go on."""
+
+    def __init__(self) -> None:
+        self._going = asyncio.Event()
+        self._going.set()
+
+    def pauseProducing(self) -> None:
+        self._going.clear()
+
+    def resumeProducing(self) -> None:
+        self._going.set()
+
+    def stopProducing(self) -> None:
+        self._going.set()
+
+    async def room(self) -> None:
+        await self._going.wait()
+
+
+class WithRoom:
+    """Gives the application the server's request, so that a streamed response can ask for room."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        # Daphne's `send` is partial(Server.handle_reply, <its twisted.web Request>).
+        request = next(iter(getattr(send, "args", ())), None)
+        if hasattr(request, "registerProducer"):
+            scope = {**scope, "daphne_request": request}
+        await self._application(scope, receive, send)
+
+
+async def file_in_parts(path: Path, scope: dict[str, Any]) -> AsyncIterator[bytes]:
+    """The file's bytes, each part when there is room for it."""
+    request = scope.get("daphne_request")
+    producer = Producer()
+    with path.open("rb") as file:
+        if request is not None:
+            request.registerProducer(producer, True)
+        try:
+            while part := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield part
+                await producer.room()
+        finally:
+            if request is not None and request.channel is not None:
+                request.unregisterProducer()

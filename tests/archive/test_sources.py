@@ -1,0 +1,180 @@
+"""What other products exported, and what is broken: refused whole, with the place."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from chatsite.archive.reading import read_all
+from chatsite.conversations.models import Conversation
+from tests.archive.test_jobs import client_of, send
+from tests.people import People
+
+CHATGPT = {
+    "title": "Sky\n colours",
+    "create_time": 1700000000.25,
+    "update_time": 1700000100,
+    "conversation_id": "c-1",
+    "current_node": "n4",
+    "mapping": {
+        "root": {"id": "root", "message": None, "parent": None, "children": ["sys"]},
+        "sys": {
+            "id": "sys", "parent": "root", "children": ["n1"],
+            "message": {
+                "author": {"role": "system"}, "content": {"content_type": "text", "parts": [""]},
+                "metadata": {"is_visually_hidden_from_conversation": True}, "recipient": "all",
+            },
+        },
+        "n1": {
+            "id": "n1", "parent": "sys", "children": ["n2", "n3"],
+            "message": {
+                "author": {"role": "user"}, "create_time": 1700000001.5,
+                "content": {"content_type": "text", "parts": ["Why is the sky blue?"]}, "recipient": "all",
+            },
+        },
+        "n2": {
+            "id": "n2", "parent": "n1", "children": [],
+            "message": {
+                "author": {"role": "assistant"}, "create_time": 1700000002, "recipient": "all",
+                "content": {"content_type": "text", "parts": ["Rayleigh."]},
+            },
+        },
+        "n3": {
+            "id": "n3", "parent": "n1", "children": ["n4"],
+            "message": {
+                "author": {"role": "assistant"}, "create_time": None, "recipient": "browser",
+                "content": {"content_type": "code", "text": "search('sky')"},
+            },
+        },
+        "n4": {
+            "id": "n4", "parent": "n3", "children": [],
+            "message": {
+                "author": {"role": "assistant"}, "create_time": None, "recipient": "all",
+                "content": {"content_type": "multimodal_text", "parts": [{"asset_pointer": "x"}, "散射。"]},
+            },
+        },
+    },
+}  # fmt: skip
+
+OPEN_WEBUI = {
+    "id": "w-1", "user_id": "u", "title": "问候", "pinned": True, "archived": False, "folder_id": None,
+    "created_at": 1700000000, "updated_at": 1700000300, "share_id": None, "meta": {},
+    "chat": {
+        "title": "问候", "models": ["llama"], "system": "Be brief.", "timestamp": 1700000000123,
+        "history": {
+            "currentId": "b",
+            "messages": {
+                "a": {"id": "a", "parentId": None, "childrenIds": ["b", "c"], "role": "user",
+                      "content": "你好", "timestamp": 1700000001},
+                "b": {"id": "b", "parentId": "a", "childrenIds": [], "role": "assistant", "content": "您好！",
+                      "timestamp": 1700000002, "model": "llama", "done": True},
+                "c": {"id": "c", "parentId": "a", "childrenIds": [], "role": "assistant", "content": "Hi",
+                      "timestamp": 1700000003},
+            },
+        },
+        "messages": [],
+    },
+}  # fmt: skip
+
+
+def as_bytes(content: object) -> bytes:
+    return json.dumps(content).encode()
+
+
+def as_zip(**files: bytes) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/") + ".json", content)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_chatgpt(people: People, zipped: bool) -> None:
+    content = as_bytes([CHATGPT])
+    sent = as_zip(conversations=content, user=b"{}") if zipped else content
+    client = client_of(people.alice)
+    assert send(client, sent)["result"] == {"new": 1, "grown": 0, "known": 0}
+    (found,) = read_all(people.alice.pk)
+    question, rayleigh, scatter = found.messages
+    assert (found.title, found.updated_at.timestamp()) == ("Sky colours", 1700000100)
+    assert (question.role, question.content, question.created_at.timestamp()) == (
+        "user", "Why is the sky blue?", 1700000001.5,
+    )  # fmt: skip
+    assert (rayleigh.content, scatter.content) == ("散射。", "Rayleigh.")
+    assert rayleigh.parent == scatter.parent == question.id
+    assert send(client, sent)["result"] == {"new": 0, "grown": 0, "known": 1}
+
+
+def test_open_webui(people: People) -> None:
+    client = client_of(people.alice)
+    assert send(client, as_bytes([OPEN_WEBUI]))["result"] == {"new": 1, "grown": 0, "known": 0}
+    (found,) = read_all(people.alice.pk)
+    assert (found.title, found.pinned, found.system) == ("问候", True, "Be brief.")
+    assert [(one.role, one.content) for one in found.messages] == [
+        ("user", "你好"), ("assistant", "您好！"), ("assistant", "Hi"),
+    ]  # fmt: skip
+    assert send(client, as_bytes([OPEN_WEBUI]))["result"] == {"new": 0, "grown": 0, "known": 1}
+
+
+def ours(**fields: object) -> dict[str, object]:
+    base = {
+        "format": "chatsite.conversation", "version": 1, "id": "1", "title": "t", "messages": [],
+        "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    return base | fields
+
+
+def turn(**fields: object) -> dict[str, object]:
+    return {"id": "m", "role": "user", "content": "c", "created_at": "2026-01-01T00:00:00Z"} | fields
+
+
+BROKEN = {
+    "half a file": (b'[{"id": "1",\n "title":', "line 2"),
+    "no JSON": (b"hello", "line 1"),
+    "nothing": (b"\n", ""),
+    "something else": (as_bytes([{"a": 1}]), "$[0]: This is no export"),
+    "another version": (as_bytes(ours(version=2)), "$.version"),
+    "an unknown field": (as_bytes(ours(extra=1)), "unknown field `extra`"),
+    "a wrong type, deep": (as_bytes([ours(), ours(messages=[turn(content=5)])]), "$[1].messages[0].content"),
+    "a time without zone": (as_bytes(ours(created_at="2026-01-01T00:00:00")), "$.created_at"),
+    "a title too long": (as_bytes(ours(title="x" * 201)), "$.title"),
+    "a parent that is missing": (as_bytes(ours(messages=[turn(parent="x")])), "$.messages[0].parent"),
+    "an id that stands twice": (as_bytes(ours(messages=[turn(), turn()])), "$.messages[1].id"),
+    "NUL": (as_bytes(ours(messages=[turn(content="a\0b")])), "$.messages[0].content: a NUL character"),
+    "half a character": (b'{"title": "\\ud800"}', ""),
+    "a circle in ChatGPT's": (
+        as_bytes([CHATGPT | {"mapping": {"a": {"id": "a", "parent": "b"}, "b": {"id": "b", "parent": "a"}}}]),
+        "$[0].mapping: some messages follow each other in a circle",
+    ),
+    "ChatGPT without an id": (as_bytes([{"mapping": {}}]), "$[0]: the conversation has no id"),
+    "a time that is none": (as_bytes([CHATGPT | {"update_time": 1e300}]), "$[0].update_time"),
+    "Open WebUI's role": (
+        as_bytes([{"id": "1", "chat": {"history": {"messages": {"a": {"role": "tool"}}}}}]),
+        "$[0].chat.history.messages.a.role",
+    ),
+    "a zip without conversations": (as_zip(other=b"{}"), "holds no conversations"),
+    "half a zip": (as_zip(conversations=as_bytes([CHATGPT]))[:-30], ""),
+    "a broken document in a zip": (
+        as_zip(conversations__a=as_bytes(ours()), conversations__b=as_bytes(ours(id=""))),
+        "conversations/b.json $.id",
+    ),
+    "a bomb": (as_zip(conversations=b"[" + b" " * 50_000_000 + b"]"), "bytes uncompressed are not taken"),
+    "NUL in a prompt": (
+        as_bytes({"format": "chatsite.account", "version": 1, "email": "a@b.c",
+                  "joined_at": "2026-01-01T00:00:00Z", "prompts": [{"name": "n", "content": "a\0"}]}),
+        "$.prompts[0].content: a NUL character",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_bad_file_is_refused_whole_and_says_where(people: People, name: str) -> None:
+    content, place = BROKEN[name]
+    job = send(client_of(people.alice), content)
+    assert job["status"] == "failed"
+    assert place in f"{job['result']['place']}: {job['message']}"
+    assert not Conversation.objects.exists()

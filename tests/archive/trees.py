@@ -1,0 +1,91 @@
+"""Conversations as hypothesis makes them, and two of them compared up to ids."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from chatsite.archive.schema import (
+    ConversationRecord,
+    FeedbackRecord,
+    GenerationRecord,
+    MessageRecord,
+    PresetRecord,
+)
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+NAMES = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20)
+COUNTS = st.integers(0, 2**31 - 1)
+JSON_VALUES = st.dictionaries(NAMES, st.none() | st.booleans() | st.integers(0, 10**6) | TEXT, max_size=3)
+MOMENTS = st.integers(0, 10**9).map(lambda n: BEGIN + timedelta(microseconds=n * 7))
+
+FEEDBACK = st.builds(FeedbackRecord, value=st.sampled_from([-1, 1]), comment=TEXT, updated_at=MOMENTS)
+GENERATION = st.builds(
+    GenerationRecord,
+    status=st.sampled_from(["finished", "cancelled", "failed", "timed_out", "interrupted"]),
+    finish_reason=st.sampled_from(["", "stop", "length"]),
+    message=TEXT, sampling=JSON_VALUES, usage=JSON_VALUES, new_chars=COUNTS, prompt_tokens=COUNTS,
+    max_tokens=COUNTS, completion_tokens=COUNTS, batch=st.booleans(), created_at=MOMENTS,
+    finished_at=st.none() | MOMENTS,
+)  # fmt: skip
+PRESETS = st.builds(
+    PresetRecord, name=NAMES, system=TEXT, temperature=st.none() | st.floats(0, 2),
+    top_p=st.none() | st.floats(0, 1), max_tokens=st.none() | COUNTS,
+)  # fmt: skip
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> list[MessageRecord]:
+    """A tree of any shape, several roots too, in the order in which an export writes it: by time."""
+    found: list[MessageRecord] = []
+    at = BEGIN
+    for number in range(draw(st.integers(0, 12))):
+        at += timedelta(microseconds=draw(st.integers(1, 10**9)))
+        role = draw(st.sampled_from(["user", "assistant", "system", "raw"]))
+        is_answer = role == "assistant"
+        found.append(
+            MessageRecord(
+                id=f"m{number}",
+                parent=draw(st.none() | st.sampled_from([one.id for one in found])) if found else None,
+                role=role,
+                content=draw(TEXT),
+                reasoning=draw(TEXT) if is_answer else "",
+                created_at=at,
+                feedback=draw(st.none() | FEEDBACK) if is_answer else None,
+                generation=draw(st.none() | GENERATION) if is_answer else None,
+            )
+        )
+    return found
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> ConversationRecord:
+    return ConversationRecord(
+        id=draw(st.uuids().map(str)),
+        title=draw(TEXT),
+        pinned=draw(st.booleans()),
+        archived=draw(st.booleans()),
+        folder=draw(TEXT),
+        system=draw(TEXT),
+        preset=draw(st.none() | PRESETS),
+        keep_days=draw(st.none() | st.integers(1, 36_500)),
+        created_at=draw(MOMENTS),
+        updated_at=draw(MOMENTS),
+        messages=draw(messages()),
+    )
+
+
+def without_ids(record: ConversationRecord) -> Any:
+    """The record with every id replaced by the number of its message."""
+    numbers: dict[str | None, Any] = {None: None} | {
+        message.id: number for number, message in enumerate(record.messages)
+    }
+    plain = msgspec.to_builtins(record)
+    plain["id"] = ""
+    for message in plain["messages"]:
+        message["id"], message["parent"] = numbers[message["id"]], numbers[message["parent"]]
+    return plain
