@@ -14,6 +14,8 @@ from chatsite.archive import leaving
 from chatsite.archive import views as archive
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
 from chatsite.page import (
+    attachments,
+    batches,
     conversations,
     keys,
     library,
@@ -49,6 +51,18 @@ urlpatterns = [
     path("api/keys/<uuid:id>", keys.key),
     path("api/conversations/delete", conversations.delete_many),
     path("api/conversations/restore", conversations.restore_many),
+    path("api/attachments", attachments.begin),
+    path("api/attachments/<uuid:id>", attachments.attachment),
+    path("api/attachments/<uuid:id>/complete", attachments.complete),
+    path("api/attachments/<uuid:id>/text", attachments.text),
+    path("api/attachments/<uuid:id>/file", attachments.file),
+    path("api/batches", batches.begin),
+    path("api/batches/<uuid:id>", batches.batch),
+    path("api/batches/<uuid:id>/cancel", batches.cancel),
+    path("api/batches/<uuid:id>/retry", batches.retry),
+    path("api/batches/<uuid:id>/results.md", batches.results, {"form": "md"}),
+    path("api/batches/<uuid:id>/results.json", batches.results, {"form": "json"}),
+    path("api/batches/<uuid:id>/results.csv", batches.results, {"form": "csv"}),
     path("api/messages/<uuid:id>/edit", messages.edit),
     path("api/messages/<uuid:id>/feedback", messages.feedback),
     path("api/search", search.found),

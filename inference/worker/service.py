@@ -25,6 +25,7 @@ from inference.metrics import Metrics
 from inference.scheduling.errors import QueueFullError
 from inference.scheduling.policy import Policy
 from inference.scheduling.scheduler import Scheduler
+from inference.worker.batches import BatchPump
 from inference.worker.consumer import listen
 from inference.worker.intake import Intake
 from inference.worker.owner import become_owner, owner_lock
@@ -53,6 +54,9 @@ RESERVATIONS_S = 600.0
 
 PURGE_S = 20.0
 """How often what is to be erased is looked for (chatsite/sweeps.py)."""
+
+BATCHES_S = 1.0
+"""How long an item of a batch may wait for a place that is free: nobody sits in front of it."""
 
 FILES_S = 3_600.0
 """How often documents that were never sent, and files without a row, are looked for."""
@@ -117,6 +121,7 @@ class InferenceService:
                 group.create_task(self._obey(dispatcher), name="admission"),
                 group.create_task(self._purge(), name="purge"),
                 group.create_task(self._sweep_files(), name="files"),
+                group.create_task(self._pump(BatchPump(dispatcher.board)), name="batches"),
                 group.create_task(self._end_reservations(), name="reservations"),
             ]
             await dispatcher.run()
@@ -138,6 +143,16 @@ class InferenceService:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def _pump(self, pump: BatchPump) -> None:
+        """Give the line what batches wait with."""
+        while True:
+            try:
+                if await pump.look():
+                    self._wake.set()
+            except Exception:
+                log.exception("batches_failed")
+            await asyncio.sleep(BATCHES_S)
 
     async def _publish_board(self, dispatcher: Dispatcher) -> None:
         state = ""
