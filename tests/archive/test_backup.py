@@ -132,7 +132,7 @@ def test_what_was_destroyed_is_restored(site: Manage, tmp_path: Path, database_u
     after = look(site)
     assert after.pop("new") >= before.pop("new")
     assert after == before
-    assert after["found"] == 15
+    assert after["found"] == 10  # a page of hits
     assert after["files"] == ["hello", "hello"]
     assert (tmp_path / "data/secret_key").read_text() == key
     assert site("reconcile", "--dry-run").returncode == 0
