@@ -22,10 +22,12 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.output_processor import RequestOutputCollector
 
 from inference.engine_host.counters import Counters
+from inference.engine_host.labour import own_labour_s
 from inference.engine_host.prompts import Prompts
 from inference.engine_host.wire import (
     Abort,
     Add,
+    Beat,
     Close,
     Command,
     Count,
@@ -43,6 +45,10 @@ FINISH_REASONS: dict[str, EngineFinish] = {"stop": "stop", "length": "length", "
 
 REFUSALS = (PromptRefusedError, VLLMClientError, ValueError)
 """What is wrong with one request and says nothing about the engine."""
+
+
+BEAT_S = 1.0
+"""A sign of life in this much silence: several in the shortest time after which anyone doubts (20 s)."""
 
 
 class Running:
@@ -78,7 +84,9 @@ class Host:
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: self._protocol, sock=connection)
         self._protocol.send(ready)
+        beating = self._spawn(self._beat())
         await self._ended.wait()
+        beating.cancel()
         self._protocol.close()
         self._counters.on_step = None
         self._engine.shutdown()
@@ -101,6 +109,15 @@ class Host:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def _beat(self) -> None:
+        """Tell how the engine's processes fare while a step is owed; a frozen host tells nothing."""
+        steps = -1
+        while True:
+            await asyncio.sleep(BEAT_S)
+            before, steps = steps, self._counters.steps
+            if steps == before and (self._running or self._adding):
+                self._protocol.send(Beat(own_labour_s()))
 
     async def _add(self, request: EngineRequest) -> None:
         try:

@@ -139,6 +139,13 @@ class Engine(ABC):
     def stats(self) -> EngineStats:
         """The latest counters, without asking the engine."""
 
+    def labour_s(self) -> float | None:
+        """Seconds in which what makes the steps computed or waited for a processor, as heard in a silence.
+
+        Tells a starved engine, where this grows, from a frozen one. None: this engine cannot tell.
+        """
+        return None
+
     @abstractmethod
     async def close(self) -> None:
         """End the engine and everything it started. Safe to call twice, and after a death."""
