@@ -23,6 +23,7 @@ from vllm.v1.engine.output_processor import RequestOutputCollector
 
 from inference.engine_host.counters import Counters
 from inference.engine_host.labour import own_labour_s
+from inference.engine_host.likelihood import token_logprobs
 from inference.engine_host.prompts import Prompts
 from inference.engine_host.wire import (
     Abort,
@@ -52,12 +53,13 @@ BEAT_S = 1.0
 
 
 class Running:
-    """A request that vLLM has. `collector` is where vLLM puts its outputs."""
+    """A request that vLLM has. `collector` is where vLLM puts its outputs, `top` how many tokens to tell."""
 
-    __slots__ = ("collector", "known")
+    __slots__ = ("collector", "known", "top")
 
-    def __init__(self, collector: RequestOutputCollector) -> None:
+    def __init__(self, collector: RequestOutputCollector, top: int) -> None:
         self.collector = collector
+        self.top = top
         self.known = False
 
 
@@ -132,7 +134,7 @@ class Host:
         prompt = await self._prompts.render(request.messages)
         params = self._sampling_params(request, len(prompt["prompt_token_ids"]))
         collector = await self._engine.add_request(request.id, prompt, params, priority=request.priority)
-        self._running[request.id] = Running(collector)
+        self._running[request.id] = Running(collector, request.sampling.logprobs or 0)
         if collector.output is not None:
             # A step ended while the request was on its way; there may be no further one to bring this.
             self._publish()
@@ -154,6 +156,7 @@ class Host:
             frequency_penalty=sampling.frequency_penalty,
             max_tokens=max(1, min(request.max_tokens, room)),
             ignore_eos=sampling.ignore_eos,
+            logprobs=sampling.logprobs,
             structured_outputs=(
                 None if sampling.json_schema is None else StructuredOutputsParams(json=sampling.json_schema)
             ),
@@ -212,6 +215,7 @@ class Host:
             cached_tokens=(news.num_cached_tokens or 0) if first else 0,
             finish_reason=finish,
             error=error,
+            logprobs=token_logprobs(completion.logprobs, running.top),
         )
 
     def _send(self, *outputs: Output) -> None:
