@@ -11,8 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from chatsite.page.api import answer, api
-from chatsite.page.conversations import user_id
+from chatsite.page.api import answer, api, user_id
 from chatsite.quotas.reports import total, usage_by
 from chatsite.quotas.resolution import ALLOWANCES, LIMITS, Terms
 from chatsite.quotas.standing import read_budgets
