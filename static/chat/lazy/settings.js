@@ -9,10 +9,11 @@ import { notify } from "../notices.js";
 import { chooseTheme, theme } from "../preferences.js";
 import { Sheet } from "../view/dialogs.js";
 import { BudgetList } from "../view/quota.js";
+import { Data } from "./data.js";
 import { Keys } from "./keys.js";
 import { Presets, Prompts } from "./library.js";
 
-const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, keys: Keys, account: Account };
+const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, keys: Keys, data: Data, account: Account };
 
 /** Sections about a feature that a plan may leave out. */
 const FEATURE_OF = { links: "sharing", keys: "api" };
