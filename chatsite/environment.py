@@ -28,6 +28,14 @@ def positive(name: str, default: int) -> int:
     return int(raw)
 
 
+def one_of(name: str, choices: tuple[str, ...]) -> str:
+    """A setting with these values, the first of them the default. Raises ImproperlyConfigured."""
+    value = env.str(name, choices[0])
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r}: must be one of {', '.join(choices)}.")
+    return str(value)
+
+
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     """Comma-separated addresses or networks. Raises ImproperlyConfigured that names variable and value."""
     try:

@@ -6,7 +6,16 @@ from csp.constants import NONCE, NONE, SELF
 
 from chatsite.assets import build_hash
 from chatsite.attachments.reading.limits import Limits
-from chatsite.environment import BASE_DIR, data_dir, env, networks, oidc_provider, positive, secret_key
+from chatsite.environment import (
+    BASE_DIR,
+    data_dir,
+    env,
+    networks,
+    oidc_provider,
+    one_of,
+    positive,
+    secret_key,
+)
 from chatsite.logs import logging_config
 
 DATA_DIR = data_dir()
@@ -198,6 +207,7 @@ MAX_ACTIVE_PER_USER = positive("CHATSITE_MAX_ACTIVE_PER_USER", 20)
 MAX_OUTPUT_TOKENS = positive("CHATSITE_MAX_OUTPUT_TOKENS", 2048)
 SYSTEM_PROMPT = env.str("CHATSITE_SYSTEM_PROMPT", "")
 TITLES = env.bool("CHATSITE_TITLES", True)
+REASONING = one_of("CHATSITE_REASONING", ("auto", "opened", "off"))
 MAX_UPLOAD_MB = positive("CHATSITE_MAX_UPLOAD_MB", 50)
 MAX_STORED_MB = positive("CHATSITE_MAX_STORED_MB", 2048)
 MAX_ATTACHMENTS = positive("CHATSITE_MAX_ATTACHMENTS", 20)

@@ -79,7 +79,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens and times of one generation; times in seconds, None where there was no such moment."""
+    """Tokens and times of one generation; times in seconds, None where there was no such moment.
+
+    `reasoning_s`: from the first thought to the first word of the answer.
+    """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -87,3 +90,4 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     queue_s: float | None = None
     ttft_s: float | None = None
     total_s: float | None = None
+    reasoning_s: float | None = None

@@ -26,6 +26,7 @@ from inference.dispatch.store import Store
 from inference.dispatch.supervisor import EngineLost, EngineReady, Supervisor
 from inference.dispatch.throughput import Throughput
 from inference.engines.base import Step
+from inference.reasoning import Reasoning
 from inference.request import Request
 from inference.scheduling.breaker import Breaker
 from inference.scheduling.errors import TooLargeError
@@ -39,12 +40,13 @@ DRAIN_LOOK_S = 0.05
 class DispatcherSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`epoch` is the owner's fencing number, `max_starts` how often one generation may be given to an engine.
 
-    `tick_s`: a turn comes at least this often, for deadlines and positions while nothing else happens.
+    `reasoning`: how thought is told apart from the answer. `tick_s`: a turn comes at least this often, for deadlines and positions while nothing else happens.
     """
 
     epoch: int
     max_starts: int = 2
     tick_s: float = 0.25
+    reasoning: Reasoning = "auto"
 
 
 class Dispatcher:
@@ -66,6 +68,7 @@ class Dispatcher:
         self._scheduler = scheduler
         self._supervisor = supervisor
         self._tick_s = settings.tick_s
+        self._reasoning = settings.reasoning
         self._clock = clock
         self._news: list[Step | EngineReady | EngineLost] = []
         self._wake = asyncio.Event()
@@ -96,7 +99,8 @@ class Dispatcher:
             return
         now = self._clock()
         try:
-            job = jobs[request.generation] = Job(request, self._scheduler.add(request, now), now)
+            kind = self._scheduler.add(request, now)
+            job = jobs[request.generation] = Job(request, kind, now, self._reasoning)
         except TooLargeError as error:
             job = jobs[request.generation] = Job(request, "heavy", now)
             self._life.end(job, outcomes.REFUSED, str(error))

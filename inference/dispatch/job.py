@@ -6,7 +6,8 @@ from typing import Literal
 
 from inference.dispatch.store import Answer, Claim, Outcome, Status
 from inference.engines.base import EngineRequest, Output
-from inference.request import FinishReason, Request, RequestClass, Usage
+from inference.reasoning import Reasoning, ReasoningSplitter
+from inference.request import FinishReason, Request, RequestClass, Usage, raw_prompt
 from inference.stream_log.base import Delta, Finished, Snapshot
 
 Phase = Literal["waiting", "claiming", "running"]
@@ -20,6 +21,7 @@ class Job:
 
     __slots__ = (
         "_reasoning",
+        "_splitter",
         "_text",
         "cached_tokens",
         "chars",
@@ -29,6 +31,7 @@ class Job:
         "completion_tokens",
         "enqueued_at",
         "finished",
+        "first_answer_at",
         "first_text_at",
         "outcome",
         "phase",
@@ -40,7 +43,9 @@ class Job:
         "starts",
     )
 
-    def __init__(self, request: Request, request_class: RequestClass, now: float) -> None:
+    def __init__(
+        self, request: Request, request_class: RequestClass, now: float, reasoning: Reasoning = "auto"
+    ) -> None:
         self.request = request
         self.request_class = request_class
         self.phase: Phase = "waiting"
@@ -49,6 +54,9 @@ class Job:
         self.enqueued_at = now - request.waited_s
         self.started_at: float | None = None
         self.first_text_at: float | None = None
+        self.first_answer_at: float | None = None
+        raw = raw_prompt(request.messages) is not None
+        self._splitter = ReasoningSplitter("off" if raw else reasoning)
         self.prompt_tokens = request.prompt_tokens
         self.cached_tokens = 0
         self.completion_tokens = 0
@@ -106,16 +114,23 @@ class Job:
         if output.cached_tokens:
             self.cached_tokens = output.cached_tokens
         self.completion_tokens += output.new_tokens
-        if not output.text and not output.reasoning and not output.logprobs:
+        text, thought = self._splitter.feed(output.text, last=output.finish_reason is not None)
+        thought = output.reasoning + thought
+        if not text and not thought and not output.logprobs:
             return None
+        self._heard(text, now)
+        self.seq += 1
+        self.chars += len(text) + len(thought)
+        self._text.append(text)
+        if thought:
+            self._reasoning.append(thought)
+        return Delta(self.seq, text, thought, self.completion_tokens, output.logprobs)
+
+    def _heard(self, text: str, now: float) -> None:
         if self.first_text_at is None:
             self.first_text_at = now
-        self.seq += 1
-        self.chars += len(output.text) + len(output.reasoning)
-        self._text.append(output.text)
-        if output.reasoning:
-            self._reasoning.append(output.reasoning)
-        return Delta(self.seq, output.text, output.reasoning, self.completion_tokens, output.logprobs)
+        if text and self.first_answer_at is None:
+            self.first_answer_at = now
 
     def end(self, status: Status, finish_reason: FinishReason, message: str, now: float) -> Outcome:
         """Fix the outcome: from here on nothing is added."""
@@ -153,7 +168,13 @@ class Job:
             queue_s=None if self.started_at is None else self.started_at - self.enqueued_at,
             ttft_s=None if self.first_text_at is None else self.first_text_at - self.enqueued_at,
             total_s=now - self.enqueued_at,
+            reasoning_s=self._reasoned_s(now),
         )
+
+    def _reasoned_s(self, now: float) -> float | None:
+        if not self._reasoning or self.first_text_at is None:
+            return None
+        return (now if self.first_answer_at is None else self.first_answer_at) - self.first_text_at
 
 
 def _joined(parts: list[str]) -> str:

@@ -30,7 +30,7 @@ from inference.engines.base import (
     Progress,
     Step,
 )
-from inference.engines.emulated_text import pieces
+from inference.engines.emulated_text import pieces, with_reasoning
 from inference.engines.timing import PRESETS, Batch, Timing
 from inference.request import ChatMessage
 
@@ -59,6 +59,7 @@ def estimate_tokens(messages: Sequence[ChatMessage]) -> int:
 class EmulatedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`timing` is the model; `answer_tokens` the mean natural length (0: until max_tokens).
 
+    `reasoning_tokens` are thought before the answer, as reasoning models write it.
     `startup_s` is how long start() takes. `transcript` is a file that gets a JSON line per step:
     {"at": when it was due, in monotonic seconds, "made": {request id: text}}.
     """
@@ -66,6 +67,7 @@ class EmulatedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     timing: Timing = PRESETS["peer"]
     context_tokens: int = 262_144
     answer_tokens: int = 160
+    reasoning_tokens: int = 0
     startup_s: float = 0.0
     transcript: str = ""
 
@@ -74,6 +76,8 @@ class EmulatedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError(f"context_tokens={self.context_tokens!r} must be above 0")
         if self.answer_tokens < 0:
             raise ValueError(f"answer_tokens={self.answer_tokens!r} must not be negative")
+        if self.reasoning_tokens < 0:
+            raise ValueError(f"reasoning_tokens={self.reasoning_tokens!r} must not be negative")
         if not self.startup_s >= 0:
             raise ValueError(f"startup_s={self.startup_s!r} must not be negative")
 
@@ -125,12 +129,13 @@ class _Answer:
     ) -> None:
         seed = _seed(request)
         natural = _natural_length(seed, 0 if request.sampling.ignore_eos else settings.answer_tokens)
+        natural += settings.reasoning_tokens
         self.request = request
         self.prompt_tokens = prompt_tokens
         self.length = min(limit, natural)
         self._finish: EngineFinish = "stop" if natural <= limit else "length"
         self._told = False
-        self._pieces: Iterator[str] = pieces(seed)
+        self._pieces: Iterator[str] = with_reasoning(pieces(seed), settings.reasoning_tokens)
         self._held = ""
         self._hold = max((len(stop) for stop in request.sampling.stop), default=1) - 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 ENGLISH = (
     "The queue is short today, so your answer starts at once.",
@@ -38,6 +39,15 @@ SPLIT_EMOJI = ("👩‍🔬", "🇨🇳", "👍🏽")
 """Several code points each: a real tokenizer needs more than one token for them."""
 
 _TOKEN = re.compile(r"\s*[A-Za-zÀ-ÿ]+|[\u3000-\u9fff\uff00-\uffef]{1,2}|\s+|.", re.DOTALL)
+
+
+def with_reasoning(words: Iterator[str], tokens: int) -> Iterator[str]:
+    """The same words, this many of them thought before the answer; the marks come with the words."""
+    if tokens:
+        yield "<think>\n"
+        yield from islice(words, tokens)
+        yield "\n</think>\n\n"
+    yield from words
 
 
 def pieces(seed: int) -> Iterator[str]:

@@ -91,7 +91,7 @@ class InferenceService:
             supervisor,
             MeasuredLog(stream_log(), self._metrics),
             MeasuredStore(recorder, self._metrics),
-            DispatcherSettings(epoch=epoch),
+            DispatcherSettings(epoch=epoch, reasoning=settings.REASONING),
         )
         log.info("owner", epoch=epoch)
         self._metrics.watch(self._dispatcher.board, lambda: supervisor.restarts)

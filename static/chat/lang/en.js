@@ -68,6 +68,8 @@ export const en = {
   new_key: "Make a key",
   revoke_key: "Revoke the key “{name}”",
   settings_account: "Account",
+  second_factor: "Second factor and passkeys",
+  usage_page: "Usage",
   change_email: "E-mail address",
 
   view_menu: "Listed: {view}",
@@ -238,6 +240,8 @@ export const en = {
   show_all: "Show all",
   show_less: "Show less",
   reasoning: "Reasoning",
+  thinking: "Thinking…",
+  thought_for: "Thought for {time} s",
   jump: "Jump to latest",
 
   sending: "Sending",

@@ -67,6 +67,8 @@ export const zhHans = {
   new_key: "生成密钥",
   revoke_key: "撤销密钥“{name}”",
   settings_account: "账户",
+  second_factor: "两步验证与通行密钥",
+  usage_page: "用量",
   change_email: "电子邮件地址",
 
   view_menu: "列表：{view}",
@@ -237,6 +239,8 @@ export const zhHans = {
   show_all: "全部显示",
   show_less: "收起",
   reasoning: "思考过程",
+  thinking: "正在思考…",
+  thought_for: "思考了 {time} 秒",
   jump: "跳到最新",
 
   sending: "正在发送",

@@ -88,7 +88,9 @@ function Account() {
   return html`<div class="stack">
     <${BudgetList} />
     <ul class="entries">
+      <li><a href="/usage">${t("usage_page")}</a></li>
       <li><a href="/accounts/password/change/">${t("change_password")}</a></li>
+      <li><a href="/accounts/2fa/">${t("second_factor")}</a></li>
       <li><a href="/accounts/email/">${t("change_email")}</a></li>
     </ul>
   </div>`;

@@ -55,9 +55,9 @@ function Answer({ message, place, near }) {
   if (editing.value === message.id) return html`<${QuestionEditor} message=${{ ...message, content: text }} />`;
   const stream = active && connection.value.state === "online" ? "streaming" : "";
   return html`
-    ${generation?.reasoning && html`<details class="reasoning"><summary>${t("reasoning")}</summary><p>${generation.reasoning}</p></details>`}
+    <${Reasoning} text=${generation?.reasoning ?? message.reasoning} usage=${generation?.usage} thinking=${active && !text} />
     ${text && html`<div class=${stream}><${AnswerText} text=${text} near=${near} over=${!active} /></div>`}
-    ${active && !text && (generation.status === "running" ? html`<${Reading} />` : html`<${Waiting} generation=${generation} />`)}
+    ${active && !text && !generation.reasoning && (generation.status === "running" ? html`<${Reading} />` : html`<${Waiting} generation=${generation} />`)}
     ${generation && !active && html`<${Ending} generation=${generation} message=${message} />`}
     ${near && !active && html`<div class="tools">
       <${CopyButton} text=${() => text} />
@@ -69,6 +69,13 @@ function Answer({ message, place, near }) {
     </div>`}
     ${active && html`<div class="tools" aria-hidden="true"></div>`}
   `;
+}
+
+/** What the model thought before it answered, folded away; how long it took stands on the fold. */
+function Reasoning({ text, usage, thinking }) {
+  if (!text) return null;
+  const words = thinking ? t("thinking") : usage?.reasoning_s ? t("thought_for", { time: seconds(usage.reasoning_s) }) : t("reasoning");
+  return html`<details class=${`reasoning${thinking ? " thinking" : ""}`}><summary>${words}</summary><p>${text}</p></details>`;
 }
 
 /** The engine has it and reads: the mark has arrived where the text will begin. */

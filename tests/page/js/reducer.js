@@ -94,4 +94,13 @@ export const tests = {
       equal(text(run([finished(log.length + 1)], state)), whole, `seed ${seed}`);
     }
   },
+
+  "a list that was asked for before a conversation began does not take it away"() {
+    const begun = { id: "new", title: "New", updated_at: 2_000 };
+    const older = { id: "old", title: "Old", updated_at: "2026-11-01T00:00:00Z" };
+    const held = { ...initialState, list: { ...initialState.list, items: [begun, older] } };
+    const page = { type: "listed", conversations: [], next: null, folders: [] };
+    equal(reduce(held, { ...page, since: 1_000 }).list.items, [begun]);
+    equal(reduce(held, { ...page, since: 3_000 }).list.items, []);
+  },
 };
