@@ -1,8 +1,8 @@
 """What a model thought before it answered, told apart from the answer by the marks that models write. Pure.
 
-Reasoning models begin with `<think>`, think, write `</think>` and answer; some chat templates have opened the
-mark already, so that the model only closes it. Only the beginning of an answer counts: a mark in the middle is
-text about marks. A mark that comes in pieces is held back until it is whole or is none.
+Reasoning models begin with `<think>`, think, write `</think>` and answer; some chat templates have opened
+the mark already, so that the model only closes it. Only the beginning of an answer counts: a mark in the
+middle is text about marks. A mark that comes in pieces is held back until it is whole or is none.
 """
 
 from __future__ import annotations
@@ -10,47 +10,62 @@ from __future__ import annotations
 from typing import Literal
 
 Reasoning = Literal["auto", "opened", "off"]
-"""auto: where the answer begins with the mark. opened: the chat template has written it. off: all is answer."""
+"""auto: where the answer begins with the mark. opened: the chat template wrote it. off: all is answer."""
 
 OPEN, CLOSE = "<think>", "</think>"
 
 
 class ReasoningSplitter:
-    """One answer's text, in pieces, into reasoning and answer."""
+    """One answer's text, in pieces, into reasoning and answer.
+
+    beginning → opened → reasoning → between → answer; blank lines after a mark belong to neither.
+    """
 
     __slots__ = ("_held", "_phase")
 
     def __init__(self, kind: Reasoning) -> None:
-        self._phase = {"auto": "beginning", "opened": "reasoning", "off": "answer"}[kind]
+        self._phase = {"auto": "beginning", "opened": "opened", "off": "answer"}[kind]
         self._held = ""
 
     def feed(self, text: str, *, last: bool = False) -> tuple[str, str]:
         """(answer, reasoning) that this piece completes. `last`: nothing follows, so nothing is held back."""
         if self._phase == "answer":
             return text, ""
-        reasoning = ""
         text, self._held = self._held + text, ""
+        reasoning = ""
         if self._phase == "beginning":
-            begun = text.lstrip()
-            if OPEN.startswith(begun[: len(OPEN)]) and len(begun) < len(OPEN) and not last:
-                self._held = text
-                return "", ""
-            if not begun.startswith(OPEN):
-                self._phase = "answer"
-                return text, ""
-            self._phase, text = "reasoning", begun[len(OPEN) :].lstrip("\n")
+            text = self._begin(text, last)
+        if self._phase == "opened":
+            text = text.lstrip("\n")
+            self._phase = "reasoning" if text else "opened"
         if self._phase == "reasoning":
-            reasoning, mark, text = text.partition(CLOSE)
-            if not mark:
-                kept = 0 if last else _beginning_of_close(reasoning)
-                self._held = reasoning[len(reasoning) - kept :]
-                return "", reasoning[: len(reasoning) - kept]
-            self._phase = "between"
-        # Models leave blank lines between thought and answer.
-        text = text.lstrip()
-        if text:
-            self._phase = "answer"
+            reasoning, text = self._reason(text, last)
+        if self._phase == "between":
+            text = text.lstrip()
+            self._phase = "answer" if text else "between"
         return text, reasoning
+
+    def _begin(self, text: str, last: bool) -> str:
+        """The text after the opening mark, or all of it where there is none."""
+        begun = text.lstrip()
+        if begun.startswith(OPEN):
+            self._phase = "opened"
+            return begun[len(OPEN) :]
+        if OPEN.startswith(begun) and not last:
+            self._held = text
+            return ""
+        self._phase = "answer"
+        return text
+
+    def _reason(self, text: str, last: bool) -> tuple[str, str]:
+        """(reasoning, what follows its closing mark)."""
+        reasoning, mark, rest = text.partition(CLOSE)
+        if mark:
+            self._phase = "between"
+            return reasoning, rest
+        end = len(reasoning) - (0 if last else _beginning_of_close(reasoning))
+        self._held = reasoning[end:]
+        return reasoning[:end], ""
 
 
 def _beginning_of_close(text: str) -> int:

@@ -40,7 +40,8 @@ DRAIN_LOOK_S = 0.05
 class DispatcherSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`epoch` is the owner's fencing number, `max_starts` how often one generation may be given to an engine.
 
-    `reasoning`: how thought is told apart from the answer. `tick_s`: a turn comes at least this often, for deadlines and positions while nothing else happens.
+    `reasoning`: how thought is told apart from the answer.
+    `tick_s`: a turn comes at least this often, for deadlines and positions while nothing else happens.
     """
 
     epoch: int

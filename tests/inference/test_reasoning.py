@@ -36,7 +36,7 @@ TEXTS: list[tuple[Reasoning, str, tuple[str, str]]] = [
 def test_the_cut_does_not_matter(kind: Reasoning, text: str, parts: tuple[str, str]) -> None:
     assert split([text], kind) == parts
     assert split(list(text), kind) == parts
-    draw = random.Random(7)  # noqa: S311 - reproducible
+    draw = random.Random(7)
     for _ in range(20):
         cuts = sorted(draw.sample(range(len(text) + 1), min(3, len(text))))
         bounds = zip([0, *cuts], [*cuts, len(text)], strict=True)
