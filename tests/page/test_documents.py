@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Download, Page, expect
 
 from bench import site as sites
 from tests.attachments import files
@@ -66,6 +66,10 @@ async def uploaded(page: Page, count: int) -> None:
     await expect(page.locator(".documents progress")).to_have_count(0, timeout=ANSWER_MS)
 
 
+async def saved(download: Download) -> bytes:
+    return await asyncio.to_thread((await download.path()).read_bytes)
+
+
 async def test_a_document_goes_with_its_question_and_can_be_looked_at(page: Page) -> None:
     await attach(page, NOTES)
     await expect(page.locator(".documents .document-state")).to_contain_text("tokens")
@@ -79,7 +83,7 @@ async def test_a_document_goes_with_its_question_and_can_be_looked_at(page: Page
     await expect(page.locator(".document-text")).to_contain_text("The harbour opens.")
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Save the original").click()
-    assert Path(await (await download.value).path()).read_bytes() == NOTES["buffer"]
+    assert await saved(await download.value) == NOTES["buffer"]
 
 
 async def test_an_edited_question_keeps_its_document(page: Page) -> None:
@@ -146,7 +150,7 @@ async def test_one_answer_for_each(page: Page, signed_in: str) -> None:
     await page.get_by_role("button", name="Save results").click()
     async with page.expect_download() as download:
         await page.get_by_role("menuitem", name="As Markdown").click()
-    text = Path(await (await download.value).path()).read_text(encoding="utf-8")
+    text = (await saved(await download.value)).decode()
     assert [line for line in text.splitlines() if line.startswith("# ")][:4] == [
         "# 1. 0.pdf", "# 2. 1.pdf", "# 3. 2.pdf", "# 4. broken.pdf",
     ]  # fmt: skip

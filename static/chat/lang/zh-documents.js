@@ -1,6 +1,7 @@
 /** 关于文档和批处理的简体中文文字。 */
 
 export const zhDocuments = {
+  skip_documents: "跳到文档",
   attach: "添加文档",
   attach_hint: "添加文档，也可以拖入或粘贴",
   drop_here: "把文档拖到这里",

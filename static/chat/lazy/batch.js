@@ -19,7 +19,7 @@ const FORMS = ["md", "json", "csv"];
 /** How an item stands now: a stream that this page follows knows it first. */
 function standing(item) {
   const live = state.value.generations[item.generation];
-  return { ...item, status: live?.status ?? item.status, text: live?.text ?? "", position: live?.position };
+  return { ...item, status: live?.status ?? item.status, text: live?.text ?? "", place: live?.position };
 }
 
 /** Changes exactly when some item has got a generation or ended: then its text is fetched. */
@@ -34,9 +34,9 @@ export function Batch({ id }) {
     });
   }, [id]);
   const batch = batches.value[id];
-  if (!batch) return html`<p class="soft" role="status">${t("loading")}</p>`;
+  if (!batch) return html`<p class="soft" id="batch" role="status">${t("loading")}</p>`;
   const items = batch.items.map(standing);
-  return html`<section class="batch" aria-label=${t("batch")}>
+  return html`<section class="batch" id="batch" tabindex="-1" aria-label=${t("batch")}>
     <p class="batch-instruction">${batch.instruction}</p>
     <${Head} batch=${batch} items=${items} />
     <ol>${items.map((one) => html`<${Row} key=${one.position} id=${id} item=${one} />`)}</ol>
@@ -74,7 +74,7 @@ const MARKS = { finished: "check", waiting: "clock", queued: "clock", running: "
 function statusWords(item) {
   if (item.status === "running") return item.text ? t("item_running", { count: integer(item.text.length, locale()) }) : t("item_reading");
   if (item.status === "unreadable") return reasonOf(item.document);
-  if (item.status === "queued" && item.position) return t("place", { position: item.position });
+  if (item.status === "queued" && item.place) return t("place", { position: item.place });
   return t(`item_${item.status}`);
 }
 

@@ -58,7 +58,7 @@ export function Conversation({ user, covered }) {
 }
 
 /** Whether the rows of a batch are shown, and not one of its items or what a search has found in it. */
-const isBatch = (held) => Boolean(held?.batch) && inItem.value !== held.id && !target.value;
+export const isBatch = (held) => Boolean(held?.batch) && inItem.value !== held.id && !target.value;
 
 function Bar({ held }) {
   const { title, temporary } = held ?? {};
