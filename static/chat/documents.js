@@ -6,7 +6,6 @@
 import { signal } from "@preact/signals";
 import * as api from "./api.js";
 import { NEW } from "./drafts.js";
-import { upload } from "./upload.js";
 
 const KEPT = "chatsite.documents";
 
@@ -89,6 +88,7 @@ async function go(conversation, { key }) {
   change(conversation, key, { state: "sending", sent: 0 });
   const onProgress = (sent) => change(conversation, key, { sent, state: sent < file.size ? "sending" : "reading" });
   try {
+    const { upload } = await import("./lazy/upload.js");
     const onBegin = (id) => change(conversation, key, { id });
     const { status, id: _, ...fields } = await upload(file, { onBegin, onProgress, signal: ender.signal });
     change(conversation, key, { ...fields, state: status });

@@ -3,7 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { refreshShown } from "../actions.js";
 import * as api from "../api.js";
-import { batches, canRetry, cancelItems, countOver, isOver, retryItems, watch } from "../batches.js";
+import { batches, canRetry, cancelItems, countOver, isOver, retryItems, watch } from "./batches.js";
 import { openItem } from "../each.js";
 import { integer } from "../format.js";
 import { html } from "../html.js";

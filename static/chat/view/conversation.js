@@ -15,7 +15,7 @@ import { branch, siblings } from "../tree.js";
 import { Announcer } from "./announcer.js";
 import { LeftOut } from "./attached.js";
 import { dialog, notify } from "../notices.js";
-import { leafOf } from "../tree.js";
+import { isBranched, leafOf } from "../tree.js";
 import { Banner } from "./banner.js";
 import { Beginning } from "./beginning.js";
 import { Composer, shortName } from "./composer.js";
@@ -72,6 +72,8 @@ function Bar({ held }) {
     ${held?.batch && !isBatch(held) && html`<button type="button" class="quiet strong" onClick=${() => { target.value = null; closeItem(); }}>${t("batch_back")}</button>`}
     ${temporary && html`<span class="tag" title=${t("temporary_explained")}>${t("temporary")}</span>`}
     <${Model} />
+    ${leaf && !leaf.id.startsWith(LOCAL) && html`<button type="button" class="icon-button" aria-label=${t("export")} title=${t("export")}
+      onClick=${() => { dialog.value = { name: "export", id: held.id, title, leaf: leaf.id, branches: isBranched(held.tree) }; }}><${Icon} name="download" /></button>`}
     ${canShare && html`<button type="button" class="icon-button" aria-label=${t("share")} title=${t("share")}
       onClick=${() => { dialog.value = { name: "share", leaf: leaf.id }; }}><${Icon} name="share-2" /></button>`}
   </header>`;

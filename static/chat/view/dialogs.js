@@ -12,6 +12,8 @@ const MODULES = {
   share: () => import("../lazy/share.js"),
   settings: () => import("../lazy/settings.js"),
   comment: () => import("../lazy/comment.js"),
+  export: () => import("../lazy/export.js"),
+  keep: () => import("../lazy/keep.js"),
 };
 
 export function Dialogs() {

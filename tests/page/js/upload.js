@@ -1,4 +1,4 @@
-import { upload } from "/static/chat/upload.js";
+import { upload } from "/static/chat/lazy/upload.js";
 import { equal, ok } from "./check.js";
 
 const PIECE = 4;

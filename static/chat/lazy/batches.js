@@ -1,8 +1,8 @@
 /** Batches: begin one, follow how its documents stand, cancel, try again. */
 
 import { signal } from "@preact/signals";
-import * as api from "./api.js";
-import { notify } from "./notices.js";
+import * as api from "../api.js";
+import { notify } from "../notices.js";
 
 /** How often a batch that is not over is looked at; its running answers stream besides. */
 const LOOK_MS = 2_000;

@@ -3,7 +3,7 @@
  * page; requests and waiting come in from outside, for the tests.
  */
 
-import * as http from "./api.js";
+import * as http from "../api.js";
 
 /** A piece that found no network is sent again after this long, doubled each time. */
 const RETRY_FIRST_MS = 500;
