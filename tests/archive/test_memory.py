@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -59,29 +60,32 @@ def jobs_of(site: sites.Site) -> list[int]:
     return found
 
 
-def signed_in(site: sites.Site) -> httpx.Client:
-    client = httpx.Client(base_url=site.url, trust_env=False, headers={"Cookie": site.sign_in()}, timeout=60)
-    page = client.get("/").text
-    token = page.partition('name="csrf-token" content="')[2].partition('"')[0]
-    cookie = client.cookies["csrftoken"]
-    client.headers |= {"X-CSRFToken": token, "Cookie": f"{client.headers['Cookie']}; csrftoken={cookie}"}
-    client.headers["Referer"] = site.url
-    return client
-
-
 @pytest.fixture
-def own_site(tmp_path: Path):
+def own_site(tmp_path: Path) -> Iterator[sites.Site]:
     with sites.embedded({"CHATSITE_ENGINE": "emulated"}, tmp_path) as site:
         site.wait("/readyz")
         yield site
 
 
+@pytest.fixture
+def client(own_site: sites.Site) -> Iterator[httpx.Client]:
+    """The administrator's, as the page would send it."""
+    cookie = own_site.sign_in()
+    with httpx.Client(base_url=own_site.url, trust_env=False, timeout=60) as client:
+        answer = client.get("/", headers={"Cookie": cookie})
+        token = answer.text.partition('name="csrf-token" content="')[2].partition('"')[0]
+        csrf = answer.cookies["csrftoken"]
+        client.cookies.clear()
+        client.headers["X-CSRFToken"] = token
+        client.headers["Cookie"] = f"{cookie}; csrftoken={csrf}"
+        yield client
+
+
 @pytest.mark.proof
 @pytest.mark.site
-def test_ten_thousand_conversations_leave_within_50_mib(own_site: sites.Site) -> None:
+def test_ten_thousand_conversations_leave_within_50_mib(own_site: sites.Site, client: httpx.Client) -> None:
     site = own_site
     site.manage("shell", "-c", FILL.format(count=CONVERSATIONS))
-    client = signed_in(site)
     web = site.children[0].pid
     idle, most_web, job_idle, most_job = rss_mib(web), 0.0, 0.0, 0.0
     started = monotonic()
@@ -107,10 +111,9 @@ def test_ten_thousand_conversations_leave_within_50_mib(own_site: sites.Site) ->
 
 
 @pytest.mark.site
-def test_a_slow_reader_takes_no_memory(own_site: sites.Site) -> None:
+def test_a_slow_reader_takes_no_memory(own_site: sites.Site, client: httpx.Client) -> None:
     """A file of 200 MiB, of which somebody reads a little and then nothing."""
     site = own_site
-    client = signed_in(site)
     job = client.post("/api/archive/exports", json={"format": "json"}).json()
     while job["status"] != "finished":
         sleep(0.1)
@@ -140,9 +143,8 @@ def test_a_slow_reader_takes_no_memory(own_site: sites.Site) -> None:
 
 
 @pytest.mark.site
-def test_a_reader_who_leaves_ends_the_sending(own_site: sites.Site) -> None:
+def test_a_reader_who_leaves_ends_the_sending(own_site: sites.Site, client: httpx.Client) -> None:
     site = own_site
-    client = signed_in(site)
     job = client.post("/api/archive/exports", json={"format": "json"}).json()
     while job["status"] != "finished":
         sleep(0.1)
