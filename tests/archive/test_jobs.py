@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from datetime import timedelta
 from uuid import uuid4
@@ -185,8 +186,14 @@ def test_files_and_rows_go_after_a_day(people: People) -> None:
     assert jobs.sweep_jobs() == 0
     assert jobs.folder_of(id).is_dir()
     Job.objects.update(created_at=timezone.now() - jobs.KEEP_FILES - timedelta(seconds=1))
+    stray, young = jobs.folder_of(uuid4()), jobs.folder_of(uuid4())
+    for folder in (stray, young):
+        folder.mkdir()
+    os.utime(stray, (0, 0))
     assert jobs.sweep_jobs() == 1
     assert not jobs.folder_of(id).exists()
+    assert not stray.exists()
+    assert young.exists()
 
 
 def test_more_than_was_announced_is_refused(people: People, settings) -> None:
