@@ -20,7 +20,7 @@ from chatsite.attachments.models import Attachment
 from chatsite.attachments.prompt import Excerpt, with_documents
 from chatsite.conversations.access import access_conversation, access_message
 from chatsite.conversations.branch import Branch, Turn
-from chatsite.conversations.models import Conversation, Message, title_from
+from chatsite.conversations.models import Conversation, Message, Naming, title_from
 from chatsite.conversations.search import index_beginning, index_messages
 from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
@@ -113,6 +113,7 @@ def _submit(
         if temporary:
             check_feature(_terms(ask), "temporary")
         home.system, home.preset_id, home.temporary = system_of(ask.user, preset), preset, temporary
+        home.naming = Naming.WANTED if settings.TITLES and not temporary and not ask.batch else Naming.WORDS
     if chosen:
         check_feature(_terms(ask), "attachments")
     rows = access_chosen(ask.user, chosen, None if conversation is None else home)

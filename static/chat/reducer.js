@@ -210,9 +210,10 @@ function withFetched(state, conversation, { id: answer, content, reasoning, gene
   return put(state, "generations", generation.id, { ...fields, stopping: false });
 }
 
-function listed(state, { conversations, next, append, folders }) {
+/** A page of the list, asked for at `since`: what was begun here meanwhile is not on it yet, and stays. */
+function listed(state, { conversations, next, append, folders, since = Infinity }) {
   const known = new Set(conversations.map((one) => one.id));
-  const before = append ? state.list.items.filter((one) => !known.has(one.id)) : [];
+  const before = state.list.items.filter((one) => !known.has(one.id) && (append || one.updated_at >= since));
   return { ...state, list: { items: [...before, ...conversations], next, folders: folders ?? state.list.folders, status: "ready" } };
 }
 

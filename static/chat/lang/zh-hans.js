@@ -155,6 +155,8 @@ export const zhHans = {
 
   account_menu: "账户与设置",
   theme: "主题",
+  titles_explained: "在引擎空闲时进行，计入您的用量。",
+  titles_wanted: "由模型为新对话命名",
   theme_system: "跟随系统",
   theme_light: "浅色",
   theme_dark: "深色",
@@ -263,6 +265,11 @@ export const zhHans = {
 
   code: "代码",
   code_in: "{language} 代码",
+  diagram: "图表",
+  diagram_alt: "图表；可用上方按钮显示源代码。",
+  diagram_failed: "无法绘制此图表：{reason}",
+  diagram_slow: "绘制此图表用时过长。",
+  show_source: "显示源代码",
   copy_code: "复制代码",
   wrap_lines: "自动换行",
   table: "表格",
