@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 from uuid import UUID
 
@@ -125,7 +125,19 @@ def sweep_jobs() -> int:
     over = Job.objects.filter(created_at__lt=timezone.now() - KEEP_FILES).exclude(status__in=ACTIVE)
     for id in over.values_list("id", flat=True):
         shutil.rmtree(folder_of(id), ignore_errors=True)
+    _sweep_strays()
     return over.delete()[0]
+
+
+def _sweep_strays() -> None:
+    """Folders whose row went without them, in a crash between the two."""
+    root = Path(settings.DATA_DIR) / "archive"
+    limit = time() - KEEP_FILES.total_seconds()
+    old = [path for path in root.iterdir() if path.stat().st_mtime < limit] if root.is_dir() else []
+    known = {str(id) for id in Job.objects.values_list("id", flat=True)} if old else set()
+    for path in old:
+        if path.name not in known:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _change(id: UUID, *before: str, **fields: Any) -> bool:

@@ -68,7 +68,8 @@ class Ask:
 class Submitted:
     """What was stored. `created` is False where this client id was known already.
 
-    `budgets` is how the person stands with this question reserved; empty where nothing limits them.
+    `first_message` is where the prompt begins, if not at the root; `budgets` is how the person stands with
+    this question reserved; empty where nothing limits them.
     """
 
     conversation: UUID
@@ -76,6 +77,7 @@ class Submitted:
     answer: UUID
     generation: UUID
     created: bool
+    first_message: UUID | None = None
     budgets: tuple[Budget, ...] = ()
 
 
@@ -213,7 +215,7 @@ def _known(ask: Ask) -> Submitted | None:
 def _submitted(job: Generation, *, created: bool) -> Submitted:
     question = job.answer.parent_id
     assert question is not None
-    return Submitted(job.conversation_id, question, job.answer_id, job.id, created)
+    return Submitted(job.conversation_id, question, job.answer_id, job.id, created, job.first_message)
 
 
 def _place(user: int, conversation: UUID | None, parent: UUID | None) -> tuple[Conversation, Message | None]:

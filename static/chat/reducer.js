@@ -75,18 +75,18 @@ function withItem(state, item) {
 
 // --- what the person does ---------------------------------------------------------------------------------------
 
-function sent(state, { id, conversation, parent, content, preset = null, temporary = false, at }) {
+function sent(state, { id, conversation, parent, content, attachments = [], preset = null, temporary = false, at }) {
   const key = conversation ?? LOCAL + id;
   let next = state;
   if (!conversation) {
-    next = put(next, "conversations", key, { id: key, key, title: titleOf(content), preset, temporary, status: "ready", tree: messages.emptyTree });
+    next = put(next, "conversations", key, { id: key, key, title: titleOf(content || (attachments[0]?.name ?? "")), preset, temporary, status: "ready", tree: messages.emptyTree });
     next = { ...next, current: key };
   }
   next = onTree(next, key, (tree) =>
-    messages.add(tree, { id: LOCAL + id, key: id, parent, role: "user", content, created_at: at, generation: null }),
+    messages.add(tree, { id: LOCAL + id, key: id, parent, role: "user", content, attachments, created_at: at, generation: null }),
   );
   next = withAnswer(next, { id, conversation: key, parent: LOCAL + id, at });
-  return put(next, "sent", id, { id, conversation: key, content, parent, at, kind: "submit" });
+  return put(next, "sent", id, { id, conversation: key, content, attachments, parent, at, kind: "submit" });
 }
 
 function regenerating(state, { id, conversation, question, message, at }) {
@@ -111,7 +111,7 @@ export function titleOf(content) {
 
 // --- what the server says ---------------------------------------------------------------------------------------
 
-function accepted(state, { id, conversation, message, answer, generation }) {
+function accepted(state, { id, conversation, message, answer, generation, first_message: first = null }) {
   const asked = state.sent[id];
   if (!asked) return state;
   let next = { ...state, sent: without(state.sent, id), generations: without(state.generations, LOCAL + id) };
@@ -122,7 +122,7 @@ function accepted(state, { id, conversation, message, answer, generation }) {
   });
   const known = next.generations[generation];
   const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "" };
-  next = put(next, "generations", generation, { ...fresh, ...known, asked_at: asked.at });
+  next = put(next, "generations", generation, { ...fresh, ...known, first_message: first, asked_at: asked.at });
   const held = next.conversations[conversation];
   if (held?.temporary) return next;
   const item = next.list.items.find((one) => one.id === conversation);
@@ -136,13 +136,13 @@ function renameConversation(state, from, to) {
   return { ...state, conversations, current: state.current === from ? to : state.current };
 }
 
-function rejected(state, { id, code, message, retry_after_s: retryAfter }) {
+function rejected(state, { id, code, message, retry_after_s: retryAfter, needed, most }) {
   const asked = state.sent[id];
   if (!asked) return state;
   let next = { ...state, sent: without(state.sent, id), generations: without(state.generations, LOCAL + id) };
   const doomed = asked.kind === "submit" ? LOCAL + id : `${LOCAL}${id}:answer`;
   next = onTree(next, asked.conversation, (tree) => messages.remove(tree, doomed));
-  const refusal = { ...asked, code, message, retryAfter: retryAfter ?? null };
+  const refusal = { ...asked, code, message, retryAfter: retryAfter ?? null, needed: needed ?? null, most: most ?? null };
   if (asked.conversation.startsWith(LOCAL)) {
     next = { ...next, conversations: without(next.conversations, asked.conversation) };
     refusal.conversation = null;

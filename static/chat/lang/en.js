@@ -1,11 +1,13 @@
 /** English. A value is text with {names}, or a function of the values. */
 
 import { ordinal } from "../format.js";
+import { enDocuments } from "./en-documents.js";
 import { archiveEn } from "./archive-en.js";
 
 const plural = (count, one, many) => (count === 1 ? one : many);
 
 export const en = {
+  ...enDocuments,
   ...archiveEn,
   skip: "Skip to the message field",
   retry: "Retry",

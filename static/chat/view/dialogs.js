@@ -7,6 +7,7 @@ import { dialog, notify } from "../notices.js";
 import { Icon } from "./icons.js";
 
 const MODULES = {
+  document: () => import("../lazy/document.js"),
   folder: () => import("../lazy/folder.js"),
   share: () => import("../lazy/share.js"),
   settings: () => import("../lazy/settings.js"),
