@@ -18,6 +18,9 @@ class Full {
   }
 }
 
+/** File formats go by the same name in every language. */
+const NAMES = new Set(["format_markdown", "format_json", "format_pdf", "format_docx"]);
+
 export const tests = {
   "both languages have the same keys, of the same kind": () => {
     const { en, "zh-hans": zh } = LANGUAGES;
@@ -28,7 +31,7 @@ export const tests = {
     }
   },
   "nothing in Chinese was left in English": () => {
-    for (const [key, text] of Object.entries(LANGUAGES["zh-hans"].words)) if (typeof text === "string") ok(/[\u4e00-\u9fff]|^\{/.test(text), key);
+    for (const [key, text] of Object.entries(LANGUAGES["zh-hans"].words)) if (typeof text === "string" && !NAMES.has(key)) ok(/[\u4e00-\u9fff]|^\{/.test(text), key);
   },
   "every code of the wire has words": () => {
     const codes = ["empty", "too_long", "forbidden_text", "rate_limited", "quota_exceeded", "queue_full", "engine_unavailable", "not_found", "not_in_plan", "bad_frame"];
