@@ -43,6 +43,7 @@ def thinking_site(tmp_path: Path) -> Iterator[sites.Site]:
     settings = {
         "CHATSITE_ENGINE": "emulated",
         "CHATSITE_EMULATED_ANSWER_TOKENS": "40",
+        "CHATSITE_EMULATED_CONTEXT_TOKENS": "4000",
         "CHATSITE_EMULATED_REASONING_TOKENS": "40",
     }
     with sites.embedded(settings, tmp_path) as site:
@@ -88,4 +89,9 @@ async def test_thought_is_folded_and_diagrams_are_drawn(browser: Browser, thinki
     light = await pictures.last.get_attribute("src")
     await page.emulate_media(color_scheme="dark")
     await expect(pictures.last).not_to_have_attribute("src", light or "", timeout=DIAGRAM_MS)
+
+    await page.fill("#composer", "word " * 2_800)
+    await expect(page.locator(".small-print.warn")).to_contain_text("About 3,500 tokens")
+    await page.fill("#composer", "字" * 4_001)
+    await expect(page.locator(".small-print.bad")).to_contain_text("at most 4,000")
     assert problems == []

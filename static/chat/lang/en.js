@@ -214,6 +214,7 @@ export const en = {
   stop: "Stop",
   check_answers: "Answers can be wrong. Check what matters.",
   small_model: "{model} is a small model for demonstration. Do not rely on what it says.",
+  tokens_of: "About {tokens} tokens; the model reads at most {most}, question and answer together.",
   length_of: "{length} of {most} characters",
   refused_empty: "There is nothing to send yet.",
   refused_too_long: "This is too long for one message. Shorten it, or split it in two.",

@@ -213,6 +213,7 @@ export const zhHans = {
   stop: "停止",
   check_answers: "回答可能有误，重要内容请核实。",
   small_model: "{model} 是用于演示的小模型，请勿依赖其回答。",
+  tokens_of: "约 {tokens} 个令牌；模型最多处理 {most} 个（问题与回答合计）。",
   length_of: "{length} / {most} 个字符",
   refused_empty: "还没有可发送的内容。",
   refused_too_long: "这条消息太长了，请缩短或分成两条。",

@@ -8,7 +8,7 @@ import { askEach, canAskEach, isEach } from "../each.js";
 import { mayUse } from "../features.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
-import { integer, roughly } from "../format.js";
+import { integer, roughTokens, roughly } from "../format.js";
 import { branch } from "../tree.js";
 import { LOCAL } from "../reducer.js";
 import { conversation, dispatch, engine, isStopping, maxContentChars, refusal, runningId } from "../store.js";
@@ -149,6 +149,12 @@ function SmallPrint() {
     const over = length > most;
     return html`<p class=${`small-print${over ? " bad" : " warn"}`} role="status">
       ${t("length_of", { length: integer(length, locale()), most: integer(most, locale()) })}</p>`;
+  }
+  const context = engine.value?.context_tokens;
+  const tokens = context && length > context / 2 ? roughTokens(draft.value) : 0;
+  if (tokens > context * NEAR_LIMIT) {
+    return html`<p class=${`small-print${tokens > context ? " bad" : " warn"}`} role="status">
+      ${t("tokens_of", { tokens: integer(tokens, locale()), most: integer(context, locale()) })}</p>`;
   }
   const model = engine.value?.model ?? "";
   return html`<p class="small-print"><${QuotaRing} />${EMBEDDED.test(model) ? t("small_model", { model: shortName(model) }) : t("check_answers")}</p>`;
