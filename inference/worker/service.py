@@ -6,6 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import msgspec
 import structlog
 from django.conf import settings
 from django.utils import timezone
@@ -22,6 +23,7 @@ from inference.dispatch.measured import MeasuredLog, MeasuredStore
 from inference.dispatch.supervisor import Supervisor
 from inference.engines.choice import choose_engine
 from inference.metrics import Metrics
+from inference.reasoning import Reasoning
 from inference.scheduling.errors import QueueFullError
 from inference.scheduling.policy import Policy
 from inference.scheduling.scheduler import Scheduler
@@ -91,7 +93,7 @@ class InferenceService:
             supervisor,
             MeasuredLog(stream_log(), self._metrics),
             MeasuredStore(recorder, self._metrics),
-            DispatcherSettings(epoch=epoch, reasoning=settings.REASONING),
+            DispatcherSettings(epoch=epoch, reasoning=msgspec.convert(settings.REASONING, Reasoning)),
         )
         log.info("owner", epoch=epoch)
         self._metrics.watch(self._dispatcher.board, lambda: supervisor.restarts)
