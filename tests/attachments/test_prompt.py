@@ -138,6 +138,7 @@ def test_a_beginning_that_is_not_needed_is_the_whole(people: People) -> None:
     assert Attached.objects.get().chars is None
 
 
+@pytest.mark.slow
 @given(text=st.text("~`\n ab", max_size=60), name=st.text(min_size=1, max_size=20))
 def test_no_text_and_no_name_leaves_its_fence(text: str, name: str) -> None:
     lines = in_fence(Excerpt(name, text)).split("\n")
