@@ -64,11 +64,11 @@ def test_the_higher_step_alone_where_both_are_passed_at_once(people: People) -> 
 
 
 def test_what_is_only_reserved_does_not_count(people: People) -> None:
-    assign(tokens_per_day=100, max_output=80)
+    assign(tokens_per_day=1000, max_output=800)
     done = submit(people.alice)
-    assert Balance.objects.get(user=people.alice).day_tokens > 80
+    assert Balance.objects.get(user=people.alice).day_tokens > 800
     assert noted() == []
-    end(done, completion_tokens=80)
+    end(done, completion_tokens=800)
     assert noted() == [("Alice", "day", 80)]
 
 
