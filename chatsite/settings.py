@@ -181,6 +181,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 # Sites without a mail server work: links can be copied; with EMAIL_URL set they are sent.
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+SENDS_MAIL = bool(env.str("EMAIL_URL", ""))
 
 # --- language -----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
