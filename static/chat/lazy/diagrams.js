@@ -3,11 +3,26 @@
  * as images: an image runs nothing and fetches nothing, so a diagram can look as it likes and do nothing.
  */
 
+import { t } from "../i18n.js";
+import { button, element } from "../view/code.js";
+
+/** Lucide's "code". */
+const SOURCE = "m16 18 6-6-6-6 M8 6l-6 6 6 6";
+
 /** A frame that does not answer for this long is stuck in a diagram; it is thrown away. */
 const PATIENCE_MS = 20_000;
 
 /** Pictures kept, so that a conversation opened again shows them at once; the oldest go first. */
 const MOST_KEPT = 40;
+
+/** Their own style sheet, which comes with the first of them. */
+const styled = new Promise((resolve) => {
+  const sheet = document.createElement("link");
+  sheet.rel = "stylesheet";
+  sheet.href = new URL("../../css/diagram.css", import.meta.url).href;
+  sheet.onload = sheet.onerror = resolve;
+  document.head.append(sheet);
+});
 
 const kept = new Map();
 const waiting = new Map();
@@ -58,6 +73,7 @@ function look() {
 }
 
 async function draw(source) {
+  await styled;
   const present = look();
   const key = JSON.stringify([source, present.dark]);
   if (kept.has(key)) return kept.get(key);
@@ -84,19 +100,35 @@ const isDark = () => (chosenTheme() ? chosenTheme() === "dark" : system.matches)
 const places = new Set();
 const wanted = new WeakMap();
 
-/** Draw `source` into `place`, and again whenever the theme turns; `told(error)` each time, with null for a picture. */
-export function drawInto(place, source, alt, told) {
-  wanted.set(place, { source, alt, told });
+/**
+ * The picture takes the code's place, and is drawn again whenever the theme turns; a button shows the code again.
+ * Where there is no picture, the code stays, with the reason.
+ */
+export function drawDiagram(panel, source) {
+  const place = element("div", "diagram");
+  place.tabIndex = 0;
+  place.setAttribute("role", "region");
+  place.setAttribute("aria-label", t("diagram"));
+  panel.firstChild.after(element("p", "diagram-note"), place);
+  wanted.set(place, source);
   places.add(new WeakRef(place));
   return show(place);
 }
 
 async function show(place) {
-  const { source, alt, told } = wanted.get(place);
-  const picture = await draw(source);
-  if (!picture.error) place.replaceChildren(image(picture, alt));
-  told(picture.error ?? null);
+  const picture = await draw(wanted.get(place));
+  const { error } = picture;
+  const panel = place.parentNode;
+  panel.classList.toggle("drawn", !error);
+  panel.querySelector(".diagram-note").textContent = error ? reasonOf(error) : "";
+  if (error) return;
+  place.replaceChildren(image(picture));
+  if (!panel.querySelector("[data-action=source]")) {
+    panel.querySelector("[data-action=wrap]").before(button("source", t("show_source"), SOURCE));
+  }
 }
+
+const reasonOf = (error) => (error === "timeout" ? t("diagram_slow") : t("diagram_failed", { reason: error.split("\n", 1)[0] }));
 
 function turned() {
   for (const held of places) {
@@ -109,11 +141,11 @@ function turned() {
 system.addEventListener("change", turned);
 new MutationObserver(turned).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
-function image({ svg, width, height }, alt) {
+function image({ svg, width, height }) {
   const made = document.createElement("img");
   made.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
   made.width = Math.ceil(width);
   made.height = Math.ceil(height);
-  made.alt = alt;
+  made.alt = t("diagram_alt");
   return made;
 }

@@ -77,7 +77,7 @@ function Answer({ message, place, near }) {
 function Reasoning({ text, usage, thinking }) {
   if (!text) return null;
   const words = thinking ? t("thinking") : usage?.reasoning_s ? t("thought_for", { time: seconds(usage.reasoning_s) }) : t("reasoning");
-  return html`<details class=${`reasoning${thinking ? " thinking" : ""}`}><summary>${words}</summary><p>${text}</p></details>`;
+  return html`<details class="reasoning"><summary>${words}</summary><p>${text}</p></details>`;
 }
 
 /** The engine has it and reads: the mark has arrived where the text will begin. */
