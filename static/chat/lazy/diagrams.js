@@ -72,21 +72,29 @@ function look() {
   return found;
 }
 
+/** One picture from the frame that is open now. */
+async function ask(wish) {
+  if (!frame) return { error: "timeout" };
+  const asked = frame;
+  const timer = setTimeout(() => asked === frame && close("timeout"), PATIENCE_MS);
+  const id = (number += 1);
+  const picture = await new Promise((resolve) => {
+    waiting.set(id, resolve);
+    asked.contentWindow.postMessage({ id, ...wish }, "*");
+  });
+  clearTimeout(timer);
+  return picture;
+}
+
 async function draw(source) {
   await styled;
   const present = look();
   const key = JSON.stringify([source, present.dark]);
   if (kept.has(key)) return kept.get(key);
   if (!frame) open();
-  const began = frame;
-  const timer = setTimeout(() => began === frame && close("timeout"), PATIENCE_MS);
-  const opened = await ready;
-  const id = (number += 1);
-  const picture = opened.error ? opened : await new Promise((resolve) => {
-    waiting.set(id, resolve);
-    frame.contentWindow.postMessage({ id, source, look: present }, "*");
-  });
-  clearTimeout(timer);
+  await ready;
+  const picture = await ask({ source, look: present });
+  if (picture.error === "timeout") return picture;
   kept.set(key, picture);
   if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
   return picture;
