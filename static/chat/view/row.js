@@ -1,6 +1,6 @@
 /** One conversation in the sidebar: its title, its menu, a box while several are being picked. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { open } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
@@ -59,7 +59,7 @@ function PickRow({ item }) {
 /** Rename in place: Enter keeps, Escape leaves it as it was. */
 function TitleField({ item, close }) {
   const field = useRef(null);
-  useEffect(() => field.current.select(), []);
+  useLayoutEffect(() => field.current.select(), []);
   const keep = () => {
     const title = field.current.value.trim();
     close();
