@@ -64,6 +64,12 @@ async def _run(
     return await asyncio.wrap_future(pool.submit(call, urgent=urgent))
 
 
+def give_back_connection() -> None:
+    """In a view that is about to wait for something else: others can use the connection meanwhile."""
+    if not connection.in_atomic_block:
+        close_old_connections()
+
+
 def close_threads() -> None:
     """End the threads and their connections (tests, shutdown)."""
     for pool in (_readers(), _writers()):

@@ -14,23 +14,36 @@ STATUS_OF_CODE = {
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "engine_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "not_found": HTTPStatus.NOT_FOUND,
+    "not_in_plan": HTTPStatus.FORBIDDEN,
     "busy": HTTPStatus.CONFLICT,
+    "wrong_password": HTTPStatus.FORBIDDEN,
 }
-"""A stranger's id is `not_found` as a missing one is; there is no "forbidden"."""
+"""A stranger's id is `not_found` as a missing one is; `not_in_plan` is about features, never about ids."""
 
 
 class Refusal(Exception):
     """Something was asked that cannot be done. Nothing was stored.
 
     `code` is one of `STATUS_OF_CODE`; `message` names the value, the rule and the remedy;
-    `retry_after_s` tells in seconds when asking again may help.
+    `retry_after_s` tells in seconds when asking again may help; `needed` and `most` are the figures of a
+    `too_long` in tokens.
     """
 
-    def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        retry_after_s: float | None = None,
+        *,
+        needed: int | None = None,
+        most: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
+        self.needed = needed
+        self.most = most
 
     @property
     def status(self) -> HTTPStatus:

@@ -21,6 +21,9 @@ STAFF_PER_SECOND = 10
 ADDRESS_PER_SECOND = 200
 """Questions from one address: an office of a hundred people behind it who all ask at once, twice."""
 
+UPLOADS_BY_ADDRESS = 10
+"""An address may upload as often as so many accounts: those of an office who do at the same time."""
+
 SIGN_INS_PER_MINUTE = 100
 """Attempts from one address: an office in the morning. Passwords are guarded by the limit per account."""
 
@@ -52,6 +55,14 @@ def check_rate(
         _count("submit", address, f"{ADDRESS_PER_SECOND}/s")
     _count("submit", str(user_id), f"{STAFF_PER_SECOND if is_staff else USER_PER_SECOND}/s")
     return _count("submit", str(user_id), f"{most}/m")
+
+
+def check_upload(user_id: int, *, address: str = "") -> RateUsage:
+    """Count one uploaded file, before its bytes are read. Raises Refusal `rate_limited`."""
+    most = settings.UPLOADS_PER_MINUTE
+    if address:
+        _count("upload", address, f"{most * UPLOADS_BY_ADDRESS}/m")
+    return _count("upload", str(user_id), f"{most}/m")
 
 
 def check_sign_in(address: str, email: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from csp.constants import NONCE, NONE, SELF
 
 from chatsite.assets import build_hash
+from chatsite.attachments.reading.limits import Limits
 from chatsite.environment import BASE_DIR, data_dir, env, networks, oidc_provider, positive, secret_key
 from chatsite.logs import logging_config
 
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "chatsite.attachments",
     "chatsite.quotas",
     "chatsite.generations",
+    "chatsite.batches",
     "chatsite.openai_api",
     "chatsite.archive",
     "chatsite.console.apps.ConsoleConfig",
@@ -187,11 +189,22 @@ STORAGES = {
 
 # --- limits -------------------------------------------------------------------------------------
 RATE_LIMIT_PER_MINUTE = positive("RATE_LIMIT_PER_MINUTE", 300)
+UPLOADS_PER_MINUTE = positive("CHATSITE_UPLOADS_PER_MINUTE", 60)
 # The reference's "at most 200 open connections": here generations running or waiting.
 MAX_ACTIVE_GENERATIONS = positive("CHATSITE_MAX_ACTIVE_GENERATIONS", 200)
 MAX_ACTIVE_PER_USER = positive("CHATSITE_MAX_ACTIVE_PER_USER", 20)
 MAX_OUTPUT_TOKENS = positive("CHATSITE_MAX_OUTPUT_TOKENS", 2048)
 SYSTEM_PROMPT = env.str("CHATSITE_SYSTEM_PROMPT", "")
+MAX_UPLOAD_MB = positive("CHATSITE_MAX_UPLOAD_MB", 50)
+MAX_STORED_MB = positive("CHATSITE_MAX_STORED_MB", 2048)
+MAX_ATTACHMENTS = positive("CHATSITE_MAX_ATTACHMENTS", 20)
+MAX_BATCH = positive("CHATSITE_MAX_BATCH", 100)
+READ_LIMITS = Limits(
+    seconds=positive("CHATSITE_READ_SECONDS", Limits.seconds),
+    memory_mb=positive("CHATSITE_READ_MEMORY_MB", Limits.memory_mb),
+    pages=positive("CHATSITE_READ_PAGES", Limits.pages),
+    chars=positive("CHATSITE_READ_CHARS", Limits.chars),
+)
 MAX_SOCKETS_PER_USER = positive("CHATSITE_MAX_SOCKETS_PER_USER", 10)
 MAX_SOCKETS = positive("CHATSITE_MAX_SOCKETS", 2000)
 METRICS_TOKEN = env.str("CHATSITE_METRICS_TOKEN", "")

@@ -9,9 +9,13 @@ from django.views.i18n import set_language
 
 from chatsite import health
 from chatsite.accounts import invite_page
+from chatsite.archive import console as archive_console
+from chatsite.archive import leaving
 from chatsite.archive import views as archive
 from chatsite.openai_api import chat, completions, docs_page, endpoint, key_usage, model_list, openapi
 from chatsite.page import (
+    attachments,
+    batches,
     conversations,
     keys,
     library,
@@ -33,6 +37,8 @@ urlpatterns = [
     path("api/conversations/<uuid:id>", conversations.conversation),
     path("api/conversations/<uuid:id>/restore", conversations.restore),
     path("api/conversations/<uuid:id>/export", archive.conversation_file),
+    path("api/conversations/<uuid:id>/keep", leaving.keep),
+    path("api/account", leaving.account),
     path("api/archive", archive.listing),
     path("api/archive/exports", archive.exports),
     path("api/archive/imports", archive.imports),
@@ -45,6 +51,18 @@ urlpatterns = [
     path("api/keys/<uuid:id>", keys.key),
     path("api/conversations/delete", conversations.delete_many),
     path("api/conversations/restore", conversations.restore_many),
+    path("api/attachments", attachments.begin),
+    path("api/attachments/<uuid:id>", attachments.attachment),
+    path("api/attachments/<uuid:id>/complete", attachments.complete),
+    path("api/attachments/<uuid:id>/text", attachments.text),
+    path("api/attachments/<uuid:id>/file", attachments.file),
+    path("api/batches", batches.begin),
+    path("api/batches/<uuid:id>", batches.batch),
+    path("api/batches/<uuid:id>/cancel", batches.cancel),
+    path("api/batches/<uuid:id>/retry", batches.retry),
+    path("api/batches/<uuid:id>/results.md", batches.results, {"form": "md"}),
+    path("api/batches/<uuid:id>/results.json", batches.results, {"form": "json"}),
+    path("api/batches/<uuid:id>/results.csv", batches.results, {"form": "csv"}),
     path("api/messages/<uuid:id>/edit", messages.edit),
     path("api/messages/<uuid:id>/feedback", messages.feedback),
     path("api/search", search.found),
@@ -60,6 +78,7 @@ urlpatterns = [
     path("invite/<str:token>", invite_page.invite, name="invite"),
     path("join", invite_page.join, name="join"),
     path("accounts/", include("allauth.urls")),
+    path("admin/people/<int:id>/leaving", admin.site.admin_view(archive_console.leaving), name="leaving"),
     path("admin/", admin.site.urls),
     path("docs/api", docs_page.api_docs, name="api_docs"),
     path("v1/models", model_list.models),

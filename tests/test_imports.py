@@ -6,7 +6,7 @@ import pytest
 
 from tests.source import imports, modules
 
-ORDER = ("accounts", "conversations", "attachments", "quotas", "generations")
+ORDER = ("accounts", "conversations", "attachments", "quotas", "generations", "batches")
 """Each of these may import those before it."""
 
 LEAVES = ("streaming", "page", "openai_api", "console", "archive")

@@ -1,4 +1,4 @@
-"""Job: an export or an import under way. Keep, RetentionPolicy: how long conversations stay."""
+"""Job: an export or an import under way. Keep, RetentionPolicy: how long conversations stay. Erasure."""
 
 from __future__ import annotations
 
@@ -67,13 +67,33 @@ class Job(models.Model):
 
 
 class Keep(models.Model):
-    """A conversation's own time to live, in days since it was last written in. It overrules the policy."""
+    """How long one conversation stays: `days` since it was last written in, or since it came in here.
+
+    Its own `days` may end it sooner than the policy, not later. `since`: when it was imported, so that an
+    old conversation is not erased on arrival.
+    """
 
     conversation = models.OneToOneField(Conversation, models.CASCADE, primary_key=True, related_name="keep")
-    days = models.PositiveIntegerField()
+    days = models.PositiveIntegerField(null=True, blank=True)
+    since = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.days} days"
+
+
+class Erasure(models.Model):
+    """An account that is being erased. The row goes with the account, or when that is activated again."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="erasure"
+    )
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"erasure of {self.user_id}"
 
 
 class RetentionPolicy(models.Model):

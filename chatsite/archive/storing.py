@@ -10,6 +10,7 @@ from typing import Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.db import transaction
+from django.utils import timezone
 
 from chatsite.archive.models import Keep
 from chatsite.archive.schema import ConversationRecord, FeedbackRecord, MessageRecord, PresetRecord
@@ -35,8 +36,7 @@ def do_store(owner: int, record: ConversationRecord, source: Source) -> Stored:
         return "known"
     if is_new:
         home.save(force_insert=True)
-        if record.keep_days:
-            Keep.objects.create(conversation=home, days=record.keep_days)
+        Keep.objects.create(conversation=home, days=record.keep_days, since=timezone.now())
         index_title(home)
     else:
         Conversation.objects.filter(id=home.id).update(updated_at=max(home.updated_at, record.updated_at))

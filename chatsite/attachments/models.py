@@ -15,8 +15,8 @@ class Attachment(models.Model):
     """A document. `conversation` is where it was sent first; None while it waits in a composer.
 
     It goes with its conversation, so it belongs to one only. `text` is what was read out of the file, as
-    prompts get it; `tokens` is its size there, by the model's own tokenizer. `error` says why an
-    `unreadable` one has no text; its file is gone. The file itself: storage.path_of.
+    prompts get it; `tokens` is its size there, by the model's own tokenizer. `reason`, with its `figures`,
+    says why an `unreadable` one has no text; its file is gone. The file itself: storage.path_of.
     """
 
     class Status(models.TextChoices):
@@ -38,7 +38,8 @@ class Attachment(models.Model):
     kind = models.CharField(max_length=4, choices=Kind, blank=True)
     size = models.PositiveBigIntegerField()
     status = models.CharField(max_length=10, choices=Status, default=Status.UPLOADING)
-    error = models.TextField(blank=True)
+    reason = models.CharField(max_length=20, blank=True)
+    figures: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
     pages = models.PositiveIntegerField(null=True, blank=True)
     chars = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(default=0)

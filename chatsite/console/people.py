@@ -23,7 +23,7 @@ from chatsite.accounts.models import Role, User
 from chatsite.audit.record import record
 from chatsite.console.audited import AuditedAdmin
 from chatsite.generations.deactivate import do_deactivate
-from chatsite.quotas.resolution import LIMITS
+from chatsite.quotas.resolution import ALLOWANCES, LIMITS
 from chatsite.quotas.templatetags.limits import limit_name
 from chatsite.quotas.terms import terms_of
 
@@ -120,7 +120,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>",
             [
                 (limit_name(name), _limit(getattr(terms, name)), terms.why.get(name, "–"))
-                for name in (*LIMITS, "weight")
+                for name in (*LIMITS, *ALLOWANCES, "weight")
             ],
         )
         return format_html("<table>{}</table>", rows)
@@ -166,5 +166,7 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
         return ", ".join(map(str, group.user_set.all())) or "–"
 
 
-def _limit(value: float | None) -> str:
+def _limit(value: float | bool | None) -> str:
+    if isinstance(value, bool):
+        return str(_("yes") if value else _("no"))
     return str(_("none")) if value is None else f"{value:,}"

@@ -16,6 +16,7 @@ from chatsite.accounts.models import User
 from chatsite.accounts.sockets import tell_from_thread
 from chatsite.console.audited import AuditedAdmin
 from chatsite.quotas.models import Grant, Plan, PlanAssignment
+from chatsite.quotas.resolution import ALLOWANCES
 
 
 class PlanAdmin(AuditedAdmin):
@@ -35,6 +36,7 @@ class PlanAdmin(AuditedAdmin):
                 )
             },
         ),
+        (_("Features"), {"fields": ALLOWANCES}),
     )
 
     @admin.display(description=_("applies to"))

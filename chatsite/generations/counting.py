@@ -36,3 +36,8 @@ def count_prompt(messages: Sequence[ChatMessage]) -> int:
         return _counting.count(messages)
     except PromptRefusedError as error:
         raise Refusal("forbidden_text", str(error)) from error
+
+
+def count_text(text: str) -> int:
+    """Tokens of a text alone, without any template."""
+    return _counting.count([ChatMessage("raw", text)])

@@ -33,7 +33,8 @@ class Generation(models.Model):
 
     `seq` and `completion_tokens` are the stream position and the size of the recorded text, which is
     `answer.content`; `attempt` and `epoch` name the one inference process that may write it; times
-    in `usage` are seconds. `api_key` is the program's key, None for a person; `batch`: nobody sits in
+    in `usage` are seconds. `first_message`: where the prompt begins in a conversation that has outgrown the
+    context; None: at its root. `api_key` is the program's key, None for a person; `batch`: nobody sits in
     front of it, so it may wait. `imported`: made elsewhere, and so never booked here.
     """
 
@@ -55,6 +56,7 @@ class Generation(models.Model):
     sampling: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     new_chars = models.PositiveIntegerField()
     prompt_tokens = models.PositiveIntegerField()
+    first_message = models.UUIDField(null=True, blank=True)
     max_tokens = models.PositiveIntegerField()
     completion_tokens = models.PositiveIntegerField(default=0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,19 +13,28 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from chatsite.attachments.actions import access_chosen, do_attach
+from chatsite.attachments.branch import read_full_branches
+from chatsite.attachments.chosen import Chosen
+from chatsite.attachments.models import Attachment
+from chatsite.attachments.prompt import Excerpt, with_documents
 from chatsite.conversations.access import access_conversation, access_message
-from chatsite.conversations.branch import read_branches
+from chatsite.conversations.branch import Branch, Turn
 from chatsite.conversations.models import Conversation, Message, title_from
 from chatsite.conversations.search import index_beginning, index_messages
 from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
+from chatsite.generations.beginning import cut
 from chatsite.generations.content import check_characters, check_content
+from chatsite.generations.context import Context, context_of
 from chatsite.generations.counting import count_prompt
 from chatsite.generations.key_budget import check_key_budget
 from chatsite.generations.models import Generation
 from chatsite.generations.room import check_room
+from chatsite.generations.window import Window, fit
 from chatsite.quotas.actions import reserve
 from chatsite.quotas.budget import Budget
+from chatsite.quotas.features import check_feature
 from chatsite.quotas.pricing import reservation
 from chatsite.quotas.resolution import Terms
 from chatsite.quotas.standing import budgets_of
@@ -78,13 +86,16 @@ def do_submit(
     parent: UUID | None,
     preset: UUID | None = None,
     temporary: bool = False,
+    documents: Sequence[Chosen] = (),
 ) -> Submitted:
     """Store a question and the job that answers it. Raises Refusal; then nothing is stored.
 
     `parent` None starts at the root: a new conversation, or a sibling of its first question. `preset`
-    and `temporary` are for a new conversation.
+    and `temporary` are for a new conversation. With `documents` the question may be empty.
     """
-    return _once(ask, lambda: _submit(_on_terms(ask), content, conversation, parent, preset, temporary))
+    return _once(
+        ask, lambda: _submit(_on_terms(ask), content, conversation, parent, preset, temporary, documents)
+    )
 
 
 def _submit(
@@ -94,19 +105,38 @@ def _submit(
     parent: UUID | None,
     preset: UUID | None,
     temporary: bool,
+    chosen: Sequence[Chosen],
 ) -> Submitted:
-    check_content(content, MAX_CONTENT_CHARS)
+    (check_characters if chosen else check_content)(content, MAX_CONTENT_CHARS)
     home, follows = _place(ask.user, conversation, parent)
     if conversation is None:
+        if temporary:
+            check_feature(_terms(ask), "temporary")
         home.system, home.preset_id, home.temporary = system_of(ask.user, preset), preset, temporary
-    turns = read_branches([follows.id])[follows.id] if follows else _opening(home)
+    if chosen:
+        check_feature(_terms(ask), "attachments")
+    rows = access_chosen(ask.user, chosen, None if conversation is None else home)
+    branch = read_full_branches([follows.id])[follows.id] if follows else Branch(home.system)
     question = Message(conversation=home, parent=follows, role=Message.Role.USER, content=content)
-    job = _job(ask, question, (*turns, ChatMessage("user", content)))
-    return _store(ask, job, [question], new_home=conversation is None)
+    documents = _fitted(ask, branch.system, content, rows, chosen)
+    job = _job(ask, question, branch.then(Turn(question.id, "user", with_documents(content, documents))))
+    return _store(ask, job, [question], new_home=conversation is None, attached=(rows, documents))
 
 
-def _opening(home: Conversation) -> tuple[ChatMessage, ...]:
-    return (ChatMessage("system", home.system),) if home.system else ()
+def _fitted(
+    ask: Ask, system: str, content: str, rows: Sequence[Attachment], chosen: Sequence[Chosen]
+) -> list[Excerpt]:
+    """The documents as the prompt gets them: whole, but for those whose beginning will do."""
+    documents = [Excerpt(row.name, row.text) for row in rows]
+    beginnings = [one.beginning for one in chosen]
+    if not any(beginnings):
+        return documents
+    told = Branch(system).messages()
+
+    def count(found: Sequence[Excerpt]) -> int:
+        return count_prompt((*told, ChatMessage("user", with_documents(content, found))))
+
+    return cut(documents, beginnings, _context(ask).prompt_room, count)
 
 
 def do_regenerate(ask: Ask, message: UUID) -> Submitted:
@@ -119,7 +149,7 @@ def _regenerate(ask: Ask, message: UUID) -> Submitted:
     question = found.parent if found.role == Message.Role.ASSISTANT else found
     if question is None:
         raise Refusal("not_found", "This answer has no question to answer again.")
-    job = _job(ask, question, read_branches([question.id])[question.id])
+    job = _job(ask, question, read_full_branches([question.id])[question.id])
     return _store(ask, job, [], new_home=False)
 
 
@@ -156,7 +186,7 @@ def do_submit_prompt(ask: Ask, turns: Sequence[ChatMessage], *, store: bool) -> 
                 created_at=timezone.now() + timedelta(microseconds=number),
             )
         )
-    return _once(ask, lambda: _store(ask, _job(ask, chain[-1], tuple(turns)), chain, new_home=True))
+    return _once(ask, lambda: _store(ask, _job(ask, chain[-1], turns), chain, new_home=True))
 
 
 def _once(ask: Ask, store: Callable[[], Submitted]) -> Submitted:
@@ -200,14 +230,16 @@ def _place(user: int, conversation: UUID | None, parent: UUID | None) -> tuple[C
     return home, follows
 
 
-def _job(ask: Ask, question: Message, turns: tuple[ChatMessage, ...]) -> Generation:
-    terms = _terms(ask)
-    prompt_tokens = count_prompt(turns)
-    max_tokens = min(
-        ask.sampling.max_tokens or settings.MAX_OUTPUT_TOKENS,
-        terms.max_output or sys.maxsize,
-        _output_room(ask, terms, prompt_tokens),
-    )
+def _job(ask: Ask, question: Message, prompt: Branch | Sequence[ChatMessage]) -> Generation:
+    """The job. Of a branch as many whole turns as fit; a program's own prompt is taken as it is."""
+    if ask.batch:
+        check_feature(_terms(ask), "batch")
+    context = _context(ask)
+    if isinstance(prompt, Branch):
+        window = fit(prompt, context.prompt_room, count_prompt)
+    else:
+        window = Window(None, count_prompt(prompt))
+    max_tokens = context.output_room(window.tokens)
     answer = Message(conversation=question.conversation, parent=question, role=Message.Role.ASSISTANT)
     return Generation(
         id=uuid.uuid4(),
@@ -217,34 +249,30 @@ def _job(ask: Ask, question: Message, turns: tuple[ChatMessage, ...]) -> Generat
         answer=answer,
         sampling=_stored(ask.sampling),
         new_chars=len(question.content),
-        prompt_tokens=prompt_tokens,
+        prompt_tokens=window.tokens,
+        first_message=window.first,
         max_tokens=max_tokens,
         api_key_id=ask.api_key,
         batch=ask.batch,
     )
 
 
-def _output_room(ask: Ask, terms: Terms, prompt_tokens: int) -> int:
-    """Tokens left for the answer in the model's context or the plan's, whichever is smaller."""
-    contexts = {
-        "the model's context": ask.context_tokens or sys.maxsize,
-        f"the context of plan {terms.why.get('max_context', '')}": terms.max_context or sys.maxsize,
-    }
-    name, tokens = min(contexts.items(), key=lambda item: item[1])
-    if prompt_tokens >= tokens:
-        raise Refusal(
-            "too_long",
-            f"The conversation has {prompt_tokens:,} tokens; {name} is {tokens:,}. "
-            "Shorten the message or start a new conversation.",
-        )
-    return tokens - prompt_tokens
+def _context(ask: Ask) -> Context:
+    return context_of(ask.context_tokens, _terms(ask), ask.sampling.max_tokens or settings.MAX_OUTPUT_TOKENS)
 
 
 def _stored(sampling: Sampling) -> dict[str, object]:
     return dict(msgspec.to_builtins(sampling))
 
 
-def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool) -> Submitted:
+def _store(
+    ask: Ask,
+    job: Generation,
+    new: Sequence[Message],
+    *,
+    new_home: bool,
+    attached: tuple[Sequence[Attachment], Sequence[Excerpt]] = ((), ()),
+) -> Submitted:
     """One transaction: reservation, bounds, rows. Raises IntegrityError where the client id is known.
 
     The reservation comes first: it locks the person, so that what follows counts exactly.
@@ -256,11 +284,13 @@ def _store(ask: Ask, job: Generation, new: Sequence[Message], *, new_home: bool)
         if ask.api_key:
             check_key_budget(ask.api_key, job.prompt_tokens + job.max_tokens)
         if new_home:
-            job.conversation.title = title_from(new[-1].content)
+            job.conversation.title = title_from(new[-1].content or attached[0][0].name)
             job.conversation.save(force_insert=True)
         else:
             Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
         Message.objects.bulk_create([*new, job.answer])
+        if attached[0]:
+            do_attach(new[-1], attached[0], [None if d.of is None else len(d.text) for d in attached[1]])
         if new_home:
             index_beginning(job.conversation, new)
         else:

@@ -8,20 +8,24 @@ from chatsite.accounts.keys import SHOWN_CHARS, find_key, needs_touch, touch_key
 from chatsite.accounts.models import ApiKey
 from chatsite.database import read, write
 from chatsite.openai_api.errors import ApiError
+from chatsite.quotas.features import check_feature
+from chatsite.quotas.terms import terms_of
 
 MAX_KEY_CHARS = 200
 """Of a header that can be a key; longer ones are not hashed."""
 
 
 async def authenticate(request: HttpRequest, scope: ApiKey.Scope) -> ApiKey:
-    """The key, with its owner. Raises ApiError: 401 for whoever is nobody, 403 for a missing scope."""
+    """The key, with its owner. Raises ApiError: 401 for whoever is nobody, 403 for a missing scope;
+    Refusal `not_in_plan` where the owner's plan leaves programs out.
+    """
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     text = text.strip()
     if kind.lower() != "bearer" or not text:
         raise ApiError(
             401, "You didn't provide an API key. Send it in a header: Authorization: Bearer YOUR_KEY."
         )
-    key = await read(find_key, text) if len(text) <= MAX_KEY_CHARS else None
+    key = await read(_find, text) if len(text) <= MAX_KEY_CHARS else None
     if key is None:
         raise unknown_key(text[:SHOWN_CHARS])
     if scope not in key.scopes:
@@ -32,6 +36,13 @@ async def authenticate(request: HttpRequest, scope: ApiKey.Scope) -> ApiKey:
         )
     if needs_touch(key):
         await write(touch_key, key.id)
+    return key
+
+
+def _find(text: str) -> ApiKey | None:
+    key = find_key(text)
+    if key is not None:
+        check_feature(terms_of(key.owner_id), "api")
     return key
 
 

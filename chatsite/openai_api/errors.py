@@ -63,6 +63,8 @@ def from_refusal(refusal: Refusal) -> ApiError:
             return ApiError(503, message, type=SERVER, code=refusal.code, retry_after_s=wait or 1.0)
         case "too_long":
             return ApiError(400, message, code="context_length_exceeded", param="messages")
+        case "not_in_plan":
+            return ApiError(403, message, code="not_in_plan", retry=False)
         case code:
             return ApiError(400, message, code=code, param="messages")
 

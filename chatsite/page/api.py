@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chatsite.json_api import answer, api, body, error
+from chatsite.json_api import answer, api, body, error, user_id
 
-__all__ = ["answer", "api", "body", "error"]
+__all__ = ["answer", "api", "body", "error", "user_id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,13 +11,16 @@ import msgspec
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 
+from chatsite.attachments.models import Attached
+from chatsite.batches.models import Batch
 from chatsite.conversations import actions
 from chatsite.conversations.access import access_conversation, visible_conversations
 from chatsite.conversations.models import Conversation, Feedback, Message
 from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation
-from chatsite.page.api import answer, api, body
+from chatsite.page.api import answer, api, body, user_id
+from chatsite.page.attachments import attached_item, attached_to
 
 PAGE = 50
 """Conversations in one page of the sidebar: more than two screens of it."""
@@ -72,11 +76,16 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     found = access_conversation(owner, id)
     messages = list(found.messages.select_related("feedback").order_by("created_at", "id"))
     jobs = {job.answer_id: job for job in found.generations.all()}
+    documents = attached_to(found)
     return answer(
         item(found)
         | {
             "leaf": str(messages[-1].id) if messages else None,
-            "messages": [message_item(message, jobs.get(message.id)) for message in messages],
+            "batch": Batch.objects.filter(conversation=found).exists(),
+            "messages": [
+                message_item(message, jobs.get(message.id), documents.get(message.id, ()))
+                for message in messages
+            ],
         }
     )
 
@@ -126,7 +135,7 @@ def item(row: Conversation) -> dict[str, Any]:
     }
 
 
-def message_item(row: Message, job: Generation | None) -> dict[str, Any]:
+def message_item(row: Message, job: Generation | None, documents: Sequence[Attached] = ()) -> dict[str, Any]:
     """A message with the generation that makes or made it. Text and seq are of one moment."""
     return {
         "id": str(row.id),
@@ -137,6 +146,7 @@ def message_item(row: Message, job: Generation | None) -> dict[str, Any]:
         "created_at": row.created_at,
         "generation": None if job is None else generation_item(job),
         "feedback": feedback_item(row),
+        "attachments": [attached_item(one) for one in documents],
     }
 
 
@@ -153,13 +163,8 @@ def generation_item(job: Generation) -> dict[str, Any]:
         "finish_reason": job.finish_reason or None,
         "message": job.message,
         "usage": job.usage,
+        "first_message": str(job.first_message) if job.first_message else None,
     }
-
-
-def user_id(request: HttpRequest) -> int:
-    """The signed-in person; `api` has refused everybody else."""
-    assert request.user.pk is not None
-    return request.user.pk
 
 
 def _cursor(row: Conversation) -> str:

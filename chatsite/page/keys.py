@@ -14,8 +14,9 @@ from chatsite.accounts.keys import access_key, do_create_key, keys_of
 from chatsite.accounts.models import ApiKey
 from chatsite.generations.cancel import do_revoke
 from chatsite.generations.doorbell import ring
-from chatsite.page.api import answer, api, body
-from chatsite.page.conversations import user_id
+from chatsite.page.api import answer, api, body, user_id
+from chatsite.quotas.features import check_feature
+from chatsite.quotas.terms import terms_of
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,6 +35,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return answer({"keys": [item(key) for key in keys_of(owner)], "scopes": ApiKey.Scope.values})
     new = body(request, NewKey)
+    check_feature(terms_of(owner), "api")
     made, text = do_create_key(owner, new.name, new.scopes, new.expires_at, new.token_budget)
     return answer(item(made) | {"key": text}, status=201)
 

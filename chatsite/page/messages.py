@@ -12,8 +12,8 @@ from chatsite.conversations.messages import do_edit_answer, do_rate
 from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.generations.content import check_content
 from chatsite.generations.submit import MAX_CONTENT_CHARS
-from chatsite.page.api import answer, api, body
-from chatsite.page.conversations import message_item, user_id
+from chatsite.page.api import answer, api, body, user_id
+from chatsite.page.conversations import message_item
 
 
 class Words(msgspec.Struct, forbid_unknown_fields=True):

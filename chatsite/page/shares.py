@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,14 @@ from django.templatetags.static import static
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
-from chatsite.conversations.models import Share
+from chatsite.attachments.models import Attached
+from chatsite.conversations.models import Message, Share
 from chatsite.conversations.sharing import do_revoke, do_share, read_share, shares_of
 from chatsite.errors import Refusal
-from chatsite.page.api import answer, api, body
-from chatsite.page.conversations import user_id
+from chatsite.page.api import answer, api, body, user_id
+from chatsite.page.attachments import attached_to
+from chatsite.quotas.features import check_feature
+from chatsite.quotas.terms import terms_of
 
 
 class ShareForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,6 +36,7 @@ def shares(request: HttpRequest) -> HttpResponse:
     owner = user_id(request)
     if request.method == "POST":
         form = body(request, ShareForm)
+        check_feature(terms_of(owner), "sharing")
         return answer(item(do_share(owner, form.leaf, public=form.public)), 201)
     return answer({"shares": [item(share) for share in shares_of(owner)]})
 
@@ -48,11 +53,13 @@ def shared(request: HttpRequest, id: UUID) -> HttpResponse:
     """The branch, for reading. Nobody indexes it, no cache keeps it, its address goes to no other site."""
     try:
         found, branch = read_share(id, signed_in=request.user.is_authenticated)
+        check_feature(terms_of(found.conversation.owner_id), "sharing")
     except Refusal as refusal:
         raise Http404(refusal.message) from refusal
+    documents = attached_to(found.conversation)
     boot = {
         "title": found.conversation.title,
-        "messages": [{"role": one.role, "content": one.content} for one in branch],
+        "messages": [shared_item(one, documents.get(one.id, ())) for one in branch],
         "language": get_language() or "en",
         "static": static(""),
     }
@@ -61,6 +68,12 @@ def shared(request: HttpRequest, id: UUID) -> HttpResponse:
     response["X-Robots-Tag"] = "noindex, nofollow"
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def shared_item(row: Message, documents: Sequence[Attached]) -> dict[str, Any]:
+    """A message for readers of the link: of its documents they learn the names, not the texts."""
+    names = [one.attachment.name for one in documents]
+    return {"role": row.role, "content": row.content, "documents": names}
 
 
 def item(share: Share) -> dict[str, Any]:

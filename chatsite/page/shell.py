@@ -14,6 +14,8 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from chatsite.notices.models import current_announcement
+from chatsite.quotas.features import allowed
+from chatsite.quotas.terms import terms_of
 
 
 @require_safe
@@ -30,6 +32,7 @@ def chat(request: HttpRequest, conversation: UUID | None = None) -> HttpResponse
         "conversation": str(conversation) if conversation else None,
         "language": get_language() or "en",
         "theme": user.theme,
+        "features": allowed(terms_of(user.pk)),
         "announcement": {"text": notice.text, "important": notice.important} if notice else None,
     }
     response = render(request, "chat.html", {"boot": boot})

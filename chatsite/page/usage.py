@@ -11,10 +11,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from chatsite.page.api import answer, api
-from chatsite.page.conversations import user_id
+from chatsite.page.api import answer, api, user_id
 from chatsite.quotas.reports import total, usage_by
-from chatsite.quotas.resolution import LIMITS, Terms
+from chatsite.quotas.resolution import ALLOWANCES, LIMITS, Terms
 from chatsite.quotas.standing import read_budgets
 from chatsite.quotas.terms import terms_of
 from chatsite.quotas.windows import month_of
@@ -57,5 +56,5 @@ def explain(terms: Terms) -> list[dict[str, Any]]:
     """Each limit with its value (null: none) and the plan that gave it."""
     return [
         {"name": name, "value": getattr(terms, name), "why": terms.why.get(name, "")}
-        for name in (*LIMITS, "weight")
+        for name in (*LIMITS, *ALLOWANCES, "weight")
     ]

@@ -15,7 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Plan(models.Model):
-    """Limits under one name. An empty limit is no limit of the plan's; the site's settings still hold."""
+    """Limits under one name. An empty limit is no limit of the plan's; the site's settings still hold.
+
+    What is not allowed is refused at every door (features.py).
+    """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     tokens_per_day = models.PositiveBigIntegerField(_("tokens per day"), null=True, blank=True)
@@ -35,6 +38,11 @@ class Plan(models.Model):
     max_output = models.PositiveIntegerField(
         _("answer in tokens"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
+    allow_api = models.BooleanField(_("API keys and /v1"), default=True)
+    allow_sharing = models.BooleanField(_("share links"), default=True)
+    allow_attachments = models.BooleanField(_("attachments"), default=True)
+    allow_batch = models.BooleanField(_("batches"), default=True)
+    allow_temporary = models.BooleanField(_("temporary chats"), default=True)
     weight = models.FloatField(
         _("share"),
         default=1.0,

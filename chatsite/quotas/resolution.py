@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from chatsite.quotas.features import FEATURES
 
 Source = Literal["user", "group", "site"]
 
@@ -18,6 +20,9 @@ LIMITS = (
     "max_output",
 )
 """Fields of a plan where None is "no limit", and more is more generous."""
+
+ALLOWANCES = tuple(f"allow_{feature}" for feature in FEATURES)
+"""Fields of a plan that say whether a feature is part of it."""
 
 _PRECEDENCE: tuple[Source, ...] = ("user", "group", "site")
 
@@ -36,6 +41,11 @@ class Candidate:
     max_active: int | None = None
     max_context: int | None = None
     max_output: int | None = None
+    allow_api: bool = True
+    allow_sharing: bool = True
+    allow_attachments: bool = True
+    allow_batch: bool = True
+    allow_temporary: bool = True
     weight: float = 1.0
 
     @property
@@ -56,6 +66,11 @@ class Terms:
     max_active: int | None = None
     max_context: int | None = None
     max_output: int | None = None
+    allow_api: bool = True
+    allow_sharing: bool = True
+    allow_attachments: bool = True
+    allow_batch: bool = True
+    allow_temporary: bool = True
     weight: float = 1.0
     why: dict[str, str] = field(default_factory=dict)
 
@@ -81,15 +96,14 @@ def resolve(candidates: Sequence[Candidate]) -> Terms:
 
 
 def _merge(candidates: Sequence[Candidate]) -> Terms:
-    values: dict[str, int | None] = {}
+    values: dict[str, Any] = {}
     why: dict[str, str] = {}
-    for limit in LIMITS:
-        best = max(candidates, key=lambda candidate: _generosity(getattr(candidate, limit)))
-        values[limit] = getattr(best, limit)
-        why[limit] = best.reason
-    heaviest = max(candidates, key=lambda candidate: candidate.weight)
-    return Terms(**values, weight=heaviest.weight, why=why | {"weight": heaviest.reason})
+    for name in (*LIMITS, *ALLOWANCES, "weight"):
+        best = max(candidates, key=lambda candidate: _generosity(getattr(candidate, name)))
+        values[name] = getattr(best, name)
+        why[name] = best.reason
+    return Terms(**values, why=why)
 
 
-def _generosity(limit: int | None) -> float:
+def _generosity(limit: float | None) -> float:
     return float("inf") if limit is None else limit

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db import connection
 
-from chatsite.quotas.resolution import LIMITS, Candidate, Terms, resolve
+from chatsite.quotas.resolution import ALLOWANCES, LIMITS, Candidate, Terms, resolve
 
-_COLUMNS = ", ".join(f"plan.{limit}" for limit in ("name", "weight", *LIMITS))
+_COLUMNS = ", ".join(f"plan.{limit}" for limit in ("name", "weight", *LIMITS, *ALLOWANCES))
 
 _IN_FORCE = """
 SELECT assignment.user_id, member.user_id, team.name, {columns}
@@ -46,10 +46,12 @@ def terms_of_each(users: Collection[int]) -> dict[int, Terms]:
 
 def _candidate(user: int | None, member: int | None, team: str | None, plan: Sequence[Any]) -> Candidate:
     name, weight, *limits = plan
+    numbers, allowances = limits[: len(LIMITS)], map(bool, limits[len(LIMITS) :])
     return Candidate(
         source="user" if user else "group" if member else "site",
         name=name,
         holder=team or "",
         weight=weight,
-        **dict(zip(LIMITS, limits, strict=True)),
+        **dict(zip(LIMITS, numbers, strict=True)),
+        **dict(zip(ALLOWANCES, allowances, strict=True)),
     )

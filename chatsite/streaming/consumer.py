@@ -137,9 +137,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _serve(self, frame: Any) -> None:
         match frame:
-            case Submit(id, content, conversation, parent, params, preset, temporary):
+            case Submit(id, content, conversation, parent, params, preset, temporary, documents):
                 await self._ask(
-                    id, params, lambda ask: do_submit(ask, content, conversation, parent, preset, temporary)
+                    id,
+                    params,
+                    lambda ask: do_submit(ask, content, conversation, parent, preset, temporary, documents),
                 )
             case Regenerate(id, message, params):
                 await self._ask(id, params, lambda ask: do_regenerate(ask, message))
@@ -165,7 +167,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except Refusal as refusal:
             metrics.frames_rejected.labels(refusal.code).inc()
             await self.send_frame(
-                Rejected(client_id, refusal.code, refusal.message, refusal.retry_after_s)  # type: ignore[arg-type]
+                Rejected(
+                    client_id,
+                    refusal.code,  # type: ignore[arg-type]
+                    refusal.message,
+                    refusal.retry_after_s,
+                    refusal.needed,
+                    refusal.most,
+                )
             )
             return
         await self.send_frame(

@@ -56,7 +56,10 @@ def describe() -> str:
     parts += ["## Server → client\n", *map(_frame, get_args(frames.ServerFrames))]
     parts += [
         "## Parts of frames\n",
-        *map(_part, (frames.Params, frames.EngineStatus, frames.Active, frames.Usage, frames.Budget)),
+        *map(
+            _part,
+            (frames.Params, frames.Chosen, frames.EngineStatus, frames.Active, frames.Usage, frames.Budget),
+        ),
     ]
     return "\n".join(parts)
 

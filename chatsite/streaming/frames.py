@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from chatsite.attachments.chosen import Chosen
 from chatsite.quotas.budget import Budget
 from inference.request import FinishReason, Usage
 
@@ -27,6 +28,7 @@ Code = Literal[
     "queue_full",
     "engine_unavailable",
     "not_found",
+    "not_in_plan",
     "bad_frame",
 ]
 
@@ -53,7 +55,7 @@ class Submit(ClientFrame, tag="submit", frozen=True):
 
     `parent` is the message that this one follows; null starts at the root (a sibling of the first).
     `preset` (whose system prompt it begins with) and `temporary` (erased a minute after it ends) are for
-    a new conversation.
+    a new conversation. `attachments` were uploaded over HTTP before; with them `content` may be empty.
     """
 
     id: UUID
@@ -63,6 +65,7 @@ class Submit(ClientFrame, tag="submit", frozen=True):
     params: Params | None = None
     preset: UUID | None = None
     temporary: bool = False
+    attachments: tuple[Chosen, ...] = ()
 
 
 class Regenerate(ClientFrame, tag="regenerate", frozen=True):
@@ -180,12 +183,17 @@ class FinishedFrame(ServerFrame, tag="finished", frozen=True):
 
 
 class Rejected(ServerFrame, tag="rejected", frozen=True, omit_defaults=True):
-    """A submit or regenerate was refused; nothing was stored."""
+    """A submit or regenerate was refused; nothing was stored.
+
+    A `too_long` that was counted tells the tokens it `needed` and the `most` that there are.
+    """
 
     id: UUID
     code: Code
     message: str
     retry_after_s: float | None = None
+    needed: int | None = None
+    most: int | None = None
 
 
 class Changed(ServerFrame, tag="changed", frozen=True):

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from vllm import ModelRegistry
 from vllm import __version__ as vllm_version
 from vllm.config import VllmConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS
 
-from inference.engine_settings import GPU_BLOCK_SIZE, GPU_LONG_PREFILL_SHARE, EngineSettings, SettingError
+from inference.engine_settings import (
+    GPU_BLOCK_SIZE,
+    GPU_LONG_PREFILL_SHARE,
+    EngineSettings,
+    SettingError,
+    compute_dtype,
+)
 from inference.engines.base import EngineInfo
 
 CPU_WORKER = "inference.engine_host.cpu_worker.SeededCPUWorker"
@@ -24,6 +31,7 @@ def engine_arguments(settings: EngineSettings) -> AsyncEngineArgs:
     return AsyncEngineArgs(
         model=settings.model.location,
         quantization=settings.quantization,
+        dtype=compute_dtype(settings, bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())),
         max_model_len=settings.max_model_len,
         max_num_seqs=settings.max_num_seqs,
         max_num_batched_tokens=settings.max_num_batched_tokens,

@@ -283,6 +283,8 @@ def host_environment(environment: Mapping[str, str], settings: EngineSettings, f
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "OMP_NUM_THREADS": str(settings.cpu_threads),
         }
-        # Threads that spin at every barrier while another process has their core: measured 3-10 times slower.
+        # Threads that spin long at every barrier while another process has their core: 3-10 times slower.
         kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        # A short spin catches most barriers without a sleep (docs/decisions/0016).
+        kept.setdefault("GOMP_SPINCOUNT", "2000")
     return kept

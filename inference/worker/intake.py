@@ -9,12 +9,13 @@ from uuid import UUID
 import msgspec
 from django.utils import timezone
 
-from chatsite.conversations.branch import read_branches
+from chatsite.attachments.branch import read_full_branches
+from chatsite.conversations.branch import Branch
 from chatsite.database import read
 from chatsite.generations.models import ACTIVE, Generation, Status
 from chatsite.quotas.resolution import Terms
 from chatsite.quotas.terms import terms_of_each
-from inference.request import ChatMessage, Request, Sampling
+from inference.request import Request, Sampling
 
 AT_ONCE = 500
 """Rows carried over in one go; more than the queue's bound at its default."""
@@ -54,15 +55,13 @@ class Intake:
             .select_related("answer")
             .order_by("created_at")[:AT_ONCE]
         )
-        branches = read_branches([job.answer.parent_id for job in waiting if job.answer.parent_id])
+        branches = read_full_branches([job.answer.parent_id for job in waiting if job.answer.parent_id])
         wishes = Generation.objects.filter(status__in=ACTIVE, cancel_requested=True)
         terms = terms_of_each({job.user_id for job in waiting}) if waiting else {}
         requests = [self._request(job, branches, terms[job.user_id]) for job in waiting]
         return requests, [str(id) for id in wishes.values_list("id", flat=True)]
 
-    def _request(
-        self, job: Generation, branches: dict[UUID, tuple[ChatMessage, ...]], terms: Terms
-    ) -> Request:
+    def _request(self, job: Generation, branches: dict[UUID, Branch], terms: Terms) -> Request:
         question = job.answer.parent_id
         assert question is not None
         return Request(
@@ -70,7 +69,7 @@ class Intake:
             attempt=job.attempt + 1,
             user=str(job.user_id),
             conversation=str(job.conversation_id),
-            messages=branches[question],
+            messages=branches[question].messages(job.first_message),
             sampling=msgspec.convert(job.sampling, Sampling),
             prompt_tokens=job.prompt_tokens,
             max_tokens=job.max_tokens,

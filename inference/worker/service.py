@@ -10,12 +10,11 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from chatsite.attachments.erase import erase_conversations, sweep
-from chatsite.conversations.actions import due_for_erasure
+from chatsite.attachments.erase import sweep
 from chatsite.database import read, write
 from chatsite.generations.admission import read_admission
-from chatsite.generations.erase import erase_temporary
 from chatsite.generations.reconcile import dead_reservations, end_reservations
+from chatsite.sweeps import SWEEPS
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
 from inference.dispatch.dispatcher import Dispatcher, DispatcherSettings
@@ -26,6 +25,7 @@ from inference.metrics import Metrics
 from inference.scheduling.errors import QueueFullError
 from inference.scheduling.policy import Policy
 from inference.scheduling.scheduler import Scheduler
+from inference.worker.batches import BatchPump
 from inference.worker.consumer import listen
 from inference.worker.intake import Intake
 from inference.worker.owner import become_owner, owner_lock
@@ -53,7 +53,10 @@ RESERVATIONS_S = 600.0
 """How often reservations that outlived their generation are looked for; it reads two days of the ledger."""
 
 PURGE_S = 20.0
-"""How often deletions that can no longer be undone, and ended temporary chats, are erased."""
+"""How often what is to be erased is looked for (chatsite/sweeps.py)."""
+
+BATCHES_S = 1.0
+"""How long an item of a batch may wait for a place that is free: nobody sits in front of it."""
 
 FILES_S = 3_600.0
 """How often documents that were never sent, and files without a row, are looked for."""
@@ -118,6 +121,7 @@ class InferenceService:
                 group.create_task(self._obey(dispatcher), name="admission"),
                 group.create_task(self._purge(), name="purge"),
                 group.create_task(self._sweep_files(), name="files"),
+                group.create_task(self._pump(BatchPump(dispatcher.board)), name="batches"),
                 group.create_task(self._end_reservations(), name="reservations"),
             ]
             await dispatcher.run()
@@ -139,6 +143,16 @@ class InferenceService:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def _pump(self, pump: BatchPump) -> None:
+        """Give the line what batches wait with."""
+        while True:
+            try:
+                if await pump.look():
+                    self._wake.set()
+            except Exception:
+                log.exception("batches_failed")
+            await asyncio.sleep(BATCHES_S)
 
     async def _publish_board(self, dispatcher: Dispatcher) -> None:
         state = ""
@@ -190,11 +204,12 @@ class InferenceService:
     async def _purge(self) -> None:
         while True:
             await asyncio.sleep(PURGE_S)
-            try:
-                await write(lambda: erase_conversations(due_for_erasure()))
-                await write(erase_temporary)
-            except Exception:
-                log.exception("purge_failed")
+            for erase in SWEEPS:
+                try:
+                    while await write(erase):
+                        continue
+                except Exception:
+                    log.exception("purge_failed", sweep=erase.__name__)
 
     async def _sweep_files(self) -> None:
         """Nothing should be found here but what people attached and never sent."""

@@ -3,6 +3,7 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { start } from "./actions.js";
+import { hold } from "./features.js";
 import { useLanguage } from "./i18n.js";
 import { html } from "./html.js";
 import { conversation } from "./store.js";
@@ -13,6 +14,7 @@ const boot = JSON.parse(document.getElementById("boot").textContent);
 const siteName = document.title;
 
 useLanguage(boot.language);
+hold(boot.features);
 
 const root = document.getElementById("app");
 root.replaceChildren();

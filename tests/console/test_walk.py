@@ -27,7 +27,8 @@ PAGES = [
     "/admin/quotas/grant/add/", "/admin/accounts/user/", "/admin/accounts/user/1/change/",
     "/admin/auth/group/", "/admin/auth/group/add/", "/admin/audit/auditentry/",
     "/admin/accounts/invitation/", "/admin/accounts/invitation/add/", "/admin/notices/announcement/",
-    "/admin/notices/announcement/add/", "/usage",
+    "/admin/notices/announcement/add/", "/admin/archive/retentionpolicy/", "/admin/people/1/leaving",
+    "/usage",
 ]  # fmt: skip
 
 

@@ -27,16 +27,19 @@ def test_it_is_the_first_turn_and_counted(people: People, settings) -> None:
     Instructions.objects.create(owner=people.alice, text="Mine.")
     preset = Preset.objects.create(owner=people.alice, name="brief", system="Brief. " * 50)
     done = do_submit(ask_of(people.alice), "Hello", None, None, preset.id)
-    turns = read_branches([done.message])[done.message]
+    turns = read_branches([done.message])[done.message].messages()
     assert [turn.role for turn in turns] == ["system", "user"]
     assert turns[0].content.startswith("Site.\n\nMine.\n\nBrief.")
     settings.SYSTEM_PROMPT = "Changed."
     preset.delete()
-    assert read_branches([done.message])[done.message] == turns
+    assert read_branches([done.message])[done.message].messages() == turns
     plain = submit(people.bob, "Hello")
     counts = dict(Generation.objects.values_list("user_id", "prompt_tokens"))
     assert counts[people.alice.pk] > counts[people.bob.pk] + 20
-    assert [turn.content for turn in read_branches([plain.message])[plain.message]] == ["Changed.", "Hello"]
+    assert [turn.content for turn in read_branches([plain.message])[plain.message].messages()] == [
+        "Changed.",
+        "Hello",
+    ]
 
 
 def test_somebody_elses_preset_is_missing(people: People) -> None:

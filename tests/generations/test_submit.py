@@ -69,7 +69,7 @@ def test_what_is_only_text_is_kept_as_typed(people: People, content: str) -> Non
 
 
 def test_longer_than_the_context_is_refused_with_both_numbers(people: People) -> None:
-    with pytest.raises(Refusal, match=r"tokens; the model's context is 16") as refusal:
+    with pytest.raises(Refusal, match=r"350 tokens; the model's context is 16") as refusal:
         do_submit(ask_of(people.alice, context_tokens=16), "word " * 200, None, None)
     assert refusal.value.code == "too_long"
 
@@ -120,12 +120,12 @@ def test_branch_is_read_from_root_to_leaf(people: People) -> None:
     second = submit(people.alice, "three", conversation=first.conversation, parent=first.answer)
     other = submit(people.alice, "another", conversation=first.conversation, parent=first.answer)
     branches = read_branches([second.message, other.message])
-    assert branches[second.message] == (
+    assert branches[second.message].messages() == (
         ChatMessage("user", "one"),
         ChatMessage("assistant", "two"),
         ChatMessage("user", "three"),
     )
-    assert branches[other.message][-1] == ChatMessage("user", "another")
+    assert branches[other.message].messages()[-1] == ChatMessage("user", "another")
 
 
 def test_full_queue_refuses_and_says_when_to_come_back(people: People, settings) -> None:

@@ -12,6 +12,7 @@ from inference.engine_settings import (
     OWN_VARIABLES,
     EngineSettings,
     SettingError,
+    compute_dtype,
     read_settings,
 )
 from inference.engines.vllm import host_environment
@@ -125,3 +126,22 @@ def test_a_local_model_keeps_the_host_off_the_network() -> None:
 
 def settings(device: str, **environment: str) -> EngineSettings:
     return read_settings(environment, DATA, device)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("variables", "device", "bfloat16", "dtype"),
+    [
+        ({}, "cpu", False, "float32"),
+        ({}, "cpu", True, "auto"),
+        ({"VLLM_DTYPE": "BFloat16"}, "cpu", False, "bfloat16"),
+        ({"VLLM_QUANTIZATION": "awq"}, "cpu", False, "auto"),
+        ({}, "gpu", False, "auto"),
+    ],
+)
+def test_a_cpu_without_bfloat16_computes_in_float32(variables, device, bfloat16, dtype) -> None:
+    assert compute_dtype(read_settings(variables, DATA, device), bfloat16) == dtype
+
+
+def test_a_wrong_type_is_named() -> None:
+    with pytest.raises(SettingError, match="VLLM_DTYPE='int3'"):
+        read_settings({"VLLM_DTYPE": "int3"}, DATA, "cpu")

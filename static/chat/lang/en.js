@@ -215,6 +215,7 @@ export const en = {
   refused_queue_full: "The line is full at the moment.",
   refused_engine_unavailable: "The model is not available at the moment.",
   refused_not_found: "This conversation no longer exists.",
+  refused_not_in_plan: "This is not part of your plan.",
   refused_bad_frame: "The page and the server do not understand each other. Reload the page; your text is kept.",
   try_again_in: ({ unit, value }) => `Try again in ${value} ${unit}.`,
 

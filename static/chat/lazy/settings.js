@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.js";
+import { mayUse } from "../features.js";
 import { html } from "../html.js";
 import { language, LANGUAGES, locale, t, useLanguage } from "../i18n.js";
 import { notify } from "../notices.js";
@@ -13,12 +14,15 @@ import { Presets, Prompts } from "./library.js";
 
 const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, keys: Keys, account: Account };
 
+/** Sections about a feature that a plan may leave out. */
+const FEATURE_OF = { links: "sharing", keys: "api" };
+
 export function Body({ section: first = "general" }) {
   const [section, setSection] = useState(first);
   const Section = SECTIONS[section];
   return html`<${Sheet} title=${t("settings")} wide>
     <div class="settings">
-      <div class="tabs" role="group" aria-label=${t("settings")}>${Object.keys(SECTIONS).map(
+      <div class="tabs" role="group" aria-label=${t("settings")}>${Object.keys(SECTIONS).filter((name) => !(name in FEATURE_OF) || mayUse(FEATURE_OF[name])).map(
         (name) => html`<button key=${name} type="button" class="tab" aria-pressed=${section === name} onClick=${() => setSection(name)}>${t(`settings_${name}`)}</button>`,
       )}</div>
       <div class="settings-body"><${Section} /></div>

@@ -1,6 +1,7 @@
 /** How a new conversation begins: with which preset, and whether it is to be forgotten. */
 
 import { useEffect } from "preact/hooks";
+import { mayUse } from "../features.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { chosenPreset, need, presets, temporary } from "../library.js";
@@ -12,8 +13,8 @@ export function Beginning() {
   useEffect(() => void need("presets"), []);
   return html`<div class="beginning">
     <${PresetMenu} />
-    <button type="button" class="chip" aria-pressed=${temporary.value} title=${t("temporary_explained")} onClick=${() => { temporary.value = !temporary.value; }}>
-      <${Icon} name="hourglass" size=${16} />${t("temporary")}</button>
+    ${mayUse("temporary") && html`<button type="button" class="chip" aria-pressed=${temporary.value} title=${t("temporary_explained")} onClick=${() => { temporary.value = !temporary.value; }}>
+      <${Icon} name="hourglass" size=${16} />${t("temporary")}</button>`}
     ${temporary.value && html`<p class="soft">${t("temporary_explained")}</p>`}
   </div>`;
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { open, retryOpen, write } from "../actions.js";
+import { mayUse } from "../features.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
@@ -56,7 +57,7 @@ export function Conversation({ user, covered }) {
 function Bar({ held }) {
   const { title, temporary } = held ?? {};
   const leaf = held?.tree ? leafOf(held.tree) : null;
-  const canShare = leaf && !temporary && !leaf.id.startsWith(LOCAL);
+  const canShare = mayUse("sharing") && leaf && !temporary && !leaf.id.startsWith(LOCAL);
   return html`<header class="bar">
     ${!sidebarOpen.value && html`
       <button type="button" class="icon-button" aria-label=${t("open_sidebar")} title=${`${t("open_sidebar")} (Ctrl B)`} onClick=${() => openSidebar(true)}><${Icon} name="panel-left" /></button>

@@ -1,0 +1,75 @@
+"""In the console: what a person who leaves takes along, and the end of their account. Both are audited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from chatsite.accounts.models import User
+from chatsite.archive import jobs
+from chatsite.archive.erasure import do_ask_erasure
+from chatsite.archive.models import Erasure, Job
+from chatsite.archive.reading import exportable
+from chatsite.archive.render.formats import FORMATS
+from chatsite.archive.starting import start_after_commit
+from chatsite.audit.record import record
+from chatsite.errors import Refusal
+
+
+@require_http_methods(["GET", "POST"])
+def leaving(request: HttpRequest, id: int) -> HttpResponse:
+    """One person's page: export everything, erase the account."""
+    person = get_object_or_404(User, pk=id)
+    if not request.user.has_perm("accounts.change_user") or (
+        person.is_superuser and not request.user.is_superuser
+    ):
+        raise PermissionDenied
+    if request.method == "POST":
+        try:
+            (_erase if "erase" in request.POST else _export)(request, person)
+        except Refusal as refusal:
+            messages.error(request, _(refusal.message))
+        return redirect("leaving", id=id) if User.objects.filter(pk=id).exists() else redirect("admin:index")
+    job = jobs.visible_jobs(request.user.pk or 0).filter(owner=person, kind=Job.Kind.EXPORT).first()
+    context: dict[str, Any] = admin.site.each_context(request) | {
+        "title": _("When %(person)s leaves") % {"person": person},
+        "person": person,
+        "conversations": exportable(person.pk).count(),
+        "formats": [(name, kind.suffix.upper()) for name, kind in FORMATS.items()],
+        "job": job,
+        "is_running": job is not None and job.status in jobs.ACTIVE,
+        "is_erased": Erasure.objects.filter(user=person).exists(),
+    }
+    return render(request, "console/leaving.html", context)
+
+
+@transaction.atomic
+def _export(request: HttpRequest, person: User) -> None:
+    format = request.POST.get("format", "json")
+    if format not in FORMATS:
+        raise Refusal("bad_frame", f"format={format!r}: must be one of {', '.join(FORMATS)}.")
+    assert request.user.pk is not None
+    wanted = {"format": format, "language": get_language() or "en"}
+    job = jobs.do_ask(person.pk, request.user.pk, Job.Kind.EXPORT, wanted)
+    after = {"format": format, "conversations": exportable(person.pk).count()}
+    record(request.user, "exported all conversations", person, after=after)
+    start_after_commit(job.id)
+
+
+@transaction.atomic
+def _erase(request: HttpRequest, person: User) -> None:
+    if request.POST.get("email", "").strip().lower() != person.email.lower():
+        raise Refusal("bad_frame", "Type the person's e-mail address to erase the account.")
+    record(request.user, "asked to erase", person)
+    do_ask_erasure(person.pk, request.user.pk)
+    messages.success(
+        request, _("The account is closed. It will be erased with all that is in it within minutes.")
+    )

@@ -1,0 +1,83 @@
+"""From a stored file to its text, through a process that may die without hurting anybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from chatsite.attachments.reading.limits import Limits
+from chatsite.attachments.reading.unreadable import UnreadableError
+from chatsite.environment import BASE_DIR
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 2
+"""Documents that one web process reads at once; the others wait."""
+
+_slots = threading.BoundedSemaphore(AT_ONCE)
+
+CHILD = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from chatsite.attachments.reading.child import main; main()"
+)
+"""Isolated (-I) the interpreter looks into neither the working directory nor the environment."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a document says. `pages` where it has such."""
+
+    kind: str
+    pages: int | None
+    text: str
+
+
+def read_document(path: Path, limits: Limits) -> Document:
+    """Blocks while others are read, then for at most `limits.wall_s` seconds. Raises UnreadableError."""
+    with _slots, tempfile.TemporaryFile() as output:
+        code = _run(path, limits, output)
+        output.seek(0)
+        line = output.read(limits.output_bytes)
+    try:
+        found = json.loads(line)
+    except ValueError:
+        log.info("document_reader_died", code=code)
+        raise _death(code, limits) from None
+    if "reason" in found:
+        raise UnreadableError(found["reason"], **found["figures"])
+    return Document(found["kind"], found["pages"], found["text"])
+
+
+def _run(path: Path, limits: Limits, output: IO[bytes]) -> int:
+    """The child's exit code; -SIGALRM where the clock ended it. It has no site environment."""
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter, a path that we made
+        [sys.executable, "-I", "-c", CHILD, str(BASE_DIR), str(path), json.dumps(asdict(limits))],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.DEVNULL,
+        env={"LC_ALL": "C.UTF-8"},
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        return child.wait(limits.wall_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        return -signal.SIGALRM
+
+
+def _death(code: int, limits: Limits) -> UnreadableError:
+    if -code in (signal.SIGALRM, signal.SIGXCPU, signal.SIGKILL):
+        return UnreadableError("time", most=limits.seconds)
+    return UnreadableError("broke")

@@ -1,0 +1,19 @@
+"""Who may see which batch: its owner, while its conversation is there. A stranger's id is not_found."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from chatsite.batches.models import Batch
+from chatsite.conversations.access import access_conversation
+from chatsite.errors import Refusal
+
+
+def access_batch(user_id: int, conversation: UUID) -> Batch:
+    """The batch with its conversation. Raises Refusal `not_found`."""
+    home = access_conversation(user_id, conversation)
+    found = Batch.objects.filter(conversation=home).first()
+    if found is None:
+        raise Refusal("not_found", "There is no such batch.")
+    found.conversation = home
+    return found

@@ -1,0 +1,130 @@
+"""From waiting items to generations, as there is room: what a worker does for batches.
+
+A batch never fails on a full line or a spent budget; it waits. Of one person's items only a few are in line
+at once, so that their own questions keep their places; and everybody's questions go before, since batch
+items are heavy (inference/scheduling/classify.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db.models import Count
+
+from chatsite.attachments.chosen import Chosen
+from chatsite.batches.models import Batch, Item
+from chatsite.errors import Refusal
+from chatsite.generations.models import ACTIVE, Generation
+from chatsite.generations.submit import Ask, Submitted, do_regenerate, do_submit
+from chatsite.quotas.resolution import Terms
+from chatsite.quotas.terms import terms_of_each
+from inference.request import Sampling
+
+IN_LINE = 8
+"""Items of one person in line or running at once: enough for the engine to batch, a line that stays short."""
+
+PASSING = frozenset({"queue_full", "rate_limited", "engine_unavailable", "quota_exceeded"})
+"""Refusals that time mends."""
+
+MOST_DUE = 200
+"""Waiting items looked at in one go."""
+
+
+Outcome = Literal["submitted", "held", "refused", "gone"]
+
+
+@dataclass(frozen=True)
+class Due:
+    """An item whose turn it is."""
+
+    id: int
+    user: int
+    conversation: UUID
+
+
+def due_items() -> list[Due]:
+    """The items that have room in line, oldest batch first, each person's few."""
+    waiting = list(
+        Item.objects.filter(
+            state=Item.State.WAITING,
+            batch__conversation__deleted_at=None,
+            batch__conversation__owner__is_active=True,
+        )
+        .order_by("batch__created_at", "position")
+        .values_list("id", "batch__conversation__owner", "batch")[:MOST_DUE]
+    )
+    if not waiting:
+        return []
+    room = _room_of({user for _, user, _ in waiting})
+    due = []
+    for id, user, conversation in waiting:
+        if room[user] > 0:
+            room[user] -= 1
+            due.append(Due(id, user, conversation))
+    return due
+
+
+def submit_item(due: Due, context_tokens: int, retry_after_s: float | None) -> Outcome:
+    """Submit one item, or refuse it for good, or leave it waiting."""
+    item = Item.objects.select_related("batch__conversation", "generation__answer").filter(id=due.id).first()
+    if item is None or item.state != Item.State.WAITING:
+        return "gone"
+    ask = Ask(
+        user=due.user,
+        client_id=item.client_id,
+        sampling=msgspec.convert(item.batch.sampling, Sampling),
+        context_tokens=context_tokens,
+        retry_after_s=retry_after_s,
+        batch=True,
+    )
+    try:
+        done = _ask(ask, item)
+    except Refusal as refusal:
+        return _hold_back(item, refusal)
+    if not _mark(item, state=Item.State.SUBMITTED, generation=done.generation):
+        # Cancelled in this very moment: nobody waits for the answer.
+        Generation.objects.filter(id=done.generation, status__in=ACTIVE).update(cancel_requested=True)
+    Batch.objects.filter(pk=item.batch_id).exclude(waits_for="").update(waits_for="")
+    return "submitted"
+
+
+def _ask(ask: Ask, item: Item) -> Submitted:
+    """A question of its own, or a new answer to the one that was asked before."""
+    before = item.generation
+    if before is not None and before.answer.parent_id is not None:
+        return do_regenerate(ask, before.answer.parent_id)
+    chosen = [Chosen(item.attachment_id, item.beginning)]
+    return do_submit(ask, item.batch.instruction, item.batch_id, None, documents=chosen)
+
+
+def _hold_back(item: Item, refusal: Refusal) -> Outcome:
+    if refusal.code in PASSING:
+        Batch.objects.filter(pk=item.batch_id).update(waits_for=refusal.code)
+        return "held"
+    _mark(item, state=Item.State.REFUSED, code=refusal.code, message=refusal.message)
+    return "refused"
+
+
+def _mark(item: Item, **fields: object) -> bool:
+    """Only what still waits with this client id: it may have been cancelled meanwhile."""
+    held = Item.objects.filter(id=item.id, state=Item.State.WAITING, client_id=item.client_id)
+    return bool(held.update(**fields))
+
+
+def _room_of(users: set[int]) -> dict[int, int]:
+    active = dict(
+        Generation.objects.filter(user__in=users, batch=True, api_key=None, status__in=ACTIVE)
+        .values_list("user")
+        .annotate(count=Count("id"))
+    )
+    return {user: _places(terms) - active.get(user, 0) for user, terms in terms_of_each(users).items()}
+
+
+def _places(terms: Terms) -> int:
+    """Half of a person's places at most: the rest is theirs to ask with."""
+    places = terms.max_active or settings.MAX_ACTIVE_PER_USER
+    return min(IN_LINE, max(1, places // 2))

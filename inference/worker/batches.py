@@ -1,0 +1,42 @@
+"""Batches in the inference process, which is one: their items enter the line as it has room."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from chatsite.batches.pump import due_items, submit_item
+from chatsite.conversations.news import tell_changed
+from chatsite.database import read, write
+from inference.board import Board
+
+HELD_S = 10.0
+"""How soon somebody whose budget is spent, or whose line is full, is tried again."""
+
+
+class BatchPump:
+    """Looks for waiting items. Safe to call at any time; what a crash leaves in between is found again."""
+
+    def __init__(self, board: Callable[[], Board], clock: Callable[[], float] = time.monotonic) -> None:
+        self._board = board
+        self._clock = clock
+        self._held: dict[int, float] = {}
+
+    async def look(self) -> bool:
+        """Submit what has room, one short transaction each; whether anything was."""
+        now, changed, submitted = self._clock(), dict[UUID, int](), False
+        for due in await read(due_items):
+            if self._held.get(due.user, now) > now:
+                continue
+            self._held.pop(due.user, None)
+            board = self._board()
+            context = board.info.context_tokens if board.info else 0
+            outcome = await write(submit_item, due, context, board.retry_after_s)
+            if outcome == "held":
+                self._held[due.user] = now + HELD_S
+            submitted |= outcome == "submitted"
+            changed[due.conversation] = due.user
+        for conversation, user in changed.items():
+            await tell_changed(user, [conversation])
+        return submitted

@@ -1,0 +1,100 @@
+"""Real files of every kind that can be read, and some that must not be."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
+
+import docx
+from weasyprint import HTML
+
+
+def pdf(*pages: str) -> bytes:
+    """A PDF as an office makes it: fonts embedded in part, Chinese too."""
+    body = "".join(f'<section style="break-after: page"><p>{page}</p></section>' for page in pages)
+    return HTML(string=f"<html><body>{body}</body></html>").write_pdf() or b""
+
+
+def word(paragraphs: Sequence[str], rows: Sequence[Sequence[str]] = ()) -> bytes:
+    """A DOCX: a heading, paragraphs, a table."""
+    document = docx.Document()
+    document.add_heading("Report", 1)
+    for paragraph in paragraphs:
+        document.add_paragraph(paragraph)
+    if rows:
+        table = document.add_table(len(rows), len(rows[0]))
+        for number, row in enumerate(rows):
+            for column, cell in enumerate(row):
+                table.cell(number, column).text = cell
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()
+
+
+def zip_bomb(megabytes: int = 1_024) -> bytes:
+    """A DOCX whose body unpacks to so much."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        with archive.open("word/document.xml", "w", force_zip64=True) as part:
+            for _ in range(megabytes):
+                part.write(b" " * (1 << 20))
+    return file.getvalue()
+
+
+def entity_bomb(levels: int = 9) -> bytes:
+    """A DOCX whose XML doubles ("billion laughs")."""
+    entities = '<!ENTITY e0 "ha">' + "".join(
+        f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, levels + 1)
+    )
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = (
+        f'<?xml version="1.0"?><!DOCTYPE d [{entities}]><w:document xmlns:w="{space}">'
+        f"<w:body><w:p><w:r><w:t>&e{levels};</w:t></w:r></w:p></w:body></w:document>"
+    )
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(word(["x"]))) as whole,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for part in whole.infolist():
+            content = body if part.filename == "word/document.xml" else whole.read(part)
+            archive.writestr(part.filename, content)
+    return file.getvalue()
+
+
+def pdf_bomb(megabytes: int = 1_024) -> bytes:
+    """A PDF whose only page unpacks to so much, through two filters one after the other."""
+    inner = zlib.compressobj(9)
+    packed = b"".join(inner.compress(b"(ha) Tj " * 131_072) for _ in range(megabytes)) + inner.flush()
+    return _pdf_with_stream(zlib.compress(packed, 9), "[/FlateDecode /FlateDecode]")
+
+
+def pdf_loop() -> bytes:
+    """A PDF whose tree of pages contains itself."""
+    return _pdf_of([b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [2 0 R] /Count 1 >>"])
+
+
+def _pdf_with_stream(stream: bytes, filters: str) -> bytes:
+    head = f"<< /Length {len(stream)} /Filter {filters} >>".encode()
+    return _pdf_of(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R /Resources << >> >>",
+            head + b"\nstream\n" + stream + b"\nendstream",
+        ]
+    )
+
+
+def _pdf_of(objects: Sequence[bytes]) -> bytes:
+    data, offsets = b"%PDF-1.7\n", []
+    for number, content in enumerate(objects, 1):
+        offsets.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    start = len(data)
+    data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    data += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return data + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start)

@@ -1,0 +1,1 @@
+"""Batches: many documents, one instruction, one answer each."""

@@ -1,0 +1,126 @@
+"""Features that a plan leaves out are refused at every door, in words; those it holds are not."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from chatsite import ratelimit
+from chatsite.accounts.keys import do_create_key
+from chatsite.conversations.models import Share
+from chatsite.errors import Refusal
+from chatsite.generations.models import Generation
+from chatsite.generations.submit import do_submit, do_submit_prompt
+from chatsite.quotas.features import FEATURES, allowed, check_feature
+from chatsite.quotas.resolution import ALLOWANCES, UNLIMITED, Terms
+from chatsite.quotas.terms import terms_of
+from chatsite.ratelimit import check_upload
+from inference.request import ChatMessage
+from tests.people import People, ask_of, submit
+from tests.quotas.plans import assign
+
+JSON = "application/json"
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def refused(code: str, do, *arguments, **named) -> None:
+    with pytest.raises(Refusal) as refusal:
+        do(*arguments, **named)
+    assert refusal.value.code == code
+
+
+def test_every_feature_has_its_field() -> None:
+    for feature, field in zip(FEATURES, ALLOWANCES, strict=True):
+        check_feature(UNLIMITED, feature)
+        without = Terms(**{field: False}, why={field: "Small (site default)"})
+        with pytest.raises(Refusal, match=r"Small \(site default\)") as refusal:
+            check_feature(without, feature)
+        assert (refusal.value.code, refusal.value.status) == ("not_in_plan", 403)
+        assert set(FEATURES) - set(allowed(without)) == {feature}
+
+
+def test_of_several_groups_the_most_generous(people: People) -> None:
+    for name, batch in (("interns", False), ("writers", True)):
+        group = Group.objects.create(name=name)
+        group.user_set.add(people.alice)
+        assign(f"Plan of {name}", group=group, allow_batch=batch, allow_api=False)
+    terms = terms_of(people.alice.pk)
+    assert (terms.allow_batch, terms.why["allow_batch"]) == (True, "Plan of writers (group writers)")
+    assert not terms.allow_api
+    assert terms_of(people.bob.pk).allow_api
+
+
+def test_temporary_chats(people: People) -> None:
+    assign(allow_temporary=False)
+    refused("not_in_plan", do_submit, ask_of(people.alice), "Why?", None, None, temporary=True)
+    assert not Generation.objects.exists()
+    submit(people.alice)
+
+
+def test_batches_from_wherever(people: People) -> None:
+    assign(allow_batch=False)
+    turns = (ChatMessage("user", "Why?"),)
+    refused("not_in_plan", do_submit_prompt, ask_of(people.alice, batch=True), turns, store=True)
+    refused("not_in_plan", do_submit, ask_of(people.alice, batch=True), "Why?", None, None)
+    do_submit_prompt(ask_of(people.alice), turns, store=True)
+
+
+def test_sharing_and_links_made_before(people: People) -> None:
+    done = submit(people.alice)
+    form = {"leaf": str(done.answer), "public": True}
+    made = signed_in(people.alice).post("/api/shares", form, JSON).json()
+    assert Client().get(made["path"]).status_code == 200
+    plan = assign(allow_sharing=False)
+    answer = signed_in(people.alice).post("/api/shares", form, JSON)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_in_plan")
+    assert Client().get(made["path"]).status_code == 404
+    assert Share.objects.count() == 1
+    plan.allow_sharing = True
+    plan.save()
+    assert Client().get(made["path"]).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_programs(async_client) -> None:
+    from asgiref.sync import sync_to_async
+
+    from tests.people import make_user
+
+    alice = await sync_to_async(make_user)("alice")
+    _key, text = await sync_to_async(do_create_key)(alice.pk, "a script", ["models", "chat", "usage"])
+    headers = {"Authorization": f"Bearer {text}"}
+    assert (await async_client.get("/v1/usage", headers=headers)).status_code == 200
+    await sync_to_async(assign)(allow_api=False)
+    for path in ("/v1/models", "/v1/usage"):
+        answer = await async_client.get(path, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_in_plan")
+    answer = await async_client.post("/v1/chat/completions", {"messages": []}, JSON, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_in_plan")
+
+
+def test_no_new_keys_either(people: People) -> None:
+    assign(allow_api=False)
+    wish = {"name": "x", "scopes": ["chat"]}
+    assert signed_in(people.alice).post("/api/keys", wish, JSON).status_code == 403
+
+
+def test_the_page_is_told_what_it_may_offer(people: People) -> None:
+    assign(allow_batch=False, allow_sharing=False)
+    boot = signed_in(people.alice).get("/").context["boot"]
+    assert boot["features"] == ("api", "attachments", "temporary")
+
+
+def test_uploads_are_counted_by_account_and_by_address(settings, monkeypatch, one_window) -> None:
+    settings.UPLOADS_PER_MINUTE = 2
+    monkeypatch.setattr(ratelimit, "UPLOADS_BY_ADDRESS", 2)
+    for user in (1, 1, 2, 2):
+        check_upload(user, address="192.0.2.1")
+    refused("rate_limited", check_upload, 1)
+    refused("rate_limited", check_upload, 3, address="192.0.2.1")
+    assert check_upload(3, address="192.0.2.2").remaining == 1
