@@ -210,10 +210,16 @@ function withFetched(state, conversation, { id: answer, content, reasoning, gene
   return put(state, "generations", generation.id, { ...fields, stopping: false });
 }
 
-function listed(state, { conversations, next, append, folders }) {
-  const known = new Set(conversations.map((one) => one.id));
-  const before = append ? state.list.items.filter((one) => !known.has(one.id)) : [];
-  return { ...state, list: { items: [...before, ...conversations], next, folders: folders ?? state.list.folders, status: "ready" } };
+/** A page of the list. `asked` are the ids listed when it was asked for: what came or went since then is newer than it. */
+function listed(state, { conversations, next, append, folders, asked = [] }) {
+  const { items: held } = state.list;
+  const here = new Set(held.map((one) => one.id));
+  const gone = new Set(asked.filter((id) => !here.has(id)));
+  const told = new Set(conversations.map((one) => one.id));
+  const old = new Set(append ? [] : asked);
+  const before = held.filter((one) => !told.has(one.id) && !old.has(one.id));
+  const items = [...before, ...conversations.filter((one) => !gone.has(one.id))];
+  return { ...state, list: { items, next, folders: folders ?? state.list.folders, status: "ready" } };
 }
 
 function patched(state, { item }) {

@@ -22,6 +22,9 @@ LOOKS = [
 ]
 
 RUN_AXE = """async () => {
+  // Colours on their way from one theme to the other are nobody's.
+  const moving = document.getAnimations().filter((one) => one instanceof CSSTransition);
+  await Promise.allSettled(moving.map((one) => one.finished));
   const found = await axe.run(document, { resultTypes: ["violations"] });
   const places = (one) => one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200));
   return found.violations.map((one) => [one.id, one.help, places(one)]);

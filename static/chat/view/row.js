@@ -61,6 +61,8 @@ function TitleField({ item, close }) {
   const field = useRef(null);
   useLayoutEffect(() => field.current.select(), []);
   const keep = () => {
+    // Taking the field away blurs it, which asks once more.
+    if (!field.current) return;
     const title = field.current.value.trim();
     close();
     if (title && title !== item.title) patch(item, { title });

@@ -29,6 +29,13 @@ export const tests = {
     ok(activeIn(state, state.current).local);
     equal(cursors(state), []);
   },
+  "a list that was asked for earlier takes nothing away that came since, and brings nothing back that went": () => {
+    const early = { type: "listed", append: false, asked: ["old"], conversations: [{ id: "old" }, { id: "other" }], next: null };
+    const state = run([{ ...early, asked: [] }, asked, accepted, { type: "removed", conversation: "old" }, early]);
+    equal(state.list.items.map((one) => one.id), ["c", "other"]);
+    const later = { ...early, asked: ["c", "other"], conversations: [{ id: "other" }] };
+    equal(run([later], state).list.items.map((one) => one.id), ["other"]);
+  },
   "accepting gives everything its id and keeps the keys of the page": () => {
     const before = branch(run([asked]).conversations[`${LOCAL}x`].tree).map((one) => one.key);
     const state = streaming();
