@@ -31,7 +31,8 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """How the next token is drawn. `max_tokens` None means "as many as fit the context".
 
     `json_schema`: the answer is JSON that fits it, for engines with `EngineInfo.structured`. `ignore_eos`:
-    go on until `max_tokens`, which load tests need.
+    go on until `max_tokens`, which load tests need. `logprobs`: tell each token's probability and those of
+    this many likeliest in its place, for engines with `EngineInfo.logprobs`; None: do not.
     """
 
     temperature: float = 0.7
@@ -43,6 +44,15 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     frequency_penalty: float = 0.0
     json_schema: dict[str, Any] | None = None
     ignore_eos: bool = False
+    logprobs: int | None = None
+
+
+class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
+    """A token of an answer and the natural logarithm of its probability; `top`: the likeliest there."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from chatsite.openai_api.schemas import (
     JsonSchemaFormat,
     ResponseFormat,
 )
+from inference.board import Board
 from inference.request import ChatMessage, Sampling
 
 BATCH_HEADER = "X-Chatsite-Batch"
@@ -38,15 +39,19 @@ def _text(turn: ChatTurn) -> str:
     return "".join(part.text for part in turn.content or ())
 
 
-def chat_sampling(asked: ChatRequest, *, structured: bool) -> Sampling:
-    """`structured`: the engine can hold answers to a schema. Raises ApiError for what is not done here."""
+def chat_sampling(asked: ChatRequest, board: Board) -> Sampling:
+    """Raises ApiError for what is not done here, or not by the engine on the board."""
     _only_one(asked.n)
-    _refuse("logprobs", asked.logprobs or asked.top_logprobs)
+    if asked.top_logprobs is not None and not asked.logprobs:
+        raise ApiError(
+            400, "'top_logprobs' needs 'logprobs': true.", code="invalid_value", param="top_logprobs"
+        )
+    logprobs = (asked.top_logprobs or 0) if asked.logprobs else None
     _refuse("tools", asked.tools)
     _refuse("tool_choice", asked.tool_choice not in (None, "none", "auto"))
     schema = _json_schema(asked.response_format)
-    _refuse("response_format", schema is not None and not structured)
-    sampling = _sampling(asked, asked.max_completion_tokens or asked.max_tokens)
+    _refuse("response_format", schema is not None and not (board.info and board.info.structured))
+    sampling = _sampling(asked, board, asked.max_completion_tokens or asked.max_tokens, logprobs)
     return msgspec.structs.replace(sampling, json_schema=schema)
 
 
@@ -60,15 +65,14 @@ def _json_schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
             return None
 
 
-def completion_sampling(asked: CompletionRequest) -> Sampling:
-    """Raises ApiError for what this server does not do."""
+def completion_sampling(asked: CompletionRequest, board: Board) -> Sampling:
+    """Raises ApiError for what is not done here, or not by the engine on the board."""
     _only_one(asked.n)
     _refuse("best_of", asked.best_of not in (None, 1))
     _refuse("echo", asked.echo)
-    _refuse("logprobs", asked.logprobs is not None)
     _refuse("suffix", asked.suffix)
     _refuse("repetition_penalty", asked.repetition_penalty not in (None, 1.0))
-    return _sampling(asked, asked.max_tokens or DEFAULT_COMPLETION_TOKENS)
+    return _sampling(asked, board, asked.max_tokens or DEFAULT_COMPLETION_TOKENS, asked.logprobs)
 
 
 DEFAULT_COMPLETION_TOKENS = 16
@@ -80,8 +84,11 @@ def may_wait(asked: ChatRequest | CompletionRequest, header: str) -> bool:
     return (asked.priority or 0) > 0 or asked.service_tier == "flex" or header.lower() in ("1", "true", "yes")
 
 
-def _sampling(asked: ChatRequest | CompletionRequest, max_tokens: int | None) -> Sampling:
+def _sampling(
+    asked: ChatRequest | CompletionRequest, board: Board, max_tokens: int | None, logprobs: int | None
+) -> Sampling:
     _refuse("logit_bias", asked.logit_bias)
+    _refuse("logprobs", logprobs is not None and not (board.info and board.info.logprobs))
     if asked.stream_options is not None and not asked.stream:
         raise ApiError(
             400, "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
@@ -96,6 +103,7 @@ def _sampling(asked: ChatRequest | CompletionRequest, max_tokens: int | None) ->
         presence_penalty=asked.presence_penalty or 0.0,
         frequency_penalty=asked.frequency_penalty or 0.0,
         ignore_eos=bool(asked.ignore_eos),
+        logprobs=logprobs,
     )
 
 

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from chatsite.accounts.models import ApiKey
 from chatsite.openai_api.asked import BATCH_HEADER, chat_sampling, chat_turns, may_wait
 from chatsite.openai_api.endpoint import answer, body, endpoint
+from chatsite.openai_api.logprobs import chat_logprobs
 from chatsite.openai_api.model_list import check_model
 from chatsite.openai_api.rates import tell_rates
 from chatsite.openai_api.run import Prompt, Run, start
@@ -20,6 +21,7 @@ from chatsite.openai_api.schemas import (
     ChatChunk,
     ChatCompletion,
     ChatDelta,
+    ChatLogprobs,
     ChatMessageOut,
     ChatRequest,
     ChunkChoice,
@@ -48,7 +50,7 @@ async def chat_completions(request: HttpRequest, key: ApiKey) -> HttpResponseBas
     board = await current(board_store())
     check_model(board, asked.model)
     batch = may_wait(asked, request.headers.get(BATCH_HEADER, ""))
-    sampling = chat_sampling(asked, structured=bool(board.info and board.info.structured))
+    sampling = chat_sampling(asked, board)
     prompt = Prompt(chat_turns(asked.messages), sampling, bool(asked.store), batch)
     run = await start(key, board, prompt)
     told = ChatAnswer(
@@ -77,8 +79,9 @@ class ChatAnswer:
         return data(self._delta(ChatDelta(role="assistant", content="")))
 
     def piece(self, delta: Delta) -> bytes:
-        if delta.reasoning:
-            return data(self._delta(ChatDelta(content=delta.text, reasoning_content=delta.reasoning)))
+        if delta.reasoning or delta.logprobs:
+            told = ChatDelta(content=delta.text, reasoning_content=delta.reasoning or UNSET)
+            return data(self._delta(told, logprobs=chat_logprobs(delta.logprobs)))
         return self._head + _encode(delta.text) + self._tail
 
     def close(self, finished: Finished) -> bytes:
@@ -89,17 +92,20 @@ class ChatAnswer:
 
     async def whole(self) -> HttpResponse:
         """All of it at once. Raises ApiError where it did not end well."""
-        text, reasoning, finished = await read_whole(self._run)
-        message = ChatMessageOut("assistant", text, reasoning_content=reasoning or UNSET)
+        whole = await read_whole(self._run)
+        message = ChatMessageOut("assistant", whole.text, reasoning_content=whole.reasoning or UNSET)
+        choice = ChatChoice(0, message, reason_of(whole.finished), chat_logprobs(whole.logprobs))
         return answer(
             ChatCompletion(
                 self._id, "chat.completion", self._created, self._model,
-                (ChatChoice(0, message, reason_of(finished)),), usage_of(finished.usage), self._tier,
+                (choice,), usage_of(whole.finished.usage), self._tier,
             )
         )  # fmt: skip
 
-    def _delta(self, delta: ChatDelta, reason: FinishReason | None = None) -> ChatChunk:
-        return self._chunk((ChunkChoice(0, delta, reason),), self._usage)
+    def _delta(
+        self, delta: ChatDelta, reason: FinishReason | None = None, logprobs: ChatLogprobs | None = None
+    ) -> ChatChunk:
+        return self._chunk((ChunkChoice(0, delta, reason, logprobs),), self._usage)
 
     def _chunk(
         self, choices: tuple[ChunkChoice, ...], usage: CompletionUsage | UnsetType | None

@@ -12,6 +12,7 @@ from chatsite.accounts.models import ApiKey
 from chatsite.openai_api.asked import BATCH_HEADER, completion_sampling, may_wait
 from chatsite.openai_api.endpoint import answer, body, endpoint
 from chatsite.openai_api.errors import ApiError
+from chatsite.openai_api.logprobs import text_logprobs
 from chatsite.openai_api.model_list import check_model
 from chatsite.openai_api.rates import tell_rates
 from chatsite.openai_api.run import Prompt, Run, start
@@ -45,9 +46,8 @@ async def completions(request: HttpRequest, key: ApiKey) -> HttpResponseBase:
         )
     text = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
     batch = may_wait(asked, request.headers.get(BATCH_HEADER, ""))
-    run = await start(
-        key, board, Prompt((ChatMessage("raw", text),), completion_sampling(asked), batch=batch)
-    )
+    sampling = completion_sampling(asked, board)
+    run = await start(key, board, Prompt((ChatMessage("raw", text),), sampling, batch=batch))
     told = TextAnswer(
         run, asked.model, with_usage=bool(asked.stream_options and asked.stream_options.include_usage)
     )
@@ -68,12 +68,15 @@ class TextAnswer:
         self._created = int(time.time())
         self._model = model
         self._usage = None if with_usage else UNSET
+        self._token_chars = 0
 
     def open(self) -> bytes:
         return b""
 
     def piece(self, delta: Delta) -> bytes:
-        return data(self._message((TextChoice(0, delta.text),), self._usage))
+        logprobs = text_logprobs(delta.logprobs, self._token_chars)
+        self._token_chars += sum(len(one.token) for one in delta.logprobs)
+        return data(self._message((TextChoice(0, delta.text, None, logprobs),), self._usage))
 
     def close(self, finished: Finished) -> bytes:
         last = data(self._message((TextChoice(0, "", reason_of(finished)),), self._usage))
@@ -83,9 +86,9 @@ class TextAnswer:
 
     async def whole(self) -> HttpResponse:
         """All of it at once. Raises ApiError where it did not end well."""
-        text, _, finished = await read_whole(self._run)
-        choice = TextChoice(0, text, reason_of(finished))
-        return answer(self._message((choice,), usage_of(finished.usage)))
+        whole = await read_whole(self._run)
+        choice = TextChoice(0, whole.text, reason_of(whole.finished), text_logprobs(whole.logprobs))
+        return answer(self._message((choice,), usage_of(whole.finished.usage)))
 
     def _message(
         self, choices: tuple[TextChoice, ...], usage: CompletionUsage | msgspec.UnsetType | None

@@ -40,7 +40,7 @@ def openapi(request: HttpRequest) -> HttpResponse:
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
+    """The OpenAPI document; of 3.2, the first that can describe a stream of events."""
     _, components = msgspec.json.schema_components(
         [
             schemas.ChatRequest,
@@ -56,7 +56,7 @@ def document() -> dict[str, Any]:
         ref_template=REFERENCE,
     )
     return {
-        "openapi": "3.1.0",
+        "openapi": "3.2.0",
         "info": {"title": "chatsite", "version": "1", "description": "The team's model, for programs."},
         "servers": [{"url": "/v1"}],
         "security": [{"key": []}],
@@ -99,7 +99,7 @@ def _operation(
 ) -> dict[str, Any]:
     content = {"application/json": {"schema": _reference(answer)}}
     if chunk is not None:
-        content["text/event-stream"] = {"schema": _reference(chunk)}
+        content["text/event-stream"] = {"itemSchema": _event(chunk)}
     failed = {"application/json": {"schema": _reference("ErrorBody")}}
     return {
         "operationId": name,
@@ -108,6 +108,21 @@ def _operation(
             "200": {"description": "Served.", "content": content},
             **{str(status): {"description": ERRORS[status], "content": failed} for status in errors},
         },
+    }
+
+
+def _event(chunk: str) -> dict[str, Any]:
+    """One event: a chunk as JSON, an error as JSON where the answer broke off, or `[DONE]`."""
+    told = {"contentMediaType": "application/json"}
+    data = [
+        {**told, "contentSchema": _reference(chunk)},
+        {**told, "contentSchema": _reference("ErrorBody")},
+        {"const": "[DONE]"},
+    ]
+    return {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"data": {"type": "string", "anyOf": data}},
     }
 
 

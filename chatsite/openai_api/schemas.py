@@ -110,7 +110,7 @@ class ChatRequest(In, frozen=True):
     frequency_penalty: Penalty | None = None
     n: int | None = None
     logprobs: bool | None = None
-    top_logprobs: int | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     logit_bias: dict[str, float] | None = None
     response_format: ResponseFormat | None = None
     tools: list[Any] | None = None
@@ -147,7 +147,7 @@ class CompletionRequest(In, frozen=True):
     n: int | None = None
     best_of: int | None = None
     echo: bool | None = None
-    logprobs: int | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
     logit_bias: dict[str, float] | None = None
     suffix: Text | None = None
     repetition_penalty: float | None = None
@@ -189,6 +189,30 @@ class CompletionUsage(Out, frozen=True):
 # --- chat completions: response -----------------------------------------------------------------
 
 
+class LikelyToken(Out, frozen=True):
+    """A token that might have stood there. `bytes` are those of its text in UTF-8."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+
+
+class DrawnToken(Out, frozen=True):
+    """A token of the answer, and the likeliest in its place."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+    top_logprobs: tuple[LikelyToken, ...]
+
+
+class ChatLogprobs(Out, frozen=True):
+    """How likely each token was: natural logarithms."""
+
+    content: tuple[DrawnToken, ...]
+    refusal: None = None
+
+
 class ChatMessageOut(Out, frozen=True, omit_defaults=False):
     """The answer."""
 
@@ -205,7 +229,7 @@ class ChatChoice(Out, frozen=True):
     index: int
     message: ChatMessageOut
     finish_reason: FinishReason
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatCompletion(Out, frozen=True):
@@ -235,7 +259,7 @@ class ChunkChoice(Out, frozen=True):
     index: int
     delta: ChatDelta
     finish_reason: FinishReason | None = None
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatChunk(Out, frozen=True):
@@ -254,13 +278,22 @@ class ChatChunk(Out, frozen=True):
 # --- completions: response ----------------------------------------------------------------------
 
 
+class TextLogprobs(Out, frozen=True):
+    """How likely each token was; `text_offset`: where it begins in the answer, in characters."""
+
+    tokens: tuple[str, ...]
+    token_logprobs: tuple[float, ...]
+    top_logprobs: tuple[dict[str, float], ...]
+    text_offset: tuple[int, ...]
+
+
 class TextChoice(Out, frozen=True):
     """The continuation, or a piece of it."""
 
     index: int
     text: str
     finish_reason: FinishReason | None = None
-    logprobs: None = None
+    logprobs: TextLogprobs | None = None
 
 
 class Completion(Out, frozen=True):

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from chatsite.openai_api.errors import from_ending
 from chatsite.openai_api.run import Run
 from chatsite.openai_api.schemas import CompletionUsage, FinishReason, PromptDetails
-from inference.request import Usage
+from inference.request import TokenLogprob, Usage
 from inference.stream_log.base import Finished
 
 
-async def read_whole(run: Run) -> tuple[str, str, Finished]:
-    """Text, reasoning and end. Raises ApiError where there is no whole answer."""
+@dataclass(frozen=True)
+class Whole:
+    """Everything that an answer brought, and how it ended."""
+
+    finished: Finished
+    text: str
+    reasoning: str
+    logprobs: list[TokenLogprob]
+
+
+async def read_whole(run: Run) -> Whole:
+    """Raises ApiError where there is no whole answer."""
     texts, reasonings = [], []
+    logprobs: list[TokenLogprob] = []
     async for delta in run.news:
         texts.append(delta.text)
         reasonings.append(delta.reasoning)
+        logprobs += delta.logprobs
     finished = run.reader.finished
     assert finished is not None
     if error := from_ending(finished):
         raise error
-    return "".join(texts), "".join(reasonings), finished
+    return Whole(finished, "".join(texts), "".join(reasonings), logprobs)
 
 
 def reason_of(finished: Finished) -> FinishReason:

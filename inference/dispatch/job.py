@@ -100,13 +100,13 @@ class Job:
         )
 
     def take(self, output: Output, now: float) -> Delta | None:
-        """Add one step's news; the delta to log, if it brought text."""
+        """Add one step's news; the delta to log, if it brought anything to read."""
         if output.prompt_tokens is not None:
             self.prompt_tokens = output.prompt_tokens
         if output.cached_tokens:
             self.cached_tokens = output.cached_tokens
         self.completion_tokens += output.new_tokens
-        if not output.text and not output.reasoning:
+        if not output.text and not output.reasoning and not output.logprobs:
             return None
         if self.first_text_at is None:
             self.first_text_at = now
@@ -115,7 +115,7 @@ class Job:
         self._text.append(output.text)
         if output.reasoning:
             self._reasoning.append(output.reasoning)
-        return Delta(self.seq, output.text, output.reasoning, self.completion_tokens)
+        return Delta(self.seq, output.text, output.reasoning, self.completion_tokens, output.logprobs)
 
     def end(self, status: Status, finish_reason: FinishReason, message: str, now: float) -> Outcome:
         """Fix the outcome: from here on nothing is added."""

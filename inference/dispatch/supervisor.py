@@ -1,7 +1,7 @@
 """The supervisor: keeps one engine alive, and tells the dispatcher when it was lost.
 
-An engine dies (EngineDiedError) or freezes: it has work and its step counter does not move, while its
-health flag still says yes. Both end the same way: close it, say so, build a new one after a pause.
+An engine dies (EngineDiedError) or freezes: it has work, does not step and is not starved (`freeze` tells
+them apart). Both end the same way: close it, say so, build a new one after a pause.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from inference.board import EngineState
+from inference.dispatch.freeze import FreezeWatch
 from inference.engines.base import (
     Engine,
     EngineDiedError,
@@ -28,12 +29,11 @@ from inference.request import ChatMessage
 log = logging.getLogger(__name__)
 
 FREEZE_CHECKS = 8
-"""Looks at the step counter per grace period. Looks are counted, not seconds: when this whole process
-was stopped for a minute, the engine did not freeze, we did."""
+"""Looks at the engine per grace period: enough that a late one matters little."""
 
 
 class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`frozen_after_s` must exceed the longest step of a healthy engine.
+    """`frozen_after_s` must exceed the longest step of a healthy engine that is not starved.
 
     Back-off doubles from `first_pause_s` to `longest_pause_s` while engines die younger than `stable_s`.
     """
@@ -170,16 +170,15 @@ class Supervisor:
             await asyncio.wait_for(self._closing.wait(), pause)
 
     async def _watch(self, engine: Engine) -> None:
-        """Close an engine that has work and does not step."""
-        seen, unmoved = -1, 0
+        """Close an engine that has frozen."""
+        every_s = self._settings.frozen_after_s / FREEZE_CHECKS
+        watch = FreezeWatch(FREEZE_CHECKS, every_s)
         while True:
-            await asyncio.sleep(self._settings.frozen_after_s / FREEZE_CHECKS)
+            await asyncio.sleep(every_s)
             stats = engine.stats()
             busy = stats.running > 0 or stats.waiting > 0 or self._unanswered
-            unmoved = unmoved + 1 if busy and stats.steps == seen else 0
-            seen = stats.steps
-            if unmoved >= FREEZE_CHECKS:
-                self._frozen = f"The engine did not step for {self._settings.frozen_after_s:g} s."
+            if watch.look(stats, busy=busy, labour_s=engine.labour_s()):
+                self._frozen = f"The engine did not step for {watch.unmoved * every_s:g} s."
                 self.state = "restarting"
                 await engine.close()
                 return

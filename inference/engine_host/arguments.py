@@ -86,4 +86,5 @@ def engine_info(settings: EngineSettings, config: VllmConfig) -> EngineInfo:
         max_running=settings.max_num_seqs,
         version=vllm_version,
         structured=True,
+        logprobs=True,
     )

@@ -30,6 +30,11 @@ class Counters(StatLoggerBase):
         self._prefix_hits = 0
         self._preemptions = 0
 
+    @property
+    def steps(self) -> int:
+        """Steps so far."""
+        return self._steps
+
     def record(
         self,
         scheduler_stats: SchedulerStats | None,

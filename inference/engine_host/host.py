@@ -22,10 +22,13 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.output_processor import RequestOutputCollector
 
 from inference.engine_host.counters import Counters
+from inference.engine_host.labour import own_labour_s
+from inference.engine_host.likelihood import token_logprobs
 from inference.engine_host.prompts import Prompts
 from inference.engine_host.wire import (
     Abort,
     Add,
+    Beat,
     Close,
     Command,
     Count,
@@ -45,13 +48,18 @@ REFUSALS = (PromptRefusedError, VLLMClientError, ValueError)
 """What is wrong with one request and says nothing about the engine."""
 
 
+BEAT_S = 1.0
+"""A sign of life in this much silence: several in the shortest time after which anyone doubts (20 s)."""
+
+
 class Running:
-    """A request that vLLM has. `collector` is where vLLM puts its outputs."""
+    """A request that vLLM has. `collector` is where vLLM puts its outputs, `top` how many tokens to tell."""
 
-    __slots__ = ("collector", "known")
+    __slots__ = ("collector", "known", "top")
 
-    def __init__(self, collector: RequestOutputCollector) -> None:
+    def __init__(self, collector: RequestOutputCollector, top: int) -> None:
         self.collector = collector
+        self.top = top
         self.known = False
 
 
@@ -78,7 +86,9 @@ class Host:
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: self._protocol, sock=connection)
         self._protocol.send(ready)
+        beating = self._spawn(self._beat())
         await self._ended.wait()
+        beating.cancel()
         self._protocol.close()
         self._counters.on_step = None
         self._engine.shutdown()
@@ -102,6 +112,15 @@ class Host:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def _beat(self) -> None:
+        """Tell how the engine's processes fare while a step is owed; a frozen host tells nothing."""
+        steps = -1
+        while True:
+            await asyncio.sleep(BEAT_S)
+            before, steps = steps, self._counters.steps
+            if steps == before and (self._running or self._adding):
+                self._protocol.send(Beat(own_labour_s()))
+
     async def _add(self, request: EngineRequest) -> None:
         try:
             await self._hand_over(request)
@@ -115,7 +134,7 @@ class Host:
         prompt = await self._prompts.render(request.messages)
         params = self._sampling_params(request, len(prompt["prompt_token_ids"]))
         collector = await self._engine.add_request(request.id, prompt, params, priority=request.priority)
-        self._running[request.id] = Running(collector)
+        self._running[request.id] = Running(collector, request.sampling.logprobs or 0)
         if collector.output is not None:
             # A step ended while the request was on its way; there may be no further one to bring this.
             self._publish()
@@ -137,6 +156,7 @@ class Host:
             frequency_penalty=sampling.frequency_penalty,
             max_tokens=max(1, min(request.max_tokens, room)),
             ignore_eos=sampling.ignore_eos,
+            logprobs=sampling.logprobs,
             structured_outputs=(
                 None if sampling.json_schema is None else StructuredOutputsParams(json=sampling.json_schema)
             ),
@@ -195,6 +215,7 @@ class Host:
             cached_tokens=(news.num_cached_tokens or 0) if first else 0,
             finish_reason=finish,
             error=error,
+            logprobs=token_logprobs(completion.logprobs, running.top),
         )
 
     def _send(self, *outputs: Output) -> None:

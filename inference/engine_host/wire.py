@@ -77,6 +77,12 @@ class Stepped(msgspec.Struct, frozen=True, tag="step"):
     step: Step
 
 
+class Beat(msgspec.Struct, frozen=True, tag="beat"):
+    """No step for a while, though one is owed. `labour_s`: how much the engine worked or wanted to so far."""
+
+    labour_s: float | None
+
+
 class Counted(msgspec.Struct, frozen=True, tag="counted", omit_defaults=True):
     """The answer to a Count: `tokens`, or the `error` that rendering ended with."""
 
@@ -85,7 +91,7 @@ class Counted(msgspec.Struct, frozen=True, tag="counted", omit_defaults=True):
     error: str = ""
 
 
-Event = Starting | Ready | Failed | Stepped | Counted
+Event = Starting | Ready | Failed | Stepped | Beat | Counted
 
 Frame = TypeVar("Frame")
 

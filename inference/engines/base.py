@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from inference.request import ChatMessage, Sampling
+from inference.request import ChatMessage, Sampling, TokenLogprob
 
 Progress = Callable[[str, float | None], None]
 """Told while an engine starts: what it is doing, and the fraction done where that is known."""
@@ -53,6 +53,7 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     `text` and `reasoning` are deltas. `prompt_tokens` and `cached_tokens` come with the first
     output of a request. `cached_tokens` None: the engine does not say so yet; if it ever does, it does
     with the last output. The last output carries `finish_reason`; `error` explains an "error".
+    `logprobs` are of the new tokens, where they were asked for.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     cached_tokens: int | None = 0
     finish_reason: EngineFinish | None = None
     error: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class EngineStats(msgspec.Struct, frozen=True):
@@ -94,7 +96,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     """What a started engine is. `context_tokens` is the site's context: prompt plus answer.
 
     `structured`: it can hold an answer to a JSON schema. `raw_prompts`: it goes on with a text that no
-    chat template was put around.
+    chat template was put around. `logprobs`: it can tell how likely each token was.
     """
 
     engine: Literal["vllm", "remote", "emulated"]
@@ -105,6 +107,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     version: str = ""
     structured: bool = False
     raw_prompts: bool = True
+    logprobs: bool = False
 
 
 class Engine(ABC):
@@ -138,6 +141,13 @@ class Engine(ABC):
     @abstractmethod
     def stats(self) -> EngineStats:
         """The latest counters, without asking the engine."""
+
+    def labour_s(self) -> float | None:
+        """Seconds in which what makes the steps computed or waited for a processor, as heard in a silence.
+
+        Tells a starved engine, where this grows, from a frozen one. None: this engine cannot tell.
+        """
+        return None
 
     @abstractmethod
     async def close(self) -> None:

@@ -23,9 +23,11 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec.structs import replace
 
+from inference.engine_host.labour import labour_s
 from inference.engine_host.wire import (
     Abort,
     Add,
+    Beat,
     Close,
     Count,
     Counted,
@@ -78,6 +80,7 @@ class VllmEngine(Engine):
         self._started: asyncio.Future[EngineInfo] | None = None
         self._steps: asyncio.Queue[Step | None] = asyncio.Queue()
         self._stats = EngineStats()
+        self._told_labour_s: float | None = None
         self._counts: dict[int, asyncio.Future[int]] = {}
         self._next_count = 0
         self._lost = False
@@ -169,6 +172,11 @@ class VllmEngine(Engine):
     def stats(self) -> EngineStats:
         return self._stats
 
+    def labour_s(self) -> float | None:
+        """Of the processes below the host, as it last told, and its own, which a starved host cannot tell."""
+        own = labour_s((self._process.pid,)) if self._process else None
+        return None if own is None else own + (self._told_labour_s or 0.0)
+
     async def close(self) -> None:
         self._closing = True
         if self._protocol is not None:
@@ -196,6 +204,8 @@ class VllmEngine(Engine):
             case Stepped(step):
                 self._stats = step.stats
                 self._steps.put_nowait(step)
+            case Beat(told):
+                self._told_labour_s = told
             case Counted():
                 self._answer(event)
             case Starting(phase):

@@ -28,9 +28,23 @@ class Delta(msgspec.Struct):
     reasoning_content: str | None = None
 
 
+class Likely(msgspec.Struct):
+    token: str
+    logprob: float
+
+
+class Drawn(Likely):
+    top_logprobs: list[Likely] = []
+
+
+class Logprobs(msgspec.Struct):
+    content: list[Drawn] | None = None
+
+
 class Choice(msgspec.Struct):
     delta: Delta = msgspec.field(default_factory=Delta)
     finish_reason: str | None = None
+    logprobs: Logprobs | None = None
 
 
 class PromptDetails(msgspec.Struct):
@@ -85,6 +99,8 @@ def chat_body(
     if sampling.json_schema is not None:
         held_to = {"name": "answer", "schema": sampling.json_schema}
         body["response_format"] = {"type": "json_schema", "json_schema": held_to}
+    if sampling.logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
     if with_priority:
         body["priority"] = request.priority
     return msgspec.json.encode(body)

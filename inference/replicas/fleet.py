@@ -174,6 +174,7 @@ class Fleet:
             kv_tokens=kv_each * servers or context * slots,
             max_running=slots,
             structured=True,
+            logprobs=True,
             raw_prompts=False,
         )
 

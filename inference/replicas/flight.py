@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from inference.engines.base import EngineFinish, EngineRequest, Output
-from inference.replicas.chat import FINISH_REASONS, Chunk, ChunkUsage
+from inference.replicas.chat import FINISH_REASONS, Chunk, ChunkUsage, Drawn
 from inference.replicas.server import Server
+from inference.request import TokenLogprob
 
 
 class Flight:
@@ -16,8 +17,8 @@ class Flight:
     """
 
     __slots__ = (
-        "_cached", "_error", "_finish", "_fresh", "_prompt_tokens", "_reasoning", "_server_finish", "_text",
-        "_tokens", "_told", "answered", "request", "server", "task",
+        "_cached", "_error", "_finish", "_fresh", "_logprobs", "_prompt_tokens", "_reasoning",
+        "_server_finish", "_text", "_tokens", "_told", "answered", "request", "server", "task",
     )  # fmt: skip
 
     def __init__(self, request: EngineRequest) -> None:
@@ -32,6 +33,7 @@ class Flight:
         self._server_finish: str | None = None
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._logprobs: list[TokenLogprob] = []
         self._fresh = 0
         self._finish: EngineFinish | None = None
         self._error: str | None = None
@@ -56,6 +58,8 @@ class Flight:
                 self._text.append(delta.content)
             if reasoning:
                 self._reasoning.append(reasoning)
+            if choice.logprobs is not None:
+                self._logprobs += map(_told, choice.logprobs.content or ())
             brought = brought or bool(delta.content or reasoning)
             self._server_finish = choice.finish_reason or self._server_finish
         if chunk.usage is not None:
@@ -90,8 +94,9 @@ class Flight:
             cached_tokens=self._cached,
             finish_reason=self._finish,
             error=self._error,
+            logprobs=tuple(self._logprobs),
         )
-        self._text, self._reasoning, self._fresh = [], [], 0
+        self._text, self._reasoning, self._logprobs, self._fresh = [], [], [], 0
         return output
 
     def _count(self, usage: ChunkUsage) -> None:
@@ -101,3 +106,9 @@ class Flight:
         self._fresh += new
         if usage.prompt_tokens_details is not None:
             self._cached = usage.prompt_tokens_details.cached_tokens
+
+
+def _told(drawn: Drawn) -> TokenLogprob:
+    return TokenLogprob(
+        drawn.token, drawn.logprob, tuple((one.token, one.logprob) for one in drawn.top_logprobs)
+    )

@@ -13,16 +13,20 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 import msgspec
 
-from inference.request import FinishReason, Usage
+from inference.request import FinishReason, TokenLogprob, Usage
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta", omit_defaults=True):
-    """What one step added to an answer. `tokens` is how many the answer has with it."""
+    """What one step added to an answer. `tokens` is how many the answer has with it.
+
+    `logprobs` pass by: no row keeps them.
+    """
 
     seq: int
     text: str
     reasoning: str = ""
     tokens: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 from inference.stream_log.base import Delta, Event, Notice
 
@@ -35,4 +36,5 @@ def _join(run: list[Delta]) -> Delta:
         text="".join(delta.text for delta in run),
         reasoning="".join(delta.reasoning for delta in run),
         tokens=run[-1].tokens,
+        logprobs=tuple(chain.from_iterable(delta.logprobs for delta in run)),
     )

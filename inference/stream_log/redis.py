@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from redis.asyncio import Redis
@@ -36,6 +36,8 @@ from inference.stream_log.memory import EXPIRY_S, MAX_ENTRIES
 from inference.stream_log.redis_script import APPEND, DELTA, FINISHED, NOTICE, NOTIFY, SNAPSHOT
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LIFETIME_S = 7200
 """Of a stream whose end was never written: beyond the longest deadline, so that nothing stays for ever."""
@@ -151,7 +153,7 @@ class RedisStreamLog(StreamLog):
             _step(events),
         )
         try:
-            lost = await self._append(keys=[f"{self._prefix}:epoch"], args=args)
+            lost = await _answer(self._append(keys=[f"{self._prefix}:epoch"], args=args))
         except RedisError as error:
             if isinstance(error, ResponseError) and "FENCED" in str(error):
                 raise FencedError(str(error)) from None
@@ -160,11 +162,13 @@ class RedisStreamLog(StreamLog):
         return [generation.decode() for generation in dict.fromkeys(lost)]
 
     async def epoch(self) -> int:
-        return int(await self.client.get(f"{self._prefix}:epoch") or 0)
+        return int(await _answer(self.client.get(f"{self._prefix}:epoch")) or 0)
 
     async def notify(self, notices: Mapping[str, Notice]) -> None:
         with suppress(RedisError):
-            await self._notify(args=[self._prefix, self._channel, LIFETIME_S, _step(notices.items())])
+            await _answer(
+                self._notify(args=[self._prefix, self._channel, LIFETIME_S, _step(notices.items())])
+            )
 
     async def read(self, generation: str, after: int) -> list[Event]:
         """As promised; while Redis is away that is a gap: the recorded text is what there is."""
@@ -237,7 +241,7 @@ class RedisStreamLog(StreamLog):
             pipe.xrange(key, min=f"{after + 1}-0")
             pipe.xrevrange(key, count=1)
             pipe.get(f"{self._prefix}:notice:{generation}")
-            entries, tail, notice = await pipe.execute()
+            entries, tail, notice = await _answer(pipe.execute())
         if not tail and (after > 0 or doubtful):
             raise GapError(f"nothing is held of {generation}, the cursor is at {after}")
         events: list[Event] = [
@@ -267,6 +271,7 @@ class RedisStreamLog(StreamLog):
                             self._deliver(message["data"])
             except (RedisError, OSError) as error:
                 log.warning("The subscription to the stream log broke: %s", error)
+            _stay_cancelled()
             self._subscribed.clear()
             await backoff.sleep()
 
@@ -285,6 +290,25 @@ class RedisStreamLog(StreamLog):
                 item = _decode.decode(payload)
                 for follower in followers:
                     follower.push(item)
+
+
+async def _answer(call: Awaitable[T]) -> T:
+    """Wait for Redis, and stay cancelled even where the client swallowed it."""
+    try:
+        return await call
+    finally:
+        _stay_cancelled()
+
+
+def _stay_cancelled() -> None:
+    """Raise CancelledError if this task was told to end.
+
+    A cancellation that meets a breaking connection inside redis-py (8.1) comes out as that connection's error
+    or not at all; whoever retries for ever would then never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _following(news: Iterable[Event | Notice], after: int) -> tuple[list[Event | Notice], int, bool]:

@@ -94,6 +94,10 @@ class ScriptedServer:
             if number == self.hold_after:
                 await self._hold(reader)
             choice: dict[str, Any] = {"delta": {"content": word}}
+            if top := self.bodies[-1].get("top_logprobs"):
+                likely = [{"token": word.upper(), "logprob": -0.5 - n, "bytes": [1]} for n in range(top)]
+                drawn = {"token": word, "logprob": -1.25, "bytes": None, "top_logprobs": likely}
+                choice["logprobs"] = {"content": [drawn]}
             if number == len(self.words) - 1:
                 choice["finish_reason"] = "stop"
             event = {"choices": [choice]}

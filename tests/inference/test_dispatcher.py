@@ -100,6 +100,25 @@ async def test_cancel_while_running_frees_the_engine_within_a_step_and_keeps_the
         stage.check_empty()
 
 
+async def test_fifty_of_a_hundred_leave_and_their_slots_are_free_within_a_step():
+    timing = Timing(step_s=0.05, max_running=100, kv_tokens=1_000_000)
+    async with Stage(timing=timing, policy=Policy(user_running=100)) as stage:
+        generations = [f"g{number}" for number in range(100)]
+        for generation in generations:
+            stage.ask(generation, tokens=5_000, user=generation)
+        await stage.until(lambda: stage.supervisor.ready and stage.engine.stats().running == 100)
+        before = stage.engine.stats().steps
+        for generation in generations[:50]:
+            assert stage.dispatcher.cancel(generation)
+        await stage.until(lambda: stage.engine.stats().steps > before)
+        assert stage.engine.stats().running == 50
+        await stage.until(lambda: sum(stage.scheduler.load().running.values()) == 50)
+        assert stage.engine.stats().steps == before + 1, "the line gave the places on a step later"
+        for generation in generations[:50]:
+            end = await stage.end(generation)
+            assert stage.transcript[generation].startswith(end.text)
+
+
 async def test_cancel_while_waiting_never_reaches_the_engine():
     async with Stage(timing=Timing(step_s=0.002, max_running=1)) as stage:
         stage.ask("a", tokens=500)

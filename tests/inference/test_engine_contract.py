@@ -66,6 +66,23 @@ async def test_a_wish_beyond_the_context_is_cut_to_it(live: LiveEngine) -> None:
     assert (await live.answers.end_of(id)).finish == "cancelled"
 
 
+async def test_each_token_comes_with_its_probability(live: LiveEngine) -> None:
+    if not live.info.logprobs:
+        pytest.skip("this engine cannot tell")
+    answer = await live.answers.ask(new_id(), QUESTION, max_tokens=12, temperature=0.0, logprobs=3)
+    told = [one for output in answer.outputs for one in output.logprobs]
+    assert len(told) == answer.tokens
+    assert "".join(one.token for one in told) == answer.text
+    for one in told:
+        assert len(one.top) == 3
+        assert one.top[0] == (one.token, one.logprob), "without randomness the likeliest is drawn"
+        assert 0 >= one.top[0][1] >= one.top[1][1] >= one.top[2][1]
+    alone = await live.answers.ask(new_id(), QUESTION, max_tokens=2, temperature=0.0, logprobs=0)
+    assert [one.top for output in alone.outputs for one in output.logprobs] == [(), ()]
+    silent = await live.answers.ask(new_id(), QUESTION, max_tokens=2, temperature=0.0)
+    assert not any(output.logprobs for output in silent.outputs)
+
+
 async def test_stop_strings_end_before_themselves(live: LiveEngine) -> None:
     whole = await live.answers.ask(new_id(), QUESTION, max_tokens=16, temperature=0.0)
     stop = whole.text[len(whole.text) // 2 :][:4]

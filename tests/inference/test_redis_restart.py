@@ -6,7 +6,9 @@ import socket
 import subprocess
 
 import pytest
+from redis.exceptions import ConnectionError
 
+from inference.stream_log.base import Delta
 from inference.stream_log.redis import RedisStreamLog
 from tests import services
 from tests.inference.doubles import Reader, Stage
@@ -73,3 +75,27 @@ async def test_a_restart_of_redis_loses_and_doubles_nothing(server):
             assert stage.transcript[f"g{n}"].startswith(reader.text)
     await reading.close()
     await writer.close()
+
+
+@pytest.mark.parametrize("outcome", [[], ConnectionError("the connection broke")])
+async def test_a_cancellation_that_the_client_swallows_still_ends_the_writer(redis_url, monkeypatch, outcome):
+    """redis-py answers a cancellation in a breaking connection with an error, or goes on."""
+    log = RedisStreamLog(redis_url)
+    begun = asyncio.Event()
+
+    async def swallow(**_):
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if isinstance(outcome, Exception):
+                raise outcome from None
+            return outcome
+
+    monkeypatch.setattr(log, "_append", swallow)
+    writing = asyncio.create_task(log.append([("g", Delta(seq=1, text="a"))], epoch=1))
+    await begun.wait()
+    writing.cancel()
+    await asyncio.wait([writing], timeout=5)
+    assert writing.cancelled()
+    await log.close()

@@ -12,7 +12,7 @@ from inference.engines.base import EngineDiedError, EngineRequest, EngineStartEr
 from inference.engines.remote import RemoteEngine
 from inference.replicas import fleet
 from inference.replicas.settings import RemoteSettings
-from inference.request import ChatMessage, Sampling
+from inference.request import ChatMessage, Sampling, TokenLogprob
 from tests.inference.answers import Answers
 from tests.inference.scripted_server import ScriptedServer
 
@@ -62,6 +62,18 @@ async def test_an_answer_with_its_usage(servers) -> None:
     (body,) = servers[0].bodies
     assert (body["stop"], body["seed"], body["priority"], body["model"]) == (["END"], 3, 0, "small")
     assert run.info.context_tokens == 4096
+
+
+async def test_probabilities_are_asked_for_and_handed_on(servers) -> None:
+    async with Running(servers[0]) as run:
+        answer = await run.answers.ask("a", "hello", logprobs=2)
+        await run.answers.ask("b", "hello")
+    told = [one for output in answer.outputs for one in output.logprobs]
+    assert [one.token for one in told] == ["one", " two", " three"]
+    assert told[0] == TokenLogprob("one", -1.25, (("ONE", -0.5), ("ONE", -1.5)))
+    wished, plain = servers[0].bodies
+    assert (wished["logprobs"], wished["top_logprobs"]) == (True, 2)
+    assert "logprobs" not in plain
 
 
 async def test_tokens_of_a_server_that_counts_only_at_the_end(servers) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from openai import AsyncOpenAI, OpenAI
 
 from bench import keys
 from bench.site import Site, embedded
+from chatsite.database import close_threads
+from chatsite.wiring import board_store, stream_log
 
 OWNERS = 80
 """Each test gets keys of owners of its own, so that no test meets another's rate limit."""
@@ -58,3 +62,15 @@ def model(api_site: Site, owners: Iterator[str]) -> str:
     """The id of the one model there is."""
     with OpenAI(base_url=f"{api_site.url}/v1", api_key=next(owners)) as client:
         return client.models.list().data[0].id
+
+
+@pytest.fixture
+async def own_connections(transactional_db: None):
+    """For views in this process: connections belong to the event loop and the database of one test."""
+    yield
+    for shared in (board_store, stream_log):
+        if shared.cache_info().currsize:
+            await shared().close()
+        shared.cache_clear()
+    close_threads()
+    await sync_to_async(connections.close_all)()

@@ -6,15 +6,19 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from itertools import islice
 
 import httpx
 import pytest
 
 from bench import keys, transcript
 from bench.site import Site
+from inference.engines.emulated_text import pieces
 
+STORY = "Tell me a long story."
 STEP_S = 0.02
 """The emulated engine's step, as conftest sets it."""
 
@@ -35,11 +39,15 @@ async def until_running(site: Site, count: int, within_s: float = 10) -> None:
 
 
 def ask(model: str, *, stream: bool, max_tokens: int = 5_000) -> dict[str, object]:
-    messages = [{"role": "user", "content": "Tell me a long story."}]
+    messages = [{"role": "user", "content": STORY}]
     return {"model": model, "messages": messages, "max_tokens": max_tokens, "stream": stream}
 
 
-def generation_of(line: str) -> str:
+async def generation_of(lines: AsyncIterator[str]) -> str:
+    """By the first event; on a busy machine comments come before it."""
+    line = await anext(lines)
+    while not line.startswith("data: "):
+        line = await anext(lines)
     id = json.loads(line.removeprefix("data: "))["id"].removeprefix("chatcmpl-")
     return f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}"
 
@@ -57,7 +65,7 @@ async def test_closing_a_stream_frees_the_engine(api_site: Site, http, key: str,
         "POST", "/v1/chat/completions", json=ask(model, stream=True), headers=headers
     ) as response:
         lines = response.aiter_lines()
-        generation = generation_of(await anext(lines))
+        generation = await generation_of(lines)
         for _ in range(20):
             await anext(lines)
         await until_running(api_site, 1)
@@ -86,7 +94,7 @@ async def test_half_of_a_hundred_streams_leave_and_the_rest_goes_on(
 
     async def opened(stack: AsyncExitStack, caller: str, max_tokens: int) -> httpx.Response:
         headers = {"Authorization": f"Bearer {caller}"}
-        body = ask(model, stream=True, max_tokens=max_tokens)
+        body = ask(model, stream=True, max_tokens=max_tokens) | {"stream_options": {"include_usage": True}}
         request = http.stream("POST", "/v1/chat/completions", json=body, headers=headers)
         response = await stack.enter_async_context(request)
         assert response.status_code == 200
@@ -96,10 +104,40 @@ async def test_half_of_a_hundred_streams_leave_and_the_rest_goes_on(
         async with AsyncExitStack() as leaving:
             stay = [opened(staying, caller, 300) for caller in callers[:50]]
             leave = [opened(leaving, caller, 5_000) for caller in callers[50:]]
-            kept, *_ = await asyncio.gather(asyncio.gather(*stay), asyncio.gather(*leave))
+            kept, gone = await asyncio.gather(asyncio.gather(*stay), asyncio.gather(*leave))
+            # Kept: a reader that is dropped closes its connection.
+            readers = [response.aiter_lines() for response in gone]
+            left = [await generation_of(lines) for lines in readers]
             await until_running(api_site, 100)
         await until_running(api_site, 50, within_s=3)
         texts = await asyncio.gather(*(response.aread() for response in kept))
     assert all(text.endswith(b"data: [DONE]\n\n") for text in texts)
     assert all(b'"finish_reason":"length"' in text for text in texts)
     await until_running(api_site, 0)
+    await check_ledger(api_site, http, dict(zip(callers[50:], left, strict=True)), callers[:50])
+
+
+async def check_ledger(
+    site: Site, http: httpx.AsyncClient, leavers: dict[str, str], stayers: list[str]
+) -> None:
+    """Who stayed pays for all 300 tokens, who left for what the engine made until it heard of it.
+
+    The transcript is the engine's own word, in text; the text of so many tokens is known, for all asked the
+    same. One step may be under way when it hears. `leavers`: their generations.
+    """
+    await asyncio.to_thread(site.manage, "reconcile", "--dry-run")
+    made = transcript.read(site.transcript)
+    (whole,) = {await tokens_used(http, caller) for caller in stayers}
+    prompt_tokens = whole - 300
+    assert prompt_tokens > 0
+    tokens = list(islice(pieces(zlib.crc32(STORY.encode())), 5_000))
+    for caller, generation in leavers.items():
+        charged = await tokens_used(http, caller) - prompt_tokens
+        assert charged > 0
+        assert made[generation].text in ("".join(tokens[:charged]), "".join(tokens[: charged + 1]))
+
+
+async def tokens_used(http: httpx.AsyncClient, caller: str) -> int:
+    answer = await http.get("/v1/usage", headers={"Authorization": f"Bearer {caller}"})
+    used: int = answer.json()["tokens_used"]
+    return used

@@ -108,7 +108,6 @@ def test_a_stop_string_ends_the_answer_before_it(client: OpenAI, model: str) -> 
     ("field", "value"),
     [
         ("n", 2),
-        ("logprobs", True),
         ("tools", [{"type": "function", "function": {"name": "f", "parameters": {}}}]),
         ("response_format", {"type": "json_object"}),
         ("logit_bias", {"5": 1}),

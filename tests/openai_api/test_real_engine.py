@@ -81,6 +81,34 @@ def test_a_schema_is_held_to(program: OpenAI, model: str) -> None:
     validate(json.loads(answer.choices[0].message.content), SCHEMA)
 
 
+def test_an_object_is_an_object(program: OpenAI, model: str) -> None:
+    """Temperature 1 and a question that asks for no JSON at all: the grammar alone holds it."""
+    answer = program.chat.completions.create(
+        model=model, messages=ADA, max_tokens=400, seed=3, response_format={"type": "json_object"}
+    )
+    text = answer.choices[0].message.content
+    assert text.lstrip().startswith("{")
+    if answer.choices[0].finish_reason == "stop":
+        assert isinstance(json.loads(text), dict)
+
+
+def test_each_token_tells_its_probability(program: OpenAI, model: str) -> None:
+    answer = program.chat.completions.create(
+        model=model, messages=ADA, max_tokens=8, temperature=0, logprobs=True, top_logprobs=4
+    )
+    content = answer.choices[0].logprobs.content
+    assert "".join(one.token for one in content) == answer.choices[0].message.content
+    assert len(content) == answer.usage.completion_tokens
+    for one in content:
+        assert one.logprob == max(other.logprob for other in one.top_logprobs) <= 0
+        assert len(one.top_logprobs) == 4
+    raw = program.completions.create(model=model, prompt="One two", max_tokens=5, temperature=0, logprobs=2)
+    told = raw.choices[0].logprobs
+    assert "".join(told.tokens) == raw.choices[0].text
+    places = zip(told.text_offset, told.tokens, strict=True)
+    assert all(raw.choices[0].text[at:].startswith(token) for at, token in places)
+
+
 def test_an_impossible_schema_is_a_400(program: OpenAI, model: str) -> None:
     with pytest.raises(openai.BadRequestError):
         program.chat.completions.create(

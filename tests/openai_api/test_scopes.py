@@ -7,17 +7,14 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
 from django.test import AsyncClient
 from django.utils import timezone
 
 from chatsite.accounts.keys import do_create_key, do_revoke_key
 from chatsite.accounts.models import ApiKey, User
-from chatsite.database import close_threads
-from chatsite.wiring import board_store
 from tests.people import make_user
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_connections")]
 
 ROUTES = [
     ("get", "/v1/models", "models"),
@@ -47,17 +44,6 @@ async def call(method: str, path: str, text: str | None) -> Any:
     if method == "get":
         return await AsyncClient().get(path, headers=headers)
     return await AsyncClient().post(path, "{}", content_type="application/json", headers=headers)
-
-
-@pytest.fixture(autouse=True)
-async def own_connections(transactional_db: None):
-    """Connections belong to the event loop and the database of one test."""
-    yield
-    if board_store.cache_info().currsize:
-        await board_store().close()
-    board_store.cache_clear()
-    close_threads()
-    await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from chatsite.accounts.first_admin import FirstAdmin, ensure_first_admin
+from chatsite.assets import is_collected, mark_collected
 from inference.worker.server import build_service, serve
 
 
@@ -18,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        self._collect_static(Path(settings.STATIC_ROOT))
         service = build_service()
         self._print_block(ensure_first_admin(), service.engine.name)
         try:
@@ -28,6 +30,11 @@ class Command(BaseCommand):
                 f"HOST={settings.HOST} PORT={settings.PORT}: cannot listen ({error.strerror}). "
                 "Choose another PORT."
             ) from error
+
+    def _collect_static(self, root: Path) -> None:
+        if not is_collected(root):
+            call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+            mark_collected(root)
 
     def _print_block(self, admin: FirstAdmin | None, engine: str) -> None:
         lines = [
