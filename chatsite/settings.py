@@ -83,6 +83,8 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],
+        # Diagrams are drawn in a frame without origin (chatsite/page/diagram.py).
+        "frame-src": [SELF],
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
@@ -184,7 +186,7 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_URL = f"/static/{build_hash()}/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "chatsite.static_storage.StaticStorage"},
 }
 
 # --- limits -------------------------------------------------------------------------------------
@@ -195,6 +197,7 @@ MAX_ACTIVE_GENERATIONS = positive("CHATSITE_MAX_ACTIVE_GENERATIONS", 200)
 MAX_ACTIVE_PER_USER = positive("CHATSITE_MAX_ACTIVE_PER_USER", 20)
 MAX_OUTPUT_TOKENS = positive("CHATSITE_MAX_OUTPUT_TOKENS", 2048)
 SYSTEM_PROMPT = env.str("CHATSITE_SYSTEM_PROMPT", "")
+TITLES = env.bool("CHATSITE_TITLES", True)
 MAX_UPLOAD_MB = positive("CHATSITE_MAX_UPLOAD_MB", 50)
 MAX_STORED_MB = positive("CHATSITE_MAX_STORED_MB", 2048)
 MAX_ATTACHMENTS = positive("CHATSITE_MAX_ATTACHMENTS", 20)

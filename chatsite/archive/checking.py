@@ -25,6 +25,9 @@ def check_record(record: ConversationRecord, place: str) -> ConversationRecord:
         raise ImportRefusedError(
             f"{place}.messages", f"{len(record.messages):,} messages; at most {MAX_MESSAGES:,}."
         )
+    documents = {document.id for document in record.documents}
+    if len(documents) < len(record.documents):
+        raise ImportRefusedError(f"{place}.documents", "an id stands twice.")
     seen: set[str] = set()
     for number, message in enumerate(record.messages):
         at = f"{place}.messages[{number}]"
@@ -34,6 +37,9 @@ def check_record(record: ConversationRecord, place: str) -> ConversationRecord:
             raise ImportRefusedError(f"{at}.parent", f"no message before it has the id {message.parent!r}.")
         if message.role != "assistant" and (message.feedback or message.generation):
             raise ImportRefusedError(at, "only answers have feedback and a generation.")
+        named = [one.document for one in message.attachments]
+        if len(set(named)) < len(named) or not documents.issuperset(named):
+            raise ImportRefusedError(f"{at}.attachments", "each names a document of `documents`, once.")
         seen.add(message.id)
     for name, text in _texts(record):
         check_text(f"{place}.{name}", text)
@@ -50,6 +56,9 @@ def _texts(record: ConversationRecord) -> Iterator[tuple[str, str]]:
     yield from (("title", record.title), ("folder", record.folder), ("system", record.system))
     if record.preset:
         yield from (("preset.name", record.preset.name), ("preset.system", record.preset.system))
+    for number, document in enumerate(record.documents):
+        yield f"documents[{number}].name", document.name
+        yield f"documents[{number}].text", document.text
     for number, message in enumerate(record.messages):
         yield from ((f"messages[{number}].{name}", text) for name, text in _texts_of(message))
 

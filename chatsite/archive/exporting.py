@@ -13,6 +13,8 @@ from chatsite.archive.naming import stem_of
 from chatsite.archive.reading import exportable, read, read_all
 from chatsite.archive.render.formats import FORMATS, Tell, unheard
 from chatsite.archive.schema import ConversationRecord
+from chatsite.archive.sources.files import FOLDER
+from chatsite.attachments.storage import path_of
 from chatsite.errors import Refusal
 
 
@@ -38,8 +40,16 @@ def write_one(
     return path
 
 
+def _add_files(archive: zipfile.ZipFile, record: ConversationRecord) -> None:
+    """The files of its documents, as they were uploaded."""
+    for document in record.documents:
+        path = path_of(UUID(document.id))
+        if path.is_file():
+            archive.write(path, FOLDER + document.id)
+
+
 def write_all(owner: int, format: str, folder: Path, tell: Tell) -> Path:
-    """A zip of everything: `conversations/`, and in JSON also `account.json` beside it."""
+    """A zip of everything: `conversations/`, and for JSON `account.json` and the files of `documents/`."""
     kind = FORMATS[format]
     total = exportable(owner).count()
     path = folder / f"chatsite-{kind.suffix}.zip"
@@ -50,5 +60,7 @@ def write_all(owner: int, format: str, folder: Path, tell: Tell) -> Path:
         for done, record in enumerate(read_all(owner)):
             tell(done, total)
             archive.writestr(f"conversations/{stem_of(record)}.{kind.suffix}", kind.render(record, unheard))
+            if format == "json":
+                _add_files(archive, record)
     tell(total, total)
     return path

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chatsite.archive.account import AccountRecord, do_store_account
+from chatsite.archive.sources.files import Room, store_files
 from chatsite.archive.sources.reading import conversations
 from chatsite.archive.storing import do_store
 
@@ -24,8 +25,11 @@ def import_file(owner: int, path: Path, tell: Tell) -> dict[str, int]:
     Raises ImportRefusedError; then nothing was stored.
     """
     count = 0
-    for count, _ in enumerate(conversations(path), 1):
+    room = Room(owner, path)
+    for count, found in enumerate(conversations(path), 1):
         tell(0, count * 2)
+        if not isinstance(found, AccountRecord):
+            room.check(found[1])
     counts: Counter[str] = Counter(new=0, grown=0, known=0)
     for done, found in enumerate(conversations(path)):
         tell(count + done, count * 2)
@@ -33,6 +37,8 @@ def import_file(owner: int, path: Path, tell: Tell) -> dict[str, int]:
             do_store_account(owner, found)
         else:
             source, record = found
-            counts[do_store(owner, record, source)] += 1
+            stored, files = do_store(owner, record, source)
+            counts[stored] += 1
+            store_files(path, files)
     tell(count * 2, count * 2)
     return dict(counts)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from chatsite.archive.models import Job
 from chatsite.errors import Refusal
@@ -51,7 +52,7 @@ def do_ask(
             )
     except IntegrityError as error:
         raise Refusal(
-            "busy", "Your last export or import is still under way. Wait for it, or cancel it."
+            "busy", _("Your last export or import is still under way. Wait for it, or cancel it.")
         ) from error
 
 
@@ -88,10 +89,10 @@ def do_fail(id: UUID, message: str, place: str = "") -> bool:
 
 
 def do_cancel(user: int, id: UUID) -> None:
-    """Stop it if it runs; its file goes in any case. Raises Refusal `not_found`."""
+    """Stop it if it runs, forget it if it has ended; its file goes. Raises Refusal `not_found`."""
     job = access_job(user, id)
-    _change(job.id, *ACTIVE, status=Job.Status.CANCELLED)
-    Job.objects.filter(id=job.id, status=Job.Status.FINISHED).update(file="", size=0)
+    if not _change(job.id, *ACTIVE, status=Job.Status.CANCELLED):
+        Job.objects.filter(id=job.id).exclude(status__in=ACTIVE).delete()
     shutil.rmtree(folder_of(job.id), ignore_errors=True)
 
 
@@ -124,7 +125,19 @@ def sweep_jobs() -> int:
     over = Job.objects.filter(created_at__lt=timezone.now() - KEEP_FILES).exclude(status__in=ACTIVE)
     for id in over.values_list("id", flat=True):
         shutil.rmtree(folder_of(id), ignore_errors=True)
+    _sweep_strays()
     return over.delete()[0]
+
+
+def _sweep_strays() -> None:
+    """Folders whose row went without them, in a crash between the two."""
+    root = Path(settings.DATA_DIR) / "archive"
+    limit = time() - KEEP_FILES.total_seconds()
+    old = [path for path in root.iterdir() if path.stat().st_mtime < limit] if root.is_dir() else []
+    known = {str(id) for id in Job.objects.values_list("id", flat=True)} if old else set()
+    for path in old:
+        if path.name not in known:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _change(id: UUID, *before: str, **fields: Any) -> bool:

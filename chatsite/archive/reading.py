@@ -6,16 +6,20 @@ from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from uuid import UUID
 
+import msgspec
 from django.db.models import QuerySet
 
 from chatsite.archive.models import Keep
 from chatsite.archive.schema import (
+    AttachedRecord,
     ConversationRecord,
+    DocumentRecord,
     FeedbackRecord,
     GenerationRecord,
     MessageRecord,
     PresetRecord,
 )
+from chatsite.attachments.models import Attached, Attachment
 from chatsite.conversations.access import visible_conversations
 from chatsite.conversations.models import Conversation, Feedback, Message, Preset
 from chatsite.generations.models import ACTIVE, Generation, Status
@@ -41,17 +45,36 @@ def read(owner: int, ids: Sequence[UUID]) -> list[ConversationRecord]:
     homes = visible_conversations(owner).select_related("preset").in_bulk(list(ids))
     messages = Message.objects.filter(conversation__in=homes).select_related("feedback")
     jobs = {job.answer_id: job for job in Generation.objects.filter(conversation__in=homes)}
+    places: dict[UUID, list[Attached]] = {}
+    for place in Attached.objects.filter(message__conversation__in=homes).order_by("position"):
+        places.setdefault(place.message_id, []).append(place)
+    documents: dict[UUID, list[Attachment]] = {}
+    sent = Attachment.objects.filter(conversation__in=homes, uses__isnull=False).distinct()
+    for document in sent.order_by("created_at", "id"):
+        assert document.conversation_id is not None
+        documents.setdefault(document.conversation_id, []).append(document)
     days = dict(Keep.objects.filter(conversation__in=homes).values_list("conversation_id", "days"))
     turns: dict[UUID, list[Message]] = {}
     for message in messages:
         turns.setdefault(message.conversation_id, []).append(message)
-    return [record_of(homes[id], turns.get(id, []), jobs, days.get(id)) for id in ids if id in homes]
+    return [
+        msgspec.structs.replace(
+            record_of(homes[id], turns.get(id, []), jobs, places, days.get(id)),
+            documents=[_document(one) for one in documents.get(id, [])],
+        )
+        for id in ids
+        if id in homes
+    ]
 
 
 def record_of(
-    home: Conversation, messages: Sequence[Message], jobs: dict[UUID, Generation], keep_days: int | None
+    home: Conversation,
+    messages: Sequence[Message],
+    jobs: dict[UUID, Generation],
+    places: dict[UUID, list[Attached]],
+    keep_days: int | None,
 ) -> ConversationRecord:
-    """The record of these rows."""
+    """The record of these rows, but for its documents."""
     return ConversationRecord(
         id=str(home.id),
         title=home.title,
@@ -63,7 +86,7 @@ def record_of(
         keep_days=keep_days,
         created_at=home.created_at,
         updated_at=home.updated_at,
-        messages=[_message(row, jobs.get(row.id)) for row in in_order(messages)],
+        messages=[_message(row, jobs.get(row.id), places.get(row.id, [])) for row in in_order(messages)],
     )
 
 
@@ -81,7 +104,7 @@ def in_order(messages: Sequence[Message]) -> Iterator[Message]:
             heappush(ready, (child.created_at, child.id, child))
 
 
-def _message(row: Message, job: Generation | None) -> MessageRecord:
+def _message(row: Message, job: Generation | None, places: Sequence[Attached]) -> MessageRecord:
     opinion: Feedback | None = getattr(row, "feedback", None)
     return MessageRecord(
         id=str(row.id),
@@ -92,6 +115,20 @@ def _message(row: Message, job: Generation | None) -> MessageRecord:
         created_at=row.created_at,
         feedback=_feedback(opinion) if opinion else None,
         generation=_generation(job) if job else None,
+        attachments=[AttachedRecord(document=str(one.attachment_id), given=one.chars) for one in places],
+    )
+
+
+def _document(row: Attachment) -> DocumentRecord:
+    return DocumentRecord(
+        id=str(row.id),
+        name=row.name,
+        kind=row.kind,  # type: ignore[arg-type]
+        size=row.size,
+        pages=row.pages,
+        tokens=row.tokens,
+        text=row.text,
+        created_at=row.created_at,
     )
 
 

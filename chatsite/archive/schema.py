@@ -54,6 +54,26 @@ class GenerationRecord(Record, frozen=True, kw_only=True):
     finished_at: Moment | None = None
 
 
+class DocumentRecord(Record, frozen=True, kw_only=True):
+    """A document that was sent: what was read out of it. Its file, of `size` bytes, lies beside in a zip."""
+
+    id: Id
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    kind: Literal["", "text", "pdf", "docx"] = ""
+    size: Annotated[int, Meta(ge=0, le=2**40)]
+    pages: Count | None = None
+    tokens: Count = 0
+    text: Text = ""
+    created_at: Moment
+
+
+class AttachedRecord(Record, frozen=True, kw_only=True):
+    """A document's place in a message. `given`: so many characters of it went to the model; None: all."""
+
+    document: Id
+    given: Count | None = None
+
+
 class MessageRecord(Record, frozen=True, kw_only=True):
     """One turn. `parent` is the id of the message that it follows, None at a root."""
 
@@ -65,6 +85,7 @@ class MessageRecord(Record, frozen=True, kw_only=True):
     created_at: Moment
     feedback: FeedbackRecord | None = None
     generation: GenerationRecord | None = None
+    attachments: list[AttachedRecord] = []
 
 
 class PresetRecord(Record, frozen=True, kw_only=True):
@@ -93,6 +114,7 @@ class ConversationRecord(Record, frozen=True, kw_only=True):
     created_at: Moment
     updated_at: Moment
     messages: list[MessageRecord]
+    documents: list[DocumentRecord] = []
 
     def branch(self, leaf: str) -> Self:
         """The same with only the messages from the root to this one. Raises KeyError."""
@@ -103,7 +125,9 @@ class ConversationRecord(Record, frozen=True, kw_only=True):
             if at.parent is None:
                 break
             at = held[at.parent]
-        return msgspec.structs.replace(self, messages=path[::-1])
+        named = {one.document for message in path for one in message.attachments}
+        documents = [one for one in self.documents if one.id in named]
+        return msgspec.structs.replace(self, messages=path[::-1], documents=documents)
 
 
 def encode(record: ConversationRecord) -> bytes:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from chatsite.archive.models import Keep
 from chatsite.archive.schema import ConversationRecord, FeedbackRecord, MessageRecord, PresetRecord
 from chatsite.attachments.erase import erase_conversations
+from chatsite.attachments.models import Attached, Attachment
 from chatsite.conversations.models import Conversation, Feedback, Message, Preset
 from chatsite.conversations.search import index_messages, index_title
 from chatsite.generations.models import Generation
@@ -23,17 +24,19 @@ NAMESPACE = uuid5(NAMESPACE_URL, "urn:chatsite:import")
 
 Source = Literal["chatsite", "chatgpt", "open-webui"]
 Stored = Literal["new", "grown", "known"]
+Files = dict[str, UUID]
+"""Of each document in the source, the id here that its file belongs to."""
 
 
 @transaction.atomic
-def do_store(owner: int, record: ConversationRecord, source: Source) -> Stored:
-    """Store a checked record; says whether it was new, had grown, or was all here."""
+def do_store(owner: int, record: ConversationRecord, source: Source) -> tuple[Stored, Files]:
+    """Store a checked record; says whether it was new, had grown, or was all here, and its documents."""
     home, is_new = _home(owner, record, source)
     ids = _ids(home, record)
     held = set(home.messages.values_list("id", flat=True)) if not is_new else set()
     new = [message for message in record.messages if ids[message.id] not in held]
     if not is_new and not new:
-        return "known"
+        return "known", {}
     if is_new:
         home.save(force_insert=True)
         Keep.objects.create(conversation=home, days=record.keep_days, since=timezone.now())
@@ -41,7 +44,8 @@ def do_store(owner: int, record: ConversationRecord, source: Source) -> Stored:
     else:
         Conversation.objects.filter(id=home.id).update(updated_at=max(home.updated_at, record.updated_at))
     _write(home, new, ids)
-    return "new" if is_new else "grown"
+    _write_documents(home, record, new, ids)
+    return "new" if is_new else "grown", document_ids(home, record)
 
 
 def _home(owner: int, record: ConversationRecord, source: Source) -> tuple[Conversation, bool]:
@@ -98,6 +102,56 @@ def _write(home: Conversation, new: list[MessageRecord], ids: dict[str, UUID]) -
     Generation.objects.bulk_create([_generation(home, ids[one.id], one) for one in new if one.generation])
     _write_feedback({ids[one.id]: one.feedback for one in new if one.feedback})
     index_messages(rows)
+
+
+def _write_documents(
+    home: Conversation, record: ConversationRecord, new: list[MessageRecord], ids: dict[str, UUID]
+) -> None:
+    """The documents of new messages; their files, where there are any, are the importer's (files_of)."""
+    own = document_ids(home, record)
+    held = set(home.attachments.values_list("id", flat=True))
+    Attachment.objects.bulk_create(
+        [
+            Attachment(
+                id=own[one.id],
+                owner_id=home.owner_id,
+                conversation=home,
+                name=one.name,
+                kind=one.kind,
+                size=one.size,
+                status=Attachment.Status.READY,
+                pages=one.pages,
+                chars=len(one.text),
+                tokens=one.tokens,
+                text=one.text,
+                created_at=one.created_at,
+            )
+            for one in record.documents
+            if own[one.id] not in held
+        ]
+    )
+    Attached.objects.bulk_create(
+        [
+            Attached(
+                message_id=ids[message.id],
+                attachment_id=own[place.document],
+                position=position,
+                chars=place.given,
+            )
+            for message in new
+            for position, place in enumerate(message.attachments)
+        ]
+    )
+
+
+def document_ids(home: Conversation, record: ConversationRecord) -> dict[str, UUID]:
+    """The id here of each document there."""
+    kept = set(home.attachments.values_list("id", flat=True))
+    own = {document.id: _uuid(document.id) for document in record.documents}
+    return {
+        source: id if id in kept and id is not None else uuid5(home.id, f"document:{source}")
+        for source, id in own.items()
+    }
 
 
 def _generation(home: Conversation, answer: UUID, one: MessageRecord) -> Generation:

@@ -16,7 +16,7 @@ from chatsite.archive.starting import start_after_commit
 from chatsite.archive.working import UPLOAD
 from chatsite.errors import Refusal
 
-MAX_PART_BYTES = 8 * 2**20
+MAX_PART_BYTES = 2**20
 READ_BYTES = 256 * 1024
 
 

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from chatsite.conversations.access import access_conversation, visible_conversations
-from chatsite.conversations.models import Conversation
+from chatsite.conversations.models import Conversation, Naming
 from chatsite.conversations.search import index_title
 from chatsite.errors import Refusal
 
@@ -35,7 +35,7 @@ def do_change(
     """Rename, pin, archive or file. Its place in the list does not move. Raises Refusal."""
     row = access_conversation(user_id, id)
     if title is not None:
-        row.title = _check_title(title)
+        row.title, row.naming = _check_title(title), Naming.PERSON
         index_title(row)
     if pinned is not None:
         row.pinned = pinned
@@ -44,7 +44,7 @@ def do_change(
         row.pinned = row.pinned and not archived
     if folder is not None:
         row.folder = _check_title(folder) if folder.strip() else ""
-    row.save(update_fields=["title", "pinned", "archived", "folder"])
+    row.save(update_fields=["title", "naming", "pinned", "archived", "folder"])
     return row
 
 

@@ -12,6 +12,20 @@ TITLE_CHARS = 60
 """A line of the sidebar."""
 
 
+class Naming(models.TextChoices):
+    """Where a title comes from. wanted → asked → model, or back to words; what a person wrote stays.
+
+    `none` is the conversation in which a title is asked for: it has no title, and nobody sees it.
+    """
+
+    WORDS = "words"
+    WANTED = "wanted"
+    ASKED = "asked"
+    MODEL = "model"
+    PERSON = "person"
+    NONE = "none"
+
+
 class Conversation(models.Model):
     """`updated_at` orders the sidebar. `deleted_at` set: gone for everybody, until undone or purged.
 
@@ -23,6 +37,7 @@ class Conversation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200)
+    naming = models.CharField(max_length=6, choices=Naming, default=Naming.WORDS)
     pinned = models.BooleanField(default=False)
     archived = models.BooleanField(default=False)
     folder = models.CharField(max_length=60, blank=True)
@@ -36,6 +51,8 @@ class Conversation(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["owner", "-pinned", "-updated_at", "-id"], name="conversation_list"),
+            # Who gives titles looks every second for the few that wait for one.
+            models.Index(fields=["naming"], name="conversation_naming"),
             # The sweep that erases looks at the few temporary ones only.
             models.Index(
                 fields=["created_at"], name="conversation_temporary", condition=models.Q(temporary=True)
@@ -143,10 +160,11 @@ class Preset(models.Model):
 
 
 class Instructions(models.Model):
-    """What a person always wants the model to know: their own system prompt."""
+    """What a person always wants of the model: their own system prompt; whether it names conversations."""
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="instructions")
     text = models.TextField(blank=True)
+    titles = models.BooleanField(default=True)
 
     def __str__(self) -> str:
         return f"instructions of {self.owner_id}"

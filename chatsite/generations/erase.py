@@ -1,4 +1,4 @@
-"""Erasing what was never meant to stay: programs' prompts, soon after their answers have ended.
+"""Erasing what was never meant to stay: programs' prompts and askings for titles, soon after their end.
 
 A person's temporary chat goes when they leave it (conversations/actions.py)."""
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from chatsite.conversations.models import Conversation
+from chatsite.conversations.models import Conversation, Naming
 from chatsite.generations.models import ACTIVE, Generation
 
 ERASE_AFTER_S = 40
@@ -17,12 +17,12 @@ ERASE_AFTER_S = 40
 
 
 def erase_temporary() -> int:
-    """Delete programs' temporary conversations with all that is in them; returns how many rows went."""
+    """Delete programs' temporary conversations and those of askings for titles; returns rows gone."""
     before = timezone.now() - timedelta(seconds=ERASE_AFTER_S)
     alive = Generation.objects.filter(
         Q(status__in=ACTIVE) | Q(finished_at__gte=before), conversation=OuterRef("pk")
     )
     programs = Generation.objects.filter(api_key__isnull=False, conversation=OuterRef("pk"))
     old = Conversation.objects.filter(temporary=True, created_at__lt=before)
-    found = old.filter(Exists(programs), ~Exists(alive))
+    found = old.filter(Exists(programs) | Q(naming=Naming.NONE), ~Exists(alive))
     return found.delete()[0]

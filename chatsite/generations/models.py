@@ -35,7 +35,8 @@ class Generation(models.Model):
     `answer.content`; `attempt` and `epoch` name the one inference process that may write it; times
     in `usage` are seconds. `first_message`: where the prompt begins in a conversation that has outgrown the
     context; None: at its root. `api_key` is the program's key, None for a person; `batch`: nobody sits in
-    front of it, so it may wait. `imported`: made elsewhere, and so never booked here.
+    front of it, so it may wait. `imported`: made elsewhere, and so never booked here. `titles`: the
+    conversation that this one makes a title for.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -45,6 +46,9 @@ class Generation(models.Model):
     answer = models.OneToOneField(Message, models.CASCADE, related_name="generation")
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, related_name="generations")
     batch = models.BooleanField(default=False)
+    titles = models.ForeignKey(
+        Conversation, models.CASCADE, null=True, blank=True, related_name="title_generations"
+    )
     imported = models.BooleanField(default=False)
 
     status = models.CharField(max_length=11, choices=Status, default=Status.QUEUED)

@@ -46,7 +46,8 @@ def check_room(user: int, most: int | None, retry_after_s: float | None) -> None
 
 
 def _count(user: int) -> tuple[int, int]:
-    counts = Generation.objects.filter(status__in=ACTIVE).aggregate(
+    """Titles being made take no place from a question."""
+    counts = Generation.objects.filter(status__in=ACTIVE, titles=None).aggregate(
         mine=Count("id", filter=Q(user_id=user)), all=Count("id")
     )
     return counts["mine"], counts["all"]

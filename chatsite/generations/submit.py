@@ -20,7 +20,7 @@ from chatsite.attachments.models import Attachment
 from chatsite.attachments.prompt import Excerpt, with_documents
 from chatsite.conversations.access import access_conversation, access_message
 from chatsite.conversations.branch import Branch, Turn
-from chatsite.conversations.models import Conversation, Message, title_from
+from chatsite.conversations.models import Conversation, Message, Naming, title_from
 from chatsite.conversations.search import index_beginning, index_messages
 from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
@@ -68,7 +68,8 @@ class Ask:
 class Submitted:
     """What was stored. `created` is False where this client id was known already.
 
-    `budgets` is how the person stands with this question reserved; empty where nothing limits them.
+    `first_message` is where the prompt begins, if not at the root; `budgets` is how the person stands with
+    this question reserved; empty where nothing limits them.
     """
 
     conversation: UUID
@@ -76,6 +77,7 @@ class Submitted:
     answer: UUID
     generation: UUID
     created: bool
+    first_message: UUID | None = None
     budgets: tuple[Budget, ...] = ()
 
 
@@ -113,6 +115,7 @@ def _submit(
         if temporary:
             check_feature(_terms(ask), "temporary")
         home.system, home.preset_id, home.temporary = system_of(ask.user, preset), preset, temporary
+        home.naming = Naming.WANTED if settings.TITLES and not temporary and not ask.batch else Naming.WORDS
     if chosen:
         check_feature(_terms(ask), "attachments")
     rows = access_chosen(ask.user, chosen, None if conversation is None else home)
@@ -212,7 +215,7 @@ def _known(ask: Ask) -> Submitted | None:
 def _submitted(job: Generation, *, created: bool) -> Submitted:
     question = job.answer.parent_id
     assert question is not None
-    return Submitted(job.conversation_id, question, job.answer_id, job.id, created)
+    return Submitted(job.conversation_id, question, job.answer_id, job.id, created, job.first_message)
 
 
 def _place(user: int, conversation: UUID | None, parent: UUID | None) -> tuple[Conversation, Message | None]:

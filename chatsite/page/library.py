@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -42,9 +43,10 @@ class PresetForm(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class InstructionsForm(msgspec.Struct, forbid_unknown_fields=True):
-    """What the model shall always know."""
+    """What the model shall always know, and whether it names new conversations; what is left out stays."""
 
-    text: Text
+    text: Text | None = None
+    titles: bool | None = None
 
 
 @api("GET", "POST")
@@ -93,14 +95,14 @@ def preset(request: HttpRequest, id: UUID) -> HttpResponse:
 
 @api("GET", "PUT")
 def instructions(request: HttpRequest) -> HttpResponse:
-    """What the model shall always know about this person."""
+    """What this person always wants of the model. `site_titles`: whether the site gives titles at all."""
     owner = user_id(request)
     if request.method == "PUT":
-        text = body(request, InstructionsForm).text
-        Instructions.objects.update_or_create(owner_id=owner, defaults={"text": text})
-        return answer({"text": text})
-    row = Instructions.objects.filter(owner_id=owner).first()
-    return answer({"text": row.text if row else ""})
+        changed = msgspec.structs.asdict(body(request, InstructionsForm))
+        kept = {name: value for name, value in changed.items() if value is not None}
+        Instructions.objects.update_or_create(owner_id=owner, defaults=kept)
+    row = Instructions.objects.filter(owner_id=owner).first() or Instructions()
+    return answer({"text": row.text, "titles": row.titles, "site_titles": settings.TITLES})
 
 
 def prompt_item(row: Prompt, reader: int) -> dict[str, Any]:

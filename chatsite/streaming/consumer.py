@@ -178,7 +178,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
             )
             return
         await self.send_frame(
-            Accepted(client_id, done.conversation, done.message, done.answer, done.generation)
+            Accepted(
+                client_id,
+                done.conversation,
+                done.message,
+                done.answer,
+                done.generation,
+                done.first_message,
+            )
         )
         self._follow(done.generation, 0, fresh=done.created)
         if done.created:

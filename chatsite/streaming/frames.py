@@ -131,13 +131,17 @@ class Hello(ServerFrame, tag="hello", frozen=True):
 
 
 class Accepted(ServerFrame, tag="accepted", frozen=True):
-    """The submit is committed. The sender follows the generation from 0 without asking."""
+    """The submit is committed. The sender follows the generation from 0 without asking.
+
+    `first_message`: the conversation has outgrown the context, and the model is given it from there on.
+    """
 
     id: UUID
     conversation: UUID
     message: UUID
     answer: UUID
     generation: UUID
+    first_message: UUID | None = None
 
 
 class QueuedFrame(ServerFrame, tag="queued", frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 from uuid import UUID
 
@@ -35,8 +35,10 @@ class Line(Protocol):
 class Intake:
     """Looks at the rows when the doorbell rings, and every few seconds without it."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, spare: Callable[[], bool] = lambda: True) -> None:
+        """`spare`: whether the engine has time for what nobody waits for."""
         self._line = line
+        self._spare = spare
 
     async def look(self) -> None:
         """Carry over new rows and wishes to cancel. Safe to call at any time, any number of times."""
@@ -49,9 +51,11 @@ class Intake:
             self._line.cancel(generation)
 
     def _changes(self, known: frozenset[str]) -> tuple[list[Request], list[str]]:
+        queued = Generation.objects.filter(status=Status.QUEUED)
+        if not self._spare():
+            queued = queued.filter(titles=None)
         waiting = list(
-            Generation.objects.filter(status=Status.QUEUED)
-            .exclude(id__in=[UUID(id) for id in known])
+            queued.exclude(id__in=[UUID(id) for id in known])
             .select_related("answer")
             .order_by("created_at")[:AT_ONCE]
         )

@@ -31,6 +31,7 @@ from inference.worker.intake import Intake
 from inference.worker.owner import become_owner, owner_lock
 from inference.worker.recorder import Recorder
 from inference.worker.recovery import reap, recover
+from inference.worker.titles import Titles, has_spare_time
 
 log = structlog.get_logger(__name__)
 
@@ -111,10 +112,14 @@ class InferenceService:
         return info.model if info else ""
 
     async def _serve(self, dispatcher: Dispatcher, recorder: Recorder) -> None:
+        def spare() -> bool:
+            return has_spare_time(dispatcher.board(), self._policy.slots)
+
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(listen(self._wake), name="doorbell"),
-                group.create_task(self._take_in(Intake(dispatcher)), name="intake"),
+                group.create_task(self._take_in(Intake(dispatcher, spare)), name="intake"),
+                group.create_task(Titles(spare, self._wake.set).run(), name="titles"),
                 group.create_task(self._publish_board(dispatcher), name="board"),
                 group.create_task(self._keep_lock(), name="lock"),
                 group.create_task(self._reap(dispatcher, recorder), name="reaper"),

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { moveAhead, putAhead, takeAhead, waitingIn } from "./ahead.js";
 import * as api from "./api.js";
 import { Branches } from "./branches.js";
+import { areReady, chosen, documentsIn, putBackDocuments, takeDocuments } from "./documents.js";
 import { Drafts, Outbox } from "./drafts.js";
 import { chosenPreset, need, paramsOf, presets, temporary } from "./library.js";
 import { listConversations } from "./listing.js";
@@ -120,6 +121,7 @@ function catchUp({ active }) {
 function takeBack(asked, known) {
   if (asked?.type !== "submit") return;
   const shown = known ? state.value.current === known.conversation : state.value.current === asked.conversation;
+  putBackDocuments(asked.conversation, known?.attachments ?? []);
   if (shown ? draft.value.trim() : drafts.get(asked.conversation)) return;
   drafts.set(asked.conversation, asked.content);
   if (shown) draft.value = asked.content;
@@ -181,6 +183,9 @@ async function fetchConversation(id) {
   if (waitingIn(id).length && !activeIn(state.value, id)) sendAhead(id);
 }
 
+/** What is shown has changed on the server, as far as this page knows. */
+export const refreshShown = (id) => state.value.conversations[id]?.status === "ready" && fetchConversation(id);
+
 /** Another tab or device changed a conversation. */
 async function refresh(id) {
   listConversations();
@@ -201,18 +206,26 @@ export function write(text) {
 }
 
 /** Send what the composer holds, after the last message shown, or when the answer there is done. Returns whether it went. */
-export function send() {
+export function send({ beginning = false } = {}) {
   const content = draft.value;
   const { current, conversations } = state.value;
-  if (!content.trim()) return false;
+  const place = isLocal(current) ? null : current;
+  const documents = documentsIn(place);
+  if (documents.length ? !areReady(documents) : !content.trim()) return false;
   const held = conversations[current];
   if (current && held?.status !== "ready") return false;
-  if (activeIn(state.value, current)) putAhead(current, content);
-  else if (!submit(content, current, held ? tree.leafOf(held.tree)?.id ?? null : null)) return false;
+  if (activeIn(state.value, current)) {
+    if (documents.length) return false;
+    putAhead(current, content);
+  } else if (!submit(content, current, held ? tree.leafOf(held.tree)?.id ?? null : null, { documents, beginning })) return false;
+  takeDocuments(place);
   drafts.set(isLocal(current) ? null : current, "");
   draft.value = "";
   return true;
 }
+
+/** Send with as much of the documents as fits. */
+export const useBeginning = () => send({ beginning: true });
 
 /** Daphne closes the socket over 1 MiB; this leaves room for the rest of the frame. */
 const MOST_FRAME_BYTES = 1_000_000;
@@ -224,7 +237,7 @@ function unsendable(content) {
 }
 
 /** Returns whether it was sent. */
-function submit(content, conversation, parent) {
+function submit(content, conversation, parent, { documents = [], beginning = false } = {}) {
   const id = crypto.randomUUID();
   const code = unsendable(content);
   dispatch({ type: "dismissed" });
@@ -234,8 +247,9 @@ function submit(content, conversation, parent) {
   }
   const preset = conversation ? null : chosenPreset.value;
   const isTemporary = !conversation && temporary.value;
-  dispatch({ type: "sent", id, conversation, parent, content, preset, temporary: isTemporary, at: Date.now() });
+  dispatch({ type: "sent", id, conversation, parent, content, attachments: documents, preset, temporary: isTemporary, at: Date.now() });
   const frame = { type: "submit", id, content, conversation, parent, params: paramsIn(conversation ?? state.value.current) };
+  if (documents.length) frame.attachments = chosen(documents, beginning);
   socket.ask(conversation ? frame : { ...frame, preset, temporary: isTemporary });
   branches.set(conversation, null);
   return true;
@@ -283,8 +297,9 @@ export async function rate(message, value, comment = "") {
 /** Ask a question in other words: a sibling of the message, with its own branch. */
 export function edit(message, content) {
   editing.value = null;
-  if (!content.trim() || content === message.content) return;
-  submit(content, state.value.current, message.parent);
+  const documents = message.attachments ?? [];
+  if ((!content.trim() && !documents.length) || content === message.content) return;
+  submit(content, state.value.current, message.parent, { documents, beginning: documents.some((one) => one.given != null) });
 }
 
 /** Answer again: a sibling of the answer. */

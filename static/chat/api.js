@@ -9,13 +9,15 @@ export class ApiError extends Error {
 
 const csrfToken = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
-async function call(method, path, body, keepalive = false) {
+/** `body` is JSON, or a Blob that goes as it is. */
+async function call(method, path, body, { keepalive = false, signal } = {}) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
-  if (body) headers["Content-Type"] = "application/json";
+  const raw = body instanceof Blob;
+  if (body) headers["Content-Type"] = raw ? "application/octet-stream" : "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin", keepalive });
+    response = await fetch(path, { method, headers, body: raw ? body : body && JSON.stringify(body), credentials: "same-origin", keepalive, signal });
   } catch {
     throw new ApiError(0, "offline", "");
   }
@@ -43,12 +45,25 @@ export const library = (name) => call("GET", `/api/${name}`);
 export const addTo = (name, entry) => call("POST", `/api/${name}`, entry);
 export const changeIn = (name, id, entry) => call("PUT", `/api/${name}/${id}`, entry);
 export const removeFrom = (name, id) => call("DELETE", `/api/${name}/${id}`);
-export const keepInstructions = (text) => call("PUT", "/api/instructions", { text });
+export const keepInstructions = (fields) => call("PUT", "/api/instructions", fields);
 export const search = (text, before) =>
   call("GET", `/api/search?${new URLSearchParams(before ? { q: text, before } : { q: text })}`);
 export const getConversation = (id) => call("GET", at(id));
 export const patchConversation = (id, fields) => call("PATCH", at(id), fields);
 export const deleteConversation = (id) => call("DELETE", at(id));
 /** Said while the page goes away: the request outlives it. */
-export const leaveTemporary = (id) => call("DELETE", at(id), undefined, true);
+export const leaveTemporary = (id) => call("DELETE", at(id), undefined, { keepalive: true });
 export const restoreConversation = (id) => call("POST", `${at(id)}/restore`);
+
+export const beginUpload = (name, size, signal) => call("POST", "/api/attachments", { name, size }, { signal });
+export const putPiece = (id, offset, piece, signal) => call("PUT", `/api/attachments/${id}?offset=${offset}`, piece, { signal });
+export const completeUpload = (id, signal) => call("POST", `/api/attachments/${id}/complete`, undefined, { signal });
+export const forgetUpload = (id) => call("DELETE", `/api/attachments/${id}`);
+export const documentText = (id) => call("GET", `/api/attachments/${id}/text`);
+export const fileOf = (id) => `/api/attachments/${id}/file`;
+
+export const beginBatch = (batch) => call("POST", "/api/batches", batch);
+export const getBatch = (id) => call("GET", `/api/batches/${id}`);
+export const cancelItems = (id, items) => call("POST", `/api/batches/${id}/cancel`, { items });
+export const retryItems = (id, items) => call("POST", `/api/batches/${id}/retry`, { items });
+export const resultsOf = (id, form) => `/api/batches/${id}/results.${form}`;

@@ -16,12 +16,12 @@ export async function listConversations({ more = false } = {}) {
   const before = more ? state.value.list.next : null;
   if (more && !before) return;
   const shown = view.value;
-  const asked = state.value.list.items.map((one) => one.id);
+  const since = Date.now();
   try {
     const page = await api.listConversations(before, shown);
     if (view.value !== shown) return;
     if (shown.folder && page.folders && !page.folders.includes(shown.folder)) showView(ALL);
-    else dispatch({ type: "listed", append: more, asked, ...page });
+    else dispatch({ type: "listed", append: more, since, ...page });
   } catch (error) {
     dispatch({ type: "list_failed", message: error.message });
   }

@@ -75,18 +75,18 @@ function withItem(state, item) {
 
 // --- what the person does ---------------------------------------------------------------------------------------
 
-function sent(state, { id, conversation, parent, content, preset = null, temporary = false, at }) {
+function sent(state, { id, conversation, parent, content, attachments = [], preset = null, temporary = false, at }) {
   const key = conversation ?? LOCAL + id;
   let next = state;
   if (!conversation) {
-    next = put(next, "conversations", key, { id: key, key, title: titleOf(content), preset, temporary, status: "ready", tree: messages.emptyTree });
+    next = put(next, "conversations", key, { id: key, key, title: titleOf(content || (attachments[0]?.name ?? "")), preset, temporary, status: "ready", tree: messages.emptyTree });
     next = { ...next, current: key };
   }
   next = onTree(next, key, (tree) =>
-    messages.add(tree, { id: LOCAL + id, key: id, parent, role: "user", content, created_at: at, generation: null }),
+    messages.add(tree, { id: LOCAL + id, key: id, parent, role: "user", content, attachments, created_at: at, generation: null }),
   );
   next = withAnswer(next, { id, conversation: key, parent: LOCAL + id, at });
-  return put(next, "sent", id, { id, conversation: key, content, parent, at, kind: "submit" });
+  return put(next, "sent", id, { id, conversation: key, content, attachments, parent, at, kind: "submit" });
 }
 
 function regenerating(state, { id, conversation, question, message, at }) {
@@ -111,7 +111,7 @@ export function titleOf(content) {
 
 // --- what the server says ---------------------------------------------------------------------------------------
 
-function accepted(state, { id, conversation, message, answer, generation }) {
+function accepted(state, { id, conversation, message, answer, generation, first_message: first = null }) {
   const asked = state.sent[id];
   const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "" };
   // Asked before a reload: its stream begins now, and its text is known from the first word.
@@ -123,7 +123,7 @@ function accepted(state, { id, conversation, message, answer, generation }) {
     return messages.update(messages.rename(tree, `${LOCAL}${id}:answer`, answer), answer, { generation });
   });
   const known = next.generations[generation];
-  next = put(next, "generations", generation, { ...fresh, ...known, asked_at: asked.at });
+  next = put(next, "generations", generation, { ...fresh, ...known, first_message: first, asked_at: asked.at });
   const held = next.conversations[conversation];
   if (held?.temporary) return next;
   const item = next.list.items.find((one) => one.id === conversation);
@@ -137,13 +137,13 @@ function renameConversation(state, from, to) {
   return { ...state, conversations, current: state.current === from ? to : state.current };
 }
 
-function rejected(state, { id, code, message, retry_after_s: retryAfter }) {
+function rejected(state, { id, code, message, retry_after_s: retryAfter, needed, most }) {
   const asked = state.sent[id];
   if (!asked) return state;
   let next = { ...state, sent: without(state.sent, id), generations: without(state.generations, LOCAL + id) };
   const doomed = asked.kind === "submit" ? LOCAL + id : `${LOCAL}${id}:answer`;
   next = onTree(next, asked.conversation, (tree) => messages.remove(tree, doomed));
-  const refusal = { ...asked, code, message, retryAfter: retryAfter ?? null };
+  const refusal = { ...asked, code, message, retryAfter: retryAfter ?? null, needed: needed ?? null, most: most ?? null };
   if (asked.conversation.startsWith(LOCAL)) {
     next = { ...next, conversations: without(next.conversations, asked.conversation) };
     refusal.conversation = null;
@@ -214,16 +214,11 @@ function withFetched(state, conversation, { id: answer, content, reasoning, gene
   return put(state, "generations", generation.id, { ...fields, stopping: false });
 }
 
-/** A page of the list. `asked` are the ids listed when it was asked for: what came or went since then is newer than it. */
-function listed(state, { conversations, next, append, folders, asked = [] }) {
-  const { items: held } = state.list;
-  const here = new Set(held.map((one) => one.id));
-  const gone = new Set(asked.filter((id) => !here.has(id)));
-  const told = new Set(conversations.map((one) => one.id));
-  const old = new Set(append ? [] : asked);
-  const before = held.filter((one) => !told.has(one.id) && !old.has(one.id));
-  const items = [...before, ...conversations.filter((one) => !gone.has(one.id))];
-  return { ...state, list: { items, next, folders: folders ?? state.list.folders, status: "ready" } };
+/** A page of the list, asked for at `since`: what was begun here meanwhile is not on it yet, and stays. */
+function listed(state, { conversations, next, append, folders, since = Infinity }) {
+  const known = new Set(conversations.map((one) => one.id));
+  const before = state.list.items.filter((one) => !known.has(one.id) && (append || one.updated_at >= since));
+  return { ...state, list: { items: [...before, ...conversations], next, folders: folders ?? state.list.folders, status: "ready" } };
 }
 
 function patched(state, { item }) {

@@ -24,6 +24,9 @@ export function treeOf(messages, leaf = null) {
   return leaf && nodes[leaf] ? choose(tree, leaf) : tree;
 }
 
+/** Whether any message has another version. */
+export const isBranched = (tree) => Object.values(tree.children).some((siblings) => siblings.length > 1);
+
 /** The tree with one more message, which becomes the chosen one among its siblings. */
 export function add(tree, message) {
   if (tree.nodes[message.id]) return tree;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from datetime import timedelta
 from uuid import uuid4
@@ -11,6 +12,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.management import CommandError, call_command
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
@@ -18,6 +20,7 @@ from chatsite.archive import jobs, views
 from chatsite.archive.models import Job
 from chatsite.archive.reading import read_all
 from chatsite.archive.schema import ConversationRecord
+from chatsite.audit.models import AuditEntry
 from chatsite.conversations.models import Conversation, Instructions, Prompt
 from tests.archive.trees import without_ids
 from tests.people import People, submit
@@ -183,8 +186,14 @@ def test_files_and_rows_go_after_a_day(people: People) -> None:
     assert jobs.sweep_jobs() == 0
     assert jobs.folder_of(id).is_dir()
     Job.objects.update(created_at=timezone.now() - jobs.KEEP_FILES - timedelta(seconds=1))
+    stray, young = jobs.folder_of(uuid4()), jobs.folder_of(uuid4())
+    for folder in (stray, young):
+        folder.mkdir()
+    os.utime(stray, (0, 0))
     assert jobs.sweep_jobs() == 1
     assert not jobs.folder_of(id).exists()
+    assert not stray.exists()
+    assert young.exists()
 
 
 def test_more_than_was_announced_is_refused(people: People, settings) -> None:
@@ -194,3 +203,22 @@ def test_more_than_was_announced_is_refused(people: People, settings) -> None:
     job = post(client, "/api/archive/imports", {"size": 10}).json()
     answers = [client.put(f"/api/archive/{job['id']}/data?offset={at}", b"x" * 11) for at in (0, 20, -1)]
     assert [one.status_code for one in answers] == [413, 400, 400]
+
+
+def test_the_command_line_exports_and_imports_with_progress(people: People, tmp_path, capsys) -> None:
+    for number in range(3):
+        submit(people.alice, f"Question {number}")
+    call_command("export", "Alice@example.org", tmp_path)
+    assert "3 of 3 100%" in capsys.readouterr().out
+    assert AuditEntry.objects.get().actor_name == "manage.py"
+    call_command("import_conversations", people.bob.email, tmp_path / "chatsite-json.zip")
+    assert "3 new, 0 continued, 0 already here" in capsys.readouterr().out
+    (tmp_path / "bad.json").write_text("[{}]")
+    with pytest.raises(CommandError, match=r"Nothing was imported. \$\[0\]"):
+        call_command("import_conversations", people.bob.email, tmp_path / "bad.json")
+    for arguments in (
+        ("export", "nobody@example.org", tmp_path),
+        ("export", people.bob.email, tmp_path / "x"),
+    ):
+        with pytest.raises(CommandError, match="there is no such"):
+            call_command(*arguments)

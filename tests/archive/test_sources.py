@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from contextlib import suppress
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from chatsite.archive.checking import ImportRefusedError
 from chatsite.archive.reading import read_all
+from chatsite.archive.sources.reading import conversations
 from chatsite.conversations.models import Conversation
 from tests.archive.test_jobs import client_of, send
 from tests.people import People
@@ -178,3 +183,36 @@ def test_a_bad_file_is_refused_whole_and_says_where(people: People, name: str) -
     assert job["status"] == "failed"
     assert place in f"{job['result']['place']}: {job['message']}"
     assert not Conversation.objects.exists()
+
+
+def test_a_bomb_that_lies_about_its_size_is_read_no_further_than_it_says(people: People) -> None:
+    """The directory says 100 bytes; 50 MB come out of it."""
+    whole = as_zip(conversations=b"[" + b" " * 50_000_000 + b"]")
+    lying = whole.replace((50_000_002).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    assert lying != whole
+    job = send(client_of(people.alice), lying)
+    assert (job["status"], Conversation.objects.exists()) == ("failed", False)
+
+
+def test_a_zip_of_too_many_files_is_refused(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatsite.archive.sources.opening.MAX_ENTRIES", 10)
+    files = {f"conversations__{n}": as_bytes(ours()) for n in range(11)}
+    job = send(client_of(people.alice), as_zip(**files))
+    assert "at most 10" in job["message"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_file_is_refused_or_taken_whole(
+    db: None, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whatever bytes are changed: a record or a refusal, never another error."""
+    kinds = [as_bytes([CHATGPT]), as_bytes([OPEN_WEBUI]), as_bytes(ours(messages=[turn()])),
+             as_zip(conversations=as_bytes([CHATGPT]))]  # fmt: skip
+    content = bytearray(data.draw(st.sampled_from(kinds)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("fuzz") / "upload"
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    with suppress(ImportRefusedError):
+        list(conversations(path))

@@ -9,7 +9,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from chatsite.archive.schema import (
+    AttachedRecord,
     ConversationRecord,
+    DocumentRecord,
     FeedbackRecord,
     GenerationRecord,
     MessageRecord,
@@ -38,8 +40,17 @@ PRESETS = st.builds(
 )  # fmt: skip
 
 
+DOCUMENTS = st.lists(
+    st.builds(
+        DocumentRecord, id=st.uuids().map(str), name=NAMES, kind=st.sampled_from(["text", "pdf", "docx"]),
+        size=st.integers(0, 10**6), pages=st.none() | COUNTS, tokens=COUNTS, text=TEXT, created_at=MOMENTS,
+    ),
+    max_size=3, unique_by=(lambda one: one.id, lambda one: one.created_at),
+)  # fmt: skip
+
+
 @st.composite
-def messages(draw: st.DrawFn) -> list[MessageRecord]:
+def messages(draw: st.DrawFn, documents: list[DocumentRecord]) -> list[MessageRecord]:
     """A tree of any shape, several roots too, in the order in which an export writes it: by time."""
     found: list[MessageRecord] = []
     at = BEGIN
@@ -57,13 +68,27 @@ def messages(draw: st.DrawFn) -> list[MessageRecord]:
                 created_at=at,
                 feedback=draw(st.none() | FEEDBACK) if is_answer else None,
                 generation=draw(st.none() | GENERATION) if is_answer else None,
+                attachments=draw(attached(documents)),
             )
         )
     return found
 
 
+def attached(documents: list[DocumentRecord]) -> st.SearchStrategy[list[AttachedRecord]]:
+    """Places of some of these documents, each once."""
+    if not documents:
+        return st.just([])
+    places = st.builds(
+        AttachedRecord, document=st.sampled_from([one.id for one in documents]), given=st.none() | COUNTS
+    )
+    return st.lists(places, max_size=2, unique_by=lambda one: one.document)
+
+
 @st.composite
 def conversations(draw: st.DrawFn) -> ConversationRecord:
+    documents = sorted(draw(DOCUMENTS), key=lambda one: one.created_at)
+    turns = draw(messages(documents))
+    sent = {place.document for turn in turns for place in turn.attachments}
     return ConversationRecord(
         id=draw(st.uuids().map(str)),
         title=draw(TEXT),
@@ -75,7 +100,8 @@ def conversations(draw: st.DrawFn) -> ConversationRecord:
         keep_days=draw(st.none() | st.integers(1, 36_500)),
         created_at=draw(MOMENTS),
         updated_at=draw(MOMENTS),
-        messages=draw(messages()),
+        messages=turns,
+        documents=[one for one in documents if one.id in sent],
     )
 
 
@@ -86,6 +112,11 @@ def without_ids(record: ConversationRecord) -> Any:
     }
     plain = msgspec.to_builtins(record)
     plain["id"] = ""
+    files = {document.id: number for number, document in enumerate(record.documents)}
+    for number, document in enumerate(plain["documents"]):
+        document["id"] = number
     for message in plain["messages"]:
+        for place in message["attachments"]:
+            place["document"] = files[place["document"]]
         message["id"], message["parent"] = numbers[message["id"]], numbers[message["parent"]]
     return plain

@@ -58,9 +58,11 @@ def test_presets_are_ones_own(people: People) -> None:
 
 def test_instructions_are_kept(people: People) -> None:
     alice = signed_in(people.alice)
-    assert alice.put("/api/instructions", {"text": "Metric units."}, JSON).json() == {"text": "Metric units."}
-    assert alice.get("/api/instructions").json() == {"text": "Metric units."}
-    assert signed_in(people.bob).get("/api/instructions").json() == {"text": ""}
+    kept = {"text": "Metric units.", "titles": True, "site_titles": True}
+    assert alice.put("/api/instructions", {"text": "Metric units."}, JSON).json() == kept
+    assert alice.put("/api/instructions", {"titles": False}, JSON).json() == kept | {"titles": False}
+    assert alice.get("/api/instructions").json() == kept | {"titles": False}
+    assert signed_in(people.bob).get("/api/instructions").json() == kept | {"text": ""}
 
 
 def test_a_team_link_opens_for_who_signs_in_and_a_public_one_for_all(people: People) -> None:

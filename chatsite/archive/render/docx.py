@@ -19,7 +19,16 @@ from markdown_it.token import Token
 from chatsite.archive.render.blocks import parser
 from chatsite.archive.render.formats import Tell
 from chatsite.archive.render.outline import outline
-from chatsite.archive.render.wording import made, moment, opinion, period_of, speaker, title_of, version_note
+from chatsite.archive.render.wording import (
+    documents,
+    made,
+    moment,
+    opinion,
+    period_of,
+    speaker,
+    title_of,
+    version_note,
+)
 from chatsite.archive.schema import ConversationRecord
 
 SERIF_FREE, HAN, MONO = "Calibri", "Microsoft YaHei", "Consolas"
@@ -47,6 +56,8 @@ def render(record: ConversationRecord, tell: Tell) -> bytes:
         _note(paper, " · ".join(filter(None, [moment(message.created_at), version_note(turn)])))
         if message.reasoning:
             paper.add_paragraph(_clean(message.reasoning), style="Intense Quote")
+        if turn.documents:
+            _note(paper, documents(turn))
         if message.role == "assistant":
             _Blocks(paper).write(parser().parse(message.content))
         else:

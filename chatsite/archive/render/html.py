@@ -15,7 +15,16 @@ from django.utils.translation import gettext as _
 from chatsite.archive.render.blocks import to_html
 from chatsite.archive.render.formats import Tell
 from chatsite.archive.render.outline import Turn, outline
-from chatsite.archive.render.wording import made, moment, opinion, period_of, speaker, title_of, version_note
+from chatsite.archive.render.wording import (
+    documents,
+    made,
+    moment,
+    opinion,
+    period_of,
+    speaker,
+    title_of,
+    version_note,
+)
 from chatsite.archive.schema import ConversationRecord
 
 
@@ -62,6 +71,8 @@ def _turn(turn: Turn) -> Iterator[str]:
     yield f'<span class="note">{escape(notes)}</span></h2>\n'
     if message.reasoning:
         yield f"<details><summary>{_('Reasoning')}</summary>{_typed(message.reasoning)}</details>\n"
+    if turn.documents:
+        yield f'<p class="note">{escape(documents(turn))}</p>'
     yield to_html(message.content) if message.role == "assistant" else _typed(message.content)
     if said := " · ".join(filter(None, [made(message.generation), opinion(turn)])):
         yield f'<p class="note">{escape(said)}</p>'

@@ -9,7 +9,16 @@ from django.utils.translation import gettext as _
 
 from chatsite.archive.render.formats import Tell
 from chatsite.archive.render.outline import Turn, outline
-from chatsite.archive.render.wording import made, moment, opinion, period_of, speaker, title_of, version_note
+from chatsite.archive.render.wording import (
+    documents,
+    made,
+    moment,
+    opinion,
+    period_of,
+    speaker,
+    title_of,
+    version_note,
+)
 from chatsite.archive.schema import ConversationRecord
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~])")
@@ -36,6 +45,8 @@ def _turn(turn: Turn) -> Iterator[str]:
     if turn.message.reasoning:
         yield from (f"> {line}".rstrip() for line in turn.message.reasoning.splitlines())
         yield ""
+    if turn.documents:
+        yield f"{one_line(documents(turn))}\n"
     yield _closed(turn.message.content)
     yield ""
     if said := " · ".join(filter(None, [made(turn.message.generation), opinion(turn)])):

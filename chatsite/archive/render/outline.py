@@ -10,7 +10,7 @@ from chatsite.archive.schema import ConversationRecord, MessageRecord
 
 @dataclass(frozen=True)
 class Turn:
-    """A message in its place. `version` of `versions` siblings, from 1.
+    """A message in its place, with the names of its documents. `version` of `versions` siblings, from 1.
 
     `after`: the turn that it follows, by number from 1, where that is not the one before it; 0 at the root.
     """
@@ -20,6 +20,7 @@ class Turn:
     version: int
     versions: int
     after: int | None
+    documents: tuple[str, ...] = ()
 
 
 def outline(record: ConversationRecord) -> Iterator[Turn]:
@@ -27,6 +28,7 @@ def outline(record: ConversationRecord) -> Iterator[Turn]:
     below: dict[str | None, list[MessageRecord]] = {}
     for message in record.messages:
         below.setdefault(message.parent, []).append(message)
+    names = {document.id: document.name for document in record.documents}
     numbers: dict[str | None, int] = {None: 0}
     # The last one put on the stack is read first: the first version, and everything below it.
     stack = [(below.get(None, []), 0)]
@@ -40,5 +42,6 @@ def outline(record: ConversationRecord) -> Iterator[Turn]:
         stack.append((below.get(message.id, []), 0))
         number = numbers[message.id] = len(numbers)
         after = None if message.parent == before else numbers[message.parent]
-        yield Turn(number, message, index + 1, len(siblings), after)
+        attached = tuple(names[one.document] for one in message.attachments)
+        yield Turn(number, message, index + 1, len(siblings), after, attached)
         before = message.id

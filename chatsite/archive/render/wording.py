@@ -59,6 +59,11 @@ def opinion(turn: Turn) -> str:
     return f"{words}: {held.comment}" if held.comment else words
 
 
+def documents(turn: Turn) -> str:
+    """The documents that were sent with it; empty where there are none."""
+    return _("Documents: %(names)s") % {"names": ", ".join(turn.documents)} if turn.documents else ""
+
+
 def made(job: GenerationRecord | None) -> str:
     """Tokens and how it ended, where that is not the ordinary end."""
     if job is None:

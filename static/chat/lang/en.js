@@ -1,10 +1,14 @@
 /** English. A value is text with {names}, or a function of the values. */
 
 import { ordinal } from "../format.js";
+import { enDocuments } from "./en-documents.js";
+import { archiveEn } from "./archive-en.js";
 
 const plural = (count, one, many) => (count === 1 ? one : many);
 
 export const en = {
+  ...enDocuments,
+  ...archiveEn,
   skip: "Skip to the message field",
   retry: "Retry",
   undo: "Undo",
@@ -154,6 +158,8 @@ export const en = {
 
   account_menu: "Account and settings",
   theme: "Theme",
+  titles_explained: "When the engine has time to spare. It counts towards your tokens.",
+  titles_wanted: "Let the model name new conversations",
   theme_system: "As the system",
   theme_light: "Light",
   theme_dark: "Dark",
@@ -262,6 +268,11 @@ export const en = {
 
   code: "Code",
   code_in: "Code in {language}",
+  diagram: "Diagram",
+  diagram_alt: "Diagram; its source can be shown by the button above.",
+  diagram_failed: "This diagram could not be drawn: {reason}",
+  diagram_slow: "This diagram took too long to draw.",
+  show_source: "Show source",
   copy_code: "Copy code",
   wrap_lines: "Wrap long lines",
   table: "Table",

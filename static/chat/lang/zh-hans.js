@@ -1,8 +1,13 @@
 /** 简体中文。值为含 {名称} 的文字，或以数值为参数的函数。 */
 
+import { zhDocuments } from "./zh-documents.js";
+import { archiveZhHans } from "./archive-zh-hans.js";
+
 const UNITS = { s: "秒", min: "分钟" };
 
 export const zhHans = {
+  ...zhDocuments,
+  ...archiveZhHans,
   skip: "跳到输入框",
   retry: "重试",
   undo: "撤销",
@@ -152,6 +157,8 @@ export const zhHans = {
 
   account_menu: "账户与设置",
   theme: "主题",
+  titles_explained: "在引擎空闲时进行，计入您的用量。",
+  titles_wanted: "由模型为新对话命名",
   theme_system: "跟随系统",
   theme_light: "浅色",
   theme_dark: "深色",
@@ -260,6 +267,11 @@ export const zhHans = {
 
   code: "代码",
   code_in: "{language} 代码",
+  diagram: "图表",
+  diagram_alt: "图表；可用上方按钮显示源代码。",
+  diagram_failed: "无法绘制此图表：{reason}",
+  diagram_slow: "绘制此图表用时过长。",
+  show_source: "显示源代码",
   copy_code: "复制代码",
   wrap_lines: "自动换行",
   table: "表格",

@@ -9,10 +9,11 @@ import { notify } from "../notices.js";
 import { chooseTheme, theme } from "../preferences.js";
 import { Sheet } from "../view/dialogs.js";
 import { BudgetList } from "../view/quota.js";
+import { Data } from "./data.js";
 import { Keys } from "./keys.js";
 import { Presets, Prompts } from "./library.js";
 
-const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, keys: Keys, account: Account };
+const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, keys: Keys, data: Data, account: Account };
 
 /** Sections about a feature that a plan may leave out. */
 const FEATURE_OF = { links: "sharing", keys: "api" };
@@ -43,21 +44,24 @@ function General() {
 }
 
 function Instructions() {
-  const [text, setText] = useState(null);
-  useEffect(() => void api.library("instructions").then((kept) => setText(kept.text), (error) => notify({ failed: error })), []);
+  const [kept, setKept] = useState(null);
+  useEffect(() => void api.library("instructions").then(setKept, (error) => notify({ failed: error })), []);
   const keep = async (event) => {
     event.preventDefault();
+    const form = event.currentTarget;
     try {
-      await api.keepInstructions(text);
+      await api.keepInstructions({ text: form.text.value, titles: form.titles?.checked });
       notify({ key: "kept" });
     } catch (error) {
       notify({ failed: error });
     }
   };
-  if (text === null) return html`<p class="soft">${t("loading")}</p>`;
+  if (!kept) return html`<p class="soft">${t("loading")}</p>`;
   return html`<form class="stack" onSubmit=${keep}>
-    <label>${t("instructions_label")}<textarea rows="8" maxlength="32768" value=${text} onInput=${(event) => setText(event.currentTarget.value)}></textarea></label>
+    <label>${t("instructions_label")}<textarea name="text" rows="8" maxlength="32768" defaultValue=${kept.text}></textarea></label>
     <p class="soft">${t("instructions_help", { date: "{{date}}" })}</p>
+    ${kept.site_titles && html`<label class="choice"><input type="checkbox" name="titles" defaultChecked=${kept.titles} />
+      <span>${t("titles_wanted")}<span class="soft">${t("titles_explained")}</span></span></label>`}
     <div class="ends"><button type="submit" class="button primary">${t("keep")}</button></div>
   </form>`;
 }

@@ -10,7 +10,7 @@ useLanguage(boot.language);
 
 const place = document.getElementById("messages");
 place.replaceChildren();
-for (const { role, content } of boot.messages) place.append(role === "user" ? question(content) : answer(content));
+for (const { role, content, documents } of boot.messages) place.append(role === "user" ? question(content, documents) : answer(content));
 
 function article(kind, label) {
   const made = document.createElement("article");
@@ -19,8 +19,16 @@ function article(kind, label) {
   return made;
 }
 
-function question(content) {
+/** Of documents a reader of the link learns the names. */
+function question(content, documents = []) {
   const made = article("question", t("shared_question"));
+  for (const name of documents) {
+    const line = document.createElement("p");
+    line.className = "shared-document";
+    line.textContent = name;
+    made.append(line);
+  }
+  if (!content) return made;
   const panel = document.createElement("div");
   panel.className = "panel";
   panel.textContent = content;

@@ -6,6 +6,7 @@ import { sanitise } from "../markdown.js";
 
 const ICONS = {
   copy: "M9 9h11v11a2 2 0 0 1-2 2H9z M5 15H4a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v1",
+  source: "m16 18 6-6-6-6 M8 6l-6 6 6 6",
   wrap: "M3 6h18 M3 12h15a3 3 0 1 1 0 6h-4 M16 16l-2 2 2 2 M3 18h7",
 };
 
@@ -53,8 +54,27 @@ export function codePanel(info) {
 export function finishedCode(text, info) {
   const { panel, code } = codePanel(info);
   code.textContent = text;
-  highlight(code, info, sanitise);
+  if (/^mermaid\b/i.test(info)) drawDiagram(panel, text);
+  else highlight(code, info, sanitise);
   return panel;
+}
+
+/** The picture takes the code's place; a button shows the code again. Where there is no picture, the code stays. */
+async function drawDiagram(panel, source) {
+  const place = element("div", "diagram");
+  place.tabIndex = 0;
+  place.setAttribute("role", "region");
+  place.setAttribute("aria-label", t("diagram"));
+  const note = element("p", "diagram-note");
+  panel.firstChild.after(note, place);
+  const { drawInto } = await import("../lazy/diagrams.js");
+  await drawInto(place, source, t("diagram_alt"), (error) => {
+    panel.classList.toggle("drawn", !error);
+    note.textContent = error ? t(error === "timeout" ? "diagram_slow" : "diagram_failed", { reason: error.split("\n", 1)[0] }) : "";
+    if (!error && !panel.querySelector("[data-action=source]")) {
+      panel.querySelector("[data-action=wrap]").before(button("source", t("show_source")));
+    }
+  });
 }
 
 /** How long the button says that it has copied. */
@@ -65,7 +85,8 @@ export function onCodeClick(event) {
   const pressed = event.target.closest?.("[data-action]");
   const panel = pressed?.closest(".code");
   if (!panel) return;
-  if (pressed.dataset.action === "wrap") pressed.setAttribute("aria-pressed", panel.classList.toggle("wrapped"));
+  if (pressed.dataset.action === "source") pressed.setAttribute("aria-pressed", panel.classList.toggle("sourced"));
+  else if (pressed.dataset.action === "wrap") pressed.setAttribute("aria-pressed", panel.classList.toggle("wrapped"));
   else copyCode(pressed, panel);
 }
 

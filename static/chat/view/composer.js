@@ -2,12 +2,17 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { takeAhead, waitingIn } from "../ahead.js";
-import { draft, editing, focusAsked, retry, send, stop, write } from "../actions.js";
+import { draft, editing, focusAsked, retry, send, stop, useBeginning, write } from "../actions.js";
+import { addFiles, addPasted, areReady, documentsIn, PASTE_CHARS } from "../documents.js";
+import { askEach, canAskEach, isEach } from "../each.js";
+import { mayUse } from "../features.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
 import { integer, roughly } from "../format.js";
 import { branch } from "../tree.js";
+import { LOCAL } from "../reducer.js";
 import { conversation, dispatch, engine, isStopping, maxContentChars, refusal, runningId } from "../store.js";
+import { AttachButton, Documents, DropZone } from "./documents.js";
 import { Icon } from "./icons.js";
 import { QuotaRing } from "./quota.js";
 import { slashActive, slashKey, SlashMenu, slashOpen } from "./slash.js";
@@ -34,9 +39,29 @@ function editLast() {
   return questions.length > 0;
 }
 
+/** The conversation whose documents the composer holds: null for one that is only beginning. */
+const place = () => {
+  const id = conversation.value?.id ?? null;
+  return id?.startsWith(LOCAL) ? null : id;
+};
+
+const sendAny = () => (isEach(place()) ? askEach(place()) : send());
+
+/** Files become documents, and so does a text that is one. */
+function onPaste(event) {
+  const { files } = event.clipboardData;
+  const text = event.clipboardData.getData("text/plain");
+  if (!mayUse("attachments")) return;
+  if (files.length && !text) addFiles(place(), files);
+  else if (text.length >= PASTE_CHARS) addPasted(place(), text, t("pasted_name", { number: documentsIn(place()).length + 1 }));
+  else return;
+  event.preventDefault();
+}
+
 export function Composer() {
   const field = useRef(null);
   const busy = runningId.value !== null;
+  const asked = t(isEach(place()) ? "ask_each" : "ask");
   // Before the next key, not after the next frame: what is typed at once must arrive here.
   useLayoutEffect(() => {
     if (!touch.matches || focusAsked.value > 1) field.current.focus();
@@ -46,20 +71,23 @@ export function Composer() {
     if (!event.isComposing && slashKey(event)) return;
     if (isSend(event)) {
       event.preventDefault();
-      send();
+      sendAny();
     } else if (event.key === "ArrowUp" && !draft.value && !event.isComposing && editLast()) event.preventDefault();
   };
   const onSubmit = (event) => {
     event.preventDefault();
-    send();
+    sendAny();
     field.current.focus();
   };
   return html`<form class="composer" onSubmit=${onSubmit}>
     <${Refusal} />
     <${Ahead} />
     <${SlashMenu} />
+    <${DropZone} conversation=${place()} />
     <div class="composer-box">
-      <textarea id="composer" ref=${field} rows="1" value=${draft.value} placeholder=${t("ask")} aria-label=${t("ask")}
+      <${Documents} conversation=${place()} />
+      <${AttachButton} conversation=${place()} />
+      <textarea id="composer" ref=${field} rows="1" value=${draft.value} placeholder=${asked} aria-label=${asked} onPaste=${onPaste}
         aria-controls=${slashOpen() ? "slash" : null} aria-activedescendant=${slashActive()}
         enterkeyhint=${touch.matches ? "enter" : "send"} onInput=${(event) => write(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
       <${SendOrStop} busy=${busy} />
@@ -80,17 +108,24 @@ function Ahead() {
   </li>`)}</ul>`;
 }
 
+function canSend(busy) {
+  const documents = documentsIn(place());
+  if (!documents.length) return Boolean(draft.value.trim());
+  return isEach(place()) ? canAskEach(place()) : !busy && areReady(documents);
+}
+
 function SendOrStop({ busy }) {
-  if (busy && !draft.value.trim()) {
+  if (busy && !canSend(busy)) {
     return html`<button key="stop" type="button" class="send stop" aria-label=${t("stop")} title=${`${t("stop")} (Esc)`}
       disabled=${isStopping.value} onClick=${stop}><${Icon} name="square" size=${16} /></button>`;
   }
   return html`<button key="send" type="submit" class="send" aria-label=${t(busy ? "send_after" : "send")} title=${`${t(busy ? "send_after" : "send")} (Enter)`}
-    disabled=${!draft.value.trim()}><${Icon} name="arrow-up" size=${20} /></button>`;
+    disabled=${!canSend(busy)}><${Icon} name="arrow-up" size=${20} /></button>`;
 }
 
-function refusalWords({ code, message, retryAfter }) {
-  const words = t(`refused_${code}`);
+function refusalWords({ code, message, retryAfter, needed, most }) {
+  const shown = (number) => integer(number, locale());
+  const words = needed ? t("refused_too_long_counted", { needed: shown(needed), most: shown(most) }) : t(`refused_${code}`);
   const wait = retryAfter == null ? "" : ` ${t("try_again_in", roughly(retryAfter))}`;
   return `${words ?? message}${wait}`;
 }
@@ -101,7 +136,9 @@ function Refusal() {
   return html`<div role="alert">${here && html`<p class="refusal">
     <${Icon} name="circle-alert" size=${16} />
     <span>${refusalWords(refused)}</span>
-    <button type="button" class="quiet strong" onClick=${() => retry(refused)}>${t("retry")}</button>
+    ${refused.needed && documentsIn(place()).length
+      ? html`<button type="button" class="quiet strong" onClick=${useBeginning}>${t("use_beginning")}</button>`
+      : html`<button type="button" class="quiet strong" onClick=${() => retry(refused)}>${t("retry")}</button>`}
     <button type="button" class="icon-button" aria-label=${t("dismiss")} title=${t("dismiss")} onClick=${() => dispatch({ type: "dismissed" })}><${Icon} name="x" size=${16} /></button>
   </p>`}</div>`;
 }

@@ -1,18 +1,21 @@
 /** The middle of the page: what was said, or an invitation to begin. */
 
+import { useComputed } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { open, retryOpen, write } from "../actions.js";
+import { closeItem, inItem } from "../each.js";
 import { mayUse } from "../features.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
 import { LOCAL } from "../reducer.js";
 import { target } from "../search.js";
-import { conversation, engine } from "../store.js";
+import { conversation, engine, state } from "../store.js";
 import { branch, siblings } from "../tree.js";
 import { Announcer } from "./announcer.js";
-import { dialog } from "../notices.js";
-import { leafOf } from "../tree.js";
+import { LeftOut } from "./attached.js";
+import { dialog, notify } from "../notices.js";
+import { isBranched, leafOf } from "../tree.js";
 import { Banner } from "./banner.js";
 import { Beginning } from "./beginning.js";
 import { Composer, shortName } from "./composer.js";
@@ -48,11 +51,14 @@ export function Conversation({ user, covered }) {
     </div>
     <div class="foot">
       <${Jump} />
-      <${Composer} />
+      ${!isBatch(held) && html`<${Composer} />`}
     </div>
     <${Announcer} />
   </main>`;
 }
+
+/** Whether the rows of a batch are shown, and not one of its items or what a search has found in it. */
+export const isBatch = (held) => Boolean(held?.batch) && inItem.value !== held.id && !target.value;
 
 function Bar({ held }) {
   const { title, temporary } = held ?? {};
@@ -63,8 +69,11 @@ function Bar({ held }) {
       <button type="button" class="icon-button" aria-label=${t("open_sidebar")} title=${`${t("open_sidebar")} (Ctrl B)`} onClick=${() => openSidebar(true)}><${Icon} name="panel-left" /></button>
       <button type="button" class="icon-button" aria-label=${t("new_chat")} title=${t("new_chat")} onClick=${() => open(null)}><${Icon} name="square-pen" /></button>`}
     ${title ? html`<h1 title=${title}>${title}</h1>` : html`<span class="no-title"></span>`}
+    ${held?.batch && !isBatch(held) && html`<button type="button" class="quiet strong" onClick=${() => { target.value = null; closeItem(); }}>${t("batch_back")}</button>`}
     ${temporary && html`<span class="tag" title=${t("temporary_explained")}>${t("temporary")}</span>`}
     <${Model} />
+    ${leaf && !leaf.id.startsWith(LOCAL) && html`<button type="button" class="icon-button" aria-label=${t("export")} title=${t("export")}
+      onClick=${() => { dialog.value = { name: "export", id: held.id, title, leaf: leaf.id, branches: isBranched(held.tree) }; }}><${Icon} name="download" /></button>`}
     ${canShare && html`<button type="button" class="icon-button" aria-label=${t("share")} title=${t("share")}
       onClick=${() => { dialog.value = { name: "share", leaf: leaf.id }; }}><${Icon} name="share-2" /></button>`}
   </header>`;
@@ -83,7 +92,23 @@ function Content({ held, path, user }) {
   if (!held) return html`<${Welcome} user=${user} />`;
   if (held.status === "loading") return html`<${Skeleton} />`;
   if (held.status === "failed") return html`<${Failed} held=${held} />`;
+  if (isBatch(held)) return html`<${BatchPlace} key=${held.id} id=${held.id} />`;
   return html`<${Messages} key=${held.key ?? held.id} tree=${held.tree} path=${path} />`;
+}
+
+/** The rows of a batch, whose module is fetched when the first is opened. */
+function BatchPlace({ id }) {
+  const [Batch, setBatch] = useState(null);
+  useEffect(() => {
+    import("../lazy/batch.js").then((found) => setBatch(() => found.Batch), (error) => notify({ failed: error }));
+  }, []);
+  return Batch ? html`<${Batch} id=${id} />` : html`<${Skeleton} />`;
+}
+
+/** Where the prompt of the newest answer on the path begins, if not at its root. */
+function firstSeen(path) {
+  const answer = path.findLast((one) => one.generation);
+  return state.value.generations[answer?.generation]?.first_message ?? null;
 }
 
 /** Mounted from the end upwards, some at a time, so that a long conversation opens at once. */
@@ -98,8 +123,11 @@ function Messages({ tree, path }) {
   const from = Math.max(0, Math.min(path.length - mounted, wanted < 0 ? Infinity : wanted - ABOVE_TARGET));
   useEffect(showTarget, [target.value]);
   useEffect(() => forgetMarks, []);
-  return path.slice(from).map((message, index) => html`<${Message} key=${message.key ?? message.id} message=${message}
+  const first = useComputed(() => firstSeen(path)).value;
+  const shown = path.slice(from).map((message, index) => html`<${Message} key=${message.key ?? message.id} message=${message}
     place=${siblings(tree, message.id)} eager=${from + index >= path.length - EAGER} />`);
+  const border = path.findIndex((one) => one.id === first) - from;
+  return border < 0 ? shown : shown.toSpliced(border, 0, html`<${LeftOut} key="left-out" />`);
 }
 
 /** The hours at which the greeting changes. */

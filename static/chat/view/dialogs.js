@@ -7,10 +7,13 @@ import { dialog, notify } from "../notices.js";
 import { Icon } from "./icons.js";
 
 const MODULES = {
+  document: () => import("../lazy/document.js"),
   folder: () => import("../lazy/folder.js"),
   share: () => import("../lazy/share.js"),
   settings: () => import("../lazy/settings.js"),
   comment: () => import("../lazy/comment.js"),
+  export: () => import("../lazy/export.js"),
+  keep: () => import("../lazy/keep.js"),
 };
 
 export function Dialogs() {

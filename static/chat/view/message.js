@@ -11,6 +11,7 @@ import { dialog, notify } from "../notices.js";
 import { isActive } from "../reducer.js";
 import { connection, runningId, state } from "../store.js";
 import { AnswerText, useNear } from "./answer-text.js";
+import { Attached } from "./attached.js";
 import { Icon } from "./icons.js";
 import { QuestionEditor } from "./question-editor.js";
 import { Waiting } from "./waiting.js";
@@ -38,7 +39,8 @@ function Question({ message, place, near }) {
   const [folded, setFolded] = useState(long);
   if (editing.value === message.id) return html`<${QuestionEditor} message=${message} />`;
   return html`
-    <div class=${`panel${folded ? " folded" : ""}`}>${message.content}</div>
+    <${Attached} documents=${message.attachments} />
+    ${message.content && html`<div class=${`panel${folded ? " folded" : ""}`}>${message.content}</div>`}
     ${long && html`<button type="button" class="quiet unfold" aria-expanded=${!folded} onClick=${() => setFolded(!folded)}>${t(folded ? "show_all" : "show_less")}</button>`}
     ${near && html`<div class="tools">
       <${Siblings} place=${place} />

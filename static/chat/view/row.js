@@ -42,6 +42,8 @@ function RowMenu({ item, rename }) {
           ${t(item.pinned ? "unpin" : "pin")}<//>
         <${MenuItem} icon="folder" onSelect=${then(() => { dialog.value = { name: "folder", item }; })}>${t("move_to_folder")}<//>
         <${MenuItem} icon="archive" onSelect=${then(() => archive(item, !item.archived))}>${t(item.archived ? "unarchive" : "archive")}<//>
+        <${MenuItem} icon="download" onSelect=${then(() => { dialog.value = { name: "export", id: item.id, title: item.title }; })}>${t("export_menu")}<//>
+        <${MenuItem} icon="clock" onSelect=${then(() => { dialog.value = { name: "keep", item }; })}>${t("keep_menu")}<//>
         <${MenuItem} icon="list-checks" onSelect=${then(() => pick(item.id))}>${t("pick_several")}<//>
         <${MenuItem} icon="trash-2" danger onSelect=${then(() => remove([item], () => open(null)))}>${t("delete")}<//>
       `;

@@ -29,13 +29,6 @@ export const tests = {
     ok(activeIn(state, state.current).local);
     equal(cursors(state), []);
   },
-  "a list that was asked for earlier takes nothing away that came since, and brings nothing back that went": () => {
-    const early = { type: "listed", append: false, asked: ["old"], conversations: [{ id: "old" }, { id: "other" }], next: null };
-    const state = run([{ ...early, asked: [] }, asked, accepted, { type: "removed", conversation: "old" }, early]);
-    equal(state.list.items.map((one) => one.id), ["c", "other"]);
-    const later = { ...early, asked: ["c", "other"], conversations: [{ id: "other" }] };
-    equal(run([later], state).list.items.map((one) => one.id), ["other"]);
-  },
   "a record that is ahead of the stream does not make joined text come twice": () => {
     const events = [delta(1, "a"), row("running", 3, "abc"), delta(4, "bcd"), delta(5, "e")];
     equal(text(run(events, streaming())), "abcde");

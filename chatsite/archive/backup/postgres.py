@@ -1,0 +1,111 @@
+"""PostgreSQL: every table by COPY, over the site's own connection.
+
+No client tools are needed, and none can be of another version than the server. The tables themselves are
+made by this site's migrations, up to those that the backup had; then by the newer ones.
+"""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from typing import Any
+
+import psycopg
+from django.apps import apps
+from django.core.management.color import no_style
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from psycopg import sql
+
+from chatsite.archive.backup.manifest import READ_BYTES, BackupError, Manifest, Writer
+
+FOLDER = "tables/"
+"""`tables/<table>`: a line with its columns, which a later site may order otherwise, then its rows."""
+
+
+def dump(writer: Writer) -> None:
+    """All tables as they stand at one moment; the site goes on."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for table in connection.introspection.table_names(cursor):
+            columns = _columns(cursor, table)
+            with writer.open(FOLDER + table) as target:
+                target.write(("\t".join(columns) + "\n").encode())
+                with cursor.copy(_copy(table, columns, "TO STDOUT")) as rows:
+                    for part in rows:
+                        target.write(part)
+
+
+def load(archive: zipfile.ZipFile, manifest: Manifest, *, replace: bool) -> None:
+    """Make the tables as they were, and fill them in one transaction. Raises BackupError."""
+    if replace:
+        _drop_all()
+    executor = MigrationExecutor(connection)
+    known = set(executor.loader.graph.nodes)
+    targets = [(app, name) for app, name in manifest.migrations]
+    if missing := [target for target in targets if target not in known]:
+        raise BackupError(
+            f"The backup is of a newer site: migration {'.'.join(missing[0])} is not known here."
+        )
+    executor.migrate(targets)
+    tables = [name.removeprefix(FOLDER) for name in manifest.entries if name.startswith(FOLDER)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        present = set(connection.introspection.table_names(cursor))
+        if odd := sorted(set(tables) - present):
+            raise BackupError(f"{odd[0]}: the migrations of this site make no such table.")
+        names = sql.SQL(", ").join(map(sql.Identifier, sorted(present)))
+        cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
+        for table in tables:
+            _fill(cursor, archive, table)
+        models = apps.get_models(include_auto_created=True)
+        for statement in connection.ops.sequence_reset_sql(no_style(), models):
+            cursor.execute(statement)
+
+
+def _fill(cursor: Any, archive: zipfile.ZipFile, table: str) -> None:
+    with archive.open(FOLDER + table) as source:
+        columns = source.readline().decode().rstrip("\n").split("\t")
+        with cursor.copy(_copy(table, columns, "FROM STDIN")) as rows:
+            while part := source.read(READ_BYTES):
+                rows.write(part)
+
+
+def _copy(table: str, columns: list[str], direction: str) -> sql.Composed:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("COPY {} ({}) " + direction).format(sql.Identifier(table), names)
+
+
+def _columns(cursor: Any, table: str) -> list[str]:
+    cursor.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+        " AND table_name = %s AND is_generated = 'NEVER' ORDER BY ordinal_position",
+        [table],
+    )
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _drop_all() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        if tables := connection.introspection.table_names(cursor):
+            names = sql.SQL(", ").join(map(sql.Identifier, tables))
+            cursor.execute(sql.SQL("DROP TABLE {} CASCADE").format(names))
+
+
+def others_connected() -> int:
+    """Connections of other processes to this database: the site is running."""
+    connection.close()
+    # This process's own would count; the server takes a moment to see them go.
+    connection.close_pool()  # type: ignore[attr-defined]
+    with psycopg.connect(**connection.get_connection_params()) as own:
+        for _ in range(OWN_GONE_TRIES):
+            (others,) = own.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            ).fetchone() or (0,)
+            if not others:
+                break
+            time.sleep(OWN_GONE_S)
+    return int(others)
+
+
+OWN_GONE_TRIES, OWN_GONE_S = 20, 0.1

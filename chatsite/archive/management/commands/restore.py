@@ -1,0 +1,34 @@
+"""`manage.py restore <file>`: make this site what it was when the backup was made."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chatsite.archive.backup.making import restore_backup
+from chatsite.archive.backup.manifest import BackupError
+
+
+class Command(BaseCommand):
+    help = (
+        "Restore a backup into an empty site that does not run; --replace overwrites one that holds people."
+    )
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--replace", action="store_true", help="Erase what is here.")
+
+    def handle(self, *args: Any, file: Path, replace: bool, **options: Any) -> None:
+        try:
+            manifest = restore_backup(file, self.stdout.write, replace=replace)
+        except (BackupError, OSError) as error:
+            raise CommandError(str(error)) from error
+        if not manifest.has_secret_key:
+            self.stdout.write("The secret key is not in it: set CHATSITE_SECRET_KEY to the one of that site.")
+        self.stdout.write(
+            self.style.SUCCESS(f"The site is as it was on {manifest.made_at:%Y-%m-%d %H:%M} UTC.")
+        )

@@ -1,0 +1,140 @@
+/** Documents in the composer: chips with their progress, what they come to, and the choice of one answer for each. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useBeginning } from "../actions.js";
+import { addFiles, areMoving, documentsIn, oneEach, removeDocument, retryDocument, tokensOf } from "../documents.js";
+import { mayUse } from "../features.js";
+import { integer } from "../format.js";
+import { html } from "../html.js";
+import { locale, t } from "../i18n.js";
+import { temporary } from "../library.js";
+import { engine } from "../store.js";
+import { Icon } from "./icons.js";
+
+/** What the system's dialog offers first. What a file is, its content says in the end. */
+const OFFERED = ".txt,.md,.csv,.tsv,.json,.xml,.yaml,.yml,.log,.html,.css,.js,.ts,.py,.java,.c,.cpp,.h,.go,.rs,.rb,.php,.sh,.sql,.pdf,.docx,text/*";
+
+const ICONS = { unreadable: "triangle-alert", failed: "triangle-alert" };
+
+const shown = (number) => integer(number, locale());
+
+/** Why a document has no text, in the reader's language. */
+export const reasonOf = ({ reason, figures }) =>
+  t(`unreadable_${reason}`, Object.fromEntries(Object.entries(figures ?? {}).map(([name, value]) => [name, shown(value)])));
+
+/** What there is to say about a document that was read: pages, tokens, and how much of it counts. */
+export function sizeOf(one) {
+  const parts = [
+    one.pages && t("document_pages", { count: one.pages, shown: shown(one.pages) }),
+    t("tokens", { count: one.tokens, shown: shown(one.tokens) }),
+    one.given != null && t("document_beginning", { percent: Math.max(1, Math.round((one.given / one.chars) * 100)) }),
+  ];
+  return parts.filter(Boolean).join(" · ");
+}
+
+function failedWords({ code, message }) {
+  const known = ["empty", "too_long", "quota_exceeded", "rate_limited", "not_in_plan"].includes(code);
+  return t("document_failed", { reason: known ? t(`upload_${code}`) : message || t("offline_short") });
+}
+
+function words(one) {
+  switch (one.state) {
+    case "ready": return sizeOf(one);
+    case "unreadable": return reasonOf(one);
+    case "failed": return failedWords(one);
+    case "sending": return t("document_sending", { percent: Math.floor((one.sent / one.size) * 100) });
+    default: return t(`document_${one.state}`);
+  }
+}
+
+/** The button that opens the system's dialog. */
+export function AttachButton({ conversation }) {
+  const field = useRef(null);
+  if (!mayUse("attachments")) return null;
+  const onChange = ({ currentTarget }) => {
+    addFiles(conversation, currentTarget.files);
+    currentTarget.value = "";
+    document.getElementById("composer").focus();
+  };
+  return html`<button type="button" class="icon-button attach" aria-label=${t("attach")} title=${t("attach_hint")} onClick=${() => field.current.click()}>
+      <${Icon} name="paperclip" /></button>
+    <input ref=${field} type="file" class="attach-field" multiple accept=${OFFERED} tabindex="-1" aria-hidden="true" onChange=${onChange} />`;
+}
+
+/** What is attached, with what it comes to. */
+export function Documents({ conversation }) {
+  const list = documentsIn(conversation);
+  if (!list.length) return null;
+  return html`<div class="documents">
+    <ul aria-label=${t("documents")}>${list.map((one) => html`<${Chip} key=${one.key} one=${one} conversation=${conversation} />`)}</ul>
+    <${Sum} list=${list} />
+  </div>`;
+}
+
+function Chip({ one, conversation }) {
+  const bad = one.state === "unreadable" || one.state === "failed";
+  const moving = one.state === "sending" || one.state === "reading" || one.state === "waiting";
+  return html`<li class=${`document${bad ? " bad" : ""}`}>
+    <${Icon} name=${ICONS[one.state] ?? "file-text"} size=${16} />
+    <span class="document-words">
+      <span class="document-name" title=${one.name}>${one.name}</span>
+      <span class="document-state">${words(one)}</span>
+    </span>
+    ${one.state === "failed" && html`<button type="button" class="icon-button" aria-label=${`${t("retry")}: ${one.name}`} title=${t("retry")}
+      onClick=${() => retryDocument(conversation, one.key)}><${Icon} name="refresh-cw" size=${16} /></button>`}
+    <button type="button" class="icon-button" aria-label=${t("document_remove", one)} title=${t("document_remove", one)}
+      onClick=${() => removeDocument(conversation, one.key)}><${Icon} name="x" size=${16} /></button>
+    ${moving && html`<progress value=${one.state === "sending" ? one.sent / one.size : null} max="1" aria-label=${words(one)}></progress>`}
+  </li>`;
+}
+
+function Sum({ list }) {
+  const each = oneEach.value && mayBeBatch(list);
+  const most = engine.value?.context_tokens ?? 0;
+  const tokens = tokensOf(list);
+  const over = most > 0 && !each && tokens >= most;
+  const unreadable = !each && list.some((one) => one.state === "unreadable");
+  return html`<div class="documents-sum">
+    <span class=${over || unreadable ? "warn" : ""} role="status">${areMoving(list) ? "" : sumWords(list, { tokens, most, over, unreadable })}</span>
+    ${over && html`<button type="button" class="quiet strong" onClick=${useBeginning}>${t("use_beginning")}</button>`}
+    ${mayBeBatch(list) && html`<label class="switch" title=${t("one_each_explained")}>
+      <input type="checkbox" role="switch" checked=${oneEach.value} onChange=${(event) => { oneEach.value = event.currentTarget.checked; }} />
+      <span>${t("one_each")}</span></label>`}
+  </div>`;
+}
+
+function sumWords(list, { tokens, most, over, unreadable }) {
+  if (unreadable) return t("documents_unreadable");
+  if (over) return t("documents_over", { tokens: shown(tokens), most: shown(most) });
+  return t("documents_total", { count: list.length, tokens: shown(tokens) });
+}
+
+/** Several documents can have one answer each, if the plan holds it and nothing is to be forgotten. */
+export const mayBeBatch = (list) => list.length > 1 && mayUse("batch") && !temporary.value;
+
+/** The whole page takes files; while something is dragged over it, it says so. */
+export function DropZone({ conversation }) {
+  const [over, setOver] = useState(false);
+  useEffect(() => {
+    if (!mayUse("attachments")) return undefined;
+    let depth = 0;
+    const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+    const handlers = {
+      dragenter: (event) => { if (hasFiles(event)) { depth += 1; setOver(true); } },
+      dragleave: (event) => { if (hasFiles(event)) { depth = Math.max(0, depth - 1); setOver(depth > 0); } },
+      dragover: (event) => { if (hasFiles(event)) event.preventDefault(); },
+      drop: (event) => {
+        if (!hasFiles(event)) return;
+        event.preventDefault();
+        depth = 0;
+        setOver(false);
+        addFiles(conversation, event.dataTransfer.files);
+      },
+    };
+    for (const [name, handler] of Object.entries(handlers)) window.addEventListener(name, handler);
+    return () => { for (const [name, handler] of Object.entries(handlers)) window.removeEventListener(name, handler); };
+  }, [conversation]);
+  if (!over) return null;
+  return html`<div class="drop-zone" aria-hidden="true"><div><${Icon} name="file-text" size=${32} />
+    <strong>${t("drop_here")}</strong><span>${t("drop_kinds")}</span></div></div>`;
+}

@@ -1,0 +1,170 @@
+"""Exporting ten thousand conversations takes little memory; so does a reader who takes the file slowly."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+import pytest
+
+from bench import processes
+from bench import site as sites
+
+CONVERSATIONS = 10_000
+MOST_MIB = 50
+
+FILL = """
+from datetime import timedelta
+from uuid import uuid4
+from django.utils import timezone
+from chatsite.accounts.models import User
+from chatsite.conversations.models import Conversation, Message
+owner, now = User.objects.get(), timezone.now()
+for start in range(0, {count}, 500):
+    homes, turns = [], []
+    for number in range(start, min(start + 500, {count})):
+        home = Conversation(owner=owner, title=f"对话 {{number}}", created_at=now + timedelta(seconds=number))
+        homes.append(home)
+        for place in range(4):
+            turns.append(Message(
+                conversation=home, parent=turns[-1] if place else None, role=("user", "assistant")[place % 2],
+                content=f"第 {{place}} 条 {{uuid4()}} " + "推理与调度 " * 120,
+                created_at=now + timedelta(seconds=place),
+            ))
+    Conversation.objects.bulk_create(homes)
+    Message.objects.bulk_create(turns)
+"""
+
+
+def rss_mib(pid: int) -> float:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
+    except (OSError, IndexError):
+        return 0.0
+
+
+def jobs_of(site: sites.Site) -> list[int]:
+    """Processes of jobs that this site started."""
+    found = []
+    for pid in processes.tree(site.children[0].pid):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"archive_job" in command:
+            found.append(pid)
+    return found
+
+
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[sites.Site]:
+    with sites.embedded({"CHATSITE_ENGINE": "emulated"}, tmp_path) as site:
+        site.wait("/readyz")
+        yield site
+
+
+@pytest.fixture
+def client(own_site: sites.Site) -> Iterator[httpx.Client]:
+    """The administrator's, as the page would send it."""
+    cookie = own_site.sign_in()
+    with httpx.Client(base_url=own_site.url, trust_env=False, timeout=60) as client:
+        answer = client.get("/", headers={"Cookie": cookie})
+        token = answer.text.partition('name="csrf-token" content="')[2].partition('"')[0]
+        csrf = answer.cookies["csrftoken"]
+        client.cookies.clear()
+        client.headers["X-CSRFToken"] = token
+        client.headers["Cookie"] = f"{cookie}; csrftoken={csrf}"
+        yield client
+
+
+@pytest.mark.proof
+@pytest.mark.site
+def test_ten_thousand_conversations_leave_within_50_mib(own_site: sites.Site, client: httpx.Client) -> None:
+    site = own_site
+    site.manage("shell", "-c", FILL.format(count=CONVERSATIONS))
+    web = site.children[0].pid
+    idle, most_web, job_idle, most_job = rss_mib(web), 0.0, 0.0, 0.0
+    started = monotonic()
+    job = client.post("/api/archive/exports", json={"format": "json"}).json()
+    while job["status"] in ("queued", "running"):
+        sleep(0.1)
+        job = client.get(f"/api/archive/{job['id']}").json()
+        now = sum(map(rss_mib, jobs_of(site)))
+        most_web = max(most_web, rss_mib(web))
+        if job["status"] == "running" and job["total"]:
+            job_idle = job_idle or now
+            most_job = max(most_job, now)
+    took = monotonic() - started
+    figures = {
+        "web_idle_mib": idle, "web_growth_mib": most_web - idle, "job_idle_mib": job_idle,
+        "job_growth_mib": most_job - job_idle, "seconds": took, "zip_bytes": job["size"],
+    }  # fmt: skip
+    print(json.dumps({name: round(value, 1) for name, value in figures.items()}))
+    assert (job["status"], job["done"]) == ("finished", CONVERSATIONS)
+    assert most_web - idle < MOST_MIB
+    assert job_idle > 0
+    assert most_job - job_idle < MOST_MIB
+
+
+@pytest.mark.site
+def test_a_slow_reader_takes_no_memory(own_site: sites.Site, client: httpx.Client) -> None:
+    """A file of 200 MiB, of which somebody reads a little and then nothing."""
+    site = own_site
+    job = client.post("/api/archive/exports", json={"format": "json"}).json()
+    while job["status"] != "finished":
+        sleep(0.1)
+        job = client.get(f"/api/archive/{job['id']}").json()
+        assert job["status"] in ("queued", "running", "finished"), job
+    content = bytes(range(256)) * 4096 * 200
+    (site.data_dir / "archive" / job["id"] / job["file"]).write_bytes(content)
+    web = site.children[0].pid
+    idle = rss_mib(web)
+    request = (
+        f"GET /api/archive/{job['id']}/file HTTP/1.1\r\nHost: {sites.HOST}:{site.port}\r\n"
+        f"Cookie: {client.headers['Cookie']}\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection((sites.HOST, site.port)) as reader:
+        reader.sendall(request.encode())
+        got = reader.recv(1000)
+        sleep(3)
+        growth = rss_mib(web) - idle
+        assert client.get("/healthz").status_code == 200
+        parts = [got]
+        while part := reader.recv(2**20):
+            parts.append(part)
+    head, _, body = b"".join(parts).partition(b"\r\n\r\n")
+    assert b"200 OK" in head
+    assert body == content
+    assert growth < 20, f"{growth:.0f} MiB"
+
+
+@pytest.mark.site
+def test_a_reader_who_leaves_ends_the_sending(own_site: sites.Site, client: httpx.Client) -> None:
+    site = own_site
+    job = client.post("/api/archive/exports", json={"format": "json"}).json()
+    while job["status"] != "finished":
+        sleep(0.1)
+        job = client.get(f"/api/archive/{job['id']}").json()
+    path = site.data_dir / "archive" / job["id"] / job["file"]
+    path.write_bytes(b"x" * 2**24)
+    with client.stream("GET", f"/api/archive/{job['id']}/file") as answer:
+        next(answer.iter_raw(1000))
+    deadline = monotonic() + 10
+    while any(str(path) == target for target in open_files(site.children[0].pid)):
+        assert monotonic() < deadline
+        sleep(0.1)
+    assert "Traceback" not in site.log.read_text(errors="replace")
+
+
+def open_files(pid: int) -> list[str]:
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(str(link.readlink()))
+        except OSError:
+            continue
+    return found

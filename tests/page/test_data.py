@@ -1,0 +1,144 @@
+"""Export, import, retention and erasure as a person does them, in Chromium; axe finds nothing on the way.
+
+With CHATSITE_TEST_SCREENSHOTS naming a folder, the walk leaves its pictures there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from bench import site as sites
+from tests.page.conftest import sign_in
+from tests.page.test_accessibility import AXE, RUN_AXE
+
+pytestmark = pytest.mark.browser
+
+LOOKS = {
+    "en-light-1280": ("en-GB", "light", 1280),
+    "en-dark-360": ("en-GB", "dark", 360),
+    "zh-dark-1280": ("zh-CN", "dark", 1280),
+    "zh-light-360": ("zh-CN", "light", 360),
+}
+
+
+@pytest.fixture(scope="module")
+def own_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
+    """A site to itself: the last flow erases an account."""
+    settings = {"CHATSITE_ENGINE": "emulated", "CHATSITE_EMULATED_STEP_S": "0.002"}
+    with sites.embedded(settings, tmp_path_factory.mktemp("data")) as site:
+        site.wait("/readyz")
+        yield site
+
+
+@asynccontextmanager
+async def opened(browser: Browser, site: sites.Site, **options: object) -> AsyncIterator[Page]:
+    context = await browser.new_context(**options)  # type: ignore[arg-type]
+    page = await context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    await sign_in(page, site)
+    yield page
+    await context.close()
+
+
+async def picture(page: Page, name: str) -> None:
+    if folder := os.environ.get("CHATSITE_TEST_SCREENSHOTS"):
+        await page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+async def ask(page: Page, text: str) -> None:
+    await page.fill("#composer", text)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".answer .tools button", timeout=30_000)
+
+
+async def open_data(page: Page) -> None:
+    """Settings → Data, by the menu at the foot of the sidebar."""
+    if not await page.locator(".account-button").is_visible():
+        await page.locator(".bar .icon-button").first.click()
+    await page.click(".account-button")
+    await page.locator("[role=menuitem]", has=page.locator("text=/^(Settings|设置)$/")).click()
+    await page.locator(".tab", has_text="Data").or_(page.locator(".tab", has_text="数据")).click()
+    await page.wait_for_selector(".settings-body .part")
+
+
+async def axe(page: Page) -> list[object]:
+    await page.add_script_tag(path=AXE)
+    return await page.evaluate(RUN_AXE)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_dialogs_are_well_made(browser: Browser, own_site: sites.Site, look: str) -> None:
+    locale, scheme, width = LOOKS[look]
+    options = {"locale": locale, "color_scheme": scheme, "viewport": {"width": width, "height": 800}}
+    async with opened(browser, own_site, bypass_csp=True, **options) as page:
+        await ask(page, "杭州西湖附近有什么好吃的？ And `code`?")
+        await page.locator(".bar [aria-label=Export], .bar [aria-label=导出]").click()
+        await page.wait_for_selector("dialog[open] .choice")
+        await picture(page, f"export-{look}")
+        assert await axe(page) == []
+        await page.keyboard.press("Escape")
+        await open_data(page)
+        await page.locator(".part .danger").click()
+        await page.wait_for_selector("input[name=proof]")
+        await picture(page, f"data-{look}")
+        assert await axe(page) == []
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await page.evaluate(overflow) <= 0
+
+
+async def test_out_and_in_again(browser: Browser, own_site: sites.Site, tmp_path: Path) -> None:
+    async with opened(browser, own_site, locale="en-GB") as page:
+        await ask(page, "Why is the sky blue?")
+        title = "Why is the sky blue?"
+        saved = {}
+        for format in ("Markdown", "Web page", "PDF", "Word", "JSON"):
+            await page.click(".bar [aria-label=Export]")
+            await page.locator("dialog .choice", has_text=format).locator("input").check()
+            async with page.expect_download(timeout=60_000) as download:
+                await page.click("dialog button[type=submit]")
+            saved[format] = tmp_path / (await download.value).suggested_filename
+            await (await download.value).save_as(saved[format])
+            await page.wait_for_selector("dialog", state="detached")
+        assert title in saved["Markdown"].read_text()
+        assert title in saved["Web page"].read_text()
+        assert saved["PDF"].read_bytes()[:5] == b"%PDF-"
+        assert "word/document.xml" in zipfile.ZipFile(saved["Word"]).namelist()
+        record = json.loads(saved["JSON"].read_text())
+        assert [one["role"] for one in record["messages"]] == ["user", "assistant"]
+
+        await open_data(page)
+        await page.select_option("select[name=format]", "json")
+        async with page.expect_download(timeout=60_000) as download:
+            await page.click("form.part button[type=submit]")
+        await (await download.value).save_as(tmp_path / "all.zip")
+        assert "account.json" in zipfile.ZipFile(tmp_path / "all.zip").namelist()
+
+        other = tmp_path / "other.json"
+        other.write_text(json.dumps(record | {"id": "elsewhere", "title": "Brought along"}))
+        await page.set_input_files("input[type=file]", other)
+        await expect(page.locator(".entries")).to_contain_text("Imported: 1 new", timeout=60_000)
+        await page.set_input_files("input[type=file]", other)
+        await expect(page.locator(".entries")).to_contain_text("1 already here", timeout=60_000)
+        other.write_text(json.dumps(record | {"id": ""}))
+        await page.set_input_files("input[type=file]", other)
+        await expect(page.locator(".entries .trouble")).to_contain_text("$.id", timeout=60_000)
+        await picture(page, "data-jobs")
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".row-title", has_text="Brought along")).to_have_count(1)
+
+        row = page.locator("li.row", has_text="Brought along")
+        await row.hover()
+        await row.locator(".row-menu").click()
+        await page.locator("[role=menuitem]", has_text="Keep for").click()
+        await page.locator("dialog .choice", has_text="30 days").locator("input").check()
+        await picture(page, "keep")
+        await page.click("dialog button[type=submit]")
+        await page.wait_for_selector(".toast >> text=Saved.")

@@ -1,0 +1,71 @@
+"""The model's titles on the page: they come by themselves, give way to a person's, can be switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Locator, Page, expect
+
+from bench import site as sites
+from tests.page.conftest import sign_in
+from tests.page.test_flows import answered, ask
+
+pytestmark = pytest.mark.browser
+
+QUESTIONS = 8
+"""The emulated engine's words are no title now and then; not eight times."""
+
+TITLE_MS = 15_000
+
+
+@pytest.fixture
+def titling_site(tmp_path: Path) -> Iterator[sites.Site]:
+    """Short answers, and titles on."""
+    settings = {
+        "CHATSITE_ENGINE": "emulated",
+        "CHATSITE_EMULATED_ANSWER_TOKENS": "12",
+        "CHATSITE_TITLES": "on",
+    }
+    with sites.embedded(settings, tmp_path) as site:
+        site.wait("/readyz")
+        yield site
+
+
+async def test_the_model_names_conversations_until_it_is_told_not_to(
+    browser: Browser, titling_site: sites.Site
+) -> None:
+    page = await browser.new_page(locale="en-GB")
+    await sign_in(page, titling_site)
+    for number in range(QUESTIONS):
+        await ask(page, f"Question {number}")
+        await answered(page)
+        await page.click(".new-chat")
+    named = page.locator(".row").filter(has_not_text="Question")
+    await expect(named.first).to_be_visible(timeout=TITLE_MS)
+    await rename(page, named.first)
+    await page.reload()
+    await expect(page.locator(".row", has_text="Named by hand")).to_have_count(1)
+
+    await page.click(".account-button")
+    await page.get_by_role("menuitem", name="Settings").click()
+    await page.get_by_role("button", name="Instructions").click()
+    await page.get_by_label("Let the model name new conversations").uncheck()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".toast")).to_contain_text("Saved.")
+    await page.keyboard.press("Escape")
+    await page.reload()
+    await page.click(".account-button")
+    await page.get_by_role("menuitem", name="Settings").click()
+    await page.get_by_role("button", name="Instructions").click()
+    await expect(page.get_by_label("Let the model name new conversations")).not_to_be_checked()
+
+
+async def rename(page: Page, row: Locator) -> None:
+    await row.hover()
+    await row.get_by_role("button").click()
+    await page.get_by_role("menuitem", name="Rename").click()
+    await page.keyboard.press("Control+a")
+    await page.keyboard.type("Named by hand")
+    await page.keyboard.press("Enter")
