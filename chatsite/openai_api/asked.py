@@ -22,6 +22,9 @@ from inference.request import ChatMessage, Sampling
 BATCH_HEADER = "X-Chatsite-Batch"
 """`1`: nobody sits in front of this request. For programs that cannot send the field `priority`."""
 
+MAX_SCHEMA_DEPTH, MAX_SCHEMA_BYTES = 64, 64 * 1024
+"""Of a JSON schema: far above what people write (OpenAI allows 10 levels of objects, 2 levels each here)."""
+
 TEMPERATURE, TOP_P = 1.0, 1.0
 """OpenAI's defaults."""
 
@@ -60,9 +63,30 @@ def _json_schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
         case JsonObjectFormat():
             return {"type": "object"}
         case JsonSchemaFormat(schema):
+            _check_schema(schema.schema)
             return schema.schema
         case _:
             return None
+
+
+def _check_schema(schema: dict[str, Any]) -> None:
+    """The engine makes an automaton of it before anybody's next token. Raises ApiError for one too large."""
+    level: list[Any] = [schema]
+    for _ in range(MAX_SCHEMA_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+    if level or len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
+        raise ApiError(
+            400,
+            f"The schema is larger than {MAX_SCHEMA_BYTES:,} bytes or deeper than {MAX_SCHEMA_DEPTH} levels.",
+            code="invalid_value",
+            param="response_format",
+        )
+
+
+def _inside(value: Any) -> Sequence[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else ()
 
 
 def completion_sampling(asked: CompletionRequest, board: Board) -> Sampling:

@@ -79,6 +79,8 @@ def body(request: HttpRequest, decoder: msgspec.json.Decoder[T]) -> T:
         return decoder.decode(raw)
     except (msgspec.ValidationError, UnicodeError) as problem:
         raise _misfit(str(problem)) from problem
+    except RecursionError as problem:
+        raise ApiError(400, "The JSON is nested too deeply.", code="invalid_value") from problem
     except msgspec.DecodeError as problem:
         raise ApiError(400, f"We could not parse the JSON body of your request: {problem}.") from problem
 
