@@ -18,8 +18,10 @@ from django.test import AsyncClient
 
 from chatsite.accounts.keys import do_create_key
 from chatsite.accounts.models import ApiKey, User
+from chatsite.conversations.models import Conversation
 from chatsite.generations.models import Generation
 from chatsite.openai_api import sse
+from chatsite.openai_api.asked import BATCH_HEADER
 from chatsite.quotas.models import Grant, PlanAssignment
 from chatsite.wiring import board_store
 from inference.board import Board
@@ -205,6 +207,29 @@ async def test_priority_lowers_and_never_raises(
     job = await Generation.objects.aget()
     assert job.batch is batch
     assert "priority" not in job.sampling, "the field reaches no engine"
+
+
+@pytest.mark.parametrize(("header", "batch"), [("1", True), ("true", True), ("0", False)])
+async def test_the_header_may_lower_too(alice: Caller, header: str, batch: bool) -> None:
+    headers = {"Authorization": f"Bearer {alice.keys[0]}", BATCH_HEADER: header}
+    await AsyncClient().post("/v1/chat/completions", ASKED, content_type="application/json", headers=headers)
+    assert (await Generation.objects.aget()).batch is batch
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"), [({}, False), ({"store": False}, False), ({"store": True}, True)]
+)
+async def test_only_what_shall_be_stored_is_in_the_history(
+    alice: Caller, bob: Caller, fields: dict[str, object], kept: bool
+) -> None:
+    await alice.ask(**fields)
+    await bob.ask()
+    chat = await Conversation.objects.aget(owner=alice.user)
+    assert chat.temporary is not kept
+    browser = AsyncClient()
+    await browser.aforce_login(alice.user)
+    shown = (await browser.get("/api/conversations")).json()["conversations"]
+    assert [one["id"] for one in shown] == ([str(chat.id)] if kept else [])
 
 
 async def test_what_is_refused_leaves_nothing(alice: Caller) -> None:
