@@ -77,7 +77,8 @@ def read_group(group: Group) -> dict[str, Any]:
 
 
 def _managed(request: HttpRequest) -> Any:
-    return Group.objects.filter(managers__user_id=request.user.pk)
+    assert request.user.pk is not None  # signed in: the views ask for it
+    return Group.objects.filter(managers__user=request.user.pk)
 
 
 def _open(group: Group) -> Any:
