@@ -61,7 +61,7 @@ check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a min
 	$(DEV_VENV)/bin/ruff format --check .
 	$(DEV_VENV)/bin/mypy
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not (real_engine or browser or postgres or redis or site or proof)"
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not (real_engine or browser or postgres or redis or site or slow or proof)"
 
 browser: $(DEV_STAMP) ## Run the tests that drive a real Chromium
 	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"

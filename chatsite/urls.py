@@ -47,6 +47,7 @@ urlpatterns = [
     path("api/archive/<uuid:id>/data", archive.data),
     path("api/archive/<uuid:id>/file", archive.file),
     path("api/usage", usage.usage_json),
+    path("api/usage/notices/seen", usage.notices_seen),
     path("usage", usage.usage_page, name="usage"),
     path("api/keys", keys.keys),
     path("api/keys/<uuid:id>", keys.key),

@@ -18,12 +18,25 @@ SITES = {"site", "api_site", "emulated_site", "real_site"}
 """Fixtures that start a whole site in processes of its own; what uses one is marked `site`."""
 
 
+MODEL = {"embedded_model"}
+"""Fixtures that prepare the embedded model on a first run, half a minute; what uses one is marked `slow`."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Passwords in tests are not worth the third of a second that hashing one takes on purpose."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks follow from fixtures. What misses its service is skipped; in CI it fails, with the reason."""
     for item in items:
         if SITES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.site)
+        if MODEL & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
         for marker, why_not in services.WITHOUT.items():
             if item.get_closest_marker(marker) and (reason := why_not()):
                 _SKIPPED[reason] += 1

@@ -16,7 +16,7 @@ from chatsite.attachments.chosen import Chosen
 from chatsite.attachments.models import Attachment
 from chatsite.batches.access import access_batch
 from chatsite.batches.models import Batch, Item
-from chatsite.conversations.models import Conversation, title_from
+from chatsite.conversations.models import Conversation, Naming, title_from
 from chatsite.conversations.search import index_beginning
 from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
@@ -34,7 +34,10 @@ def do_begin_batch(
     """A conversation for these documents; a worker asks for them one after the other. Raises Refusal."""
     check_content(instruction, MAX_CONTENT_CHARS)
     rows = _access_unsent(user_id, chosen)
-    home = Conversation(owner_id=user_id, title=title_from(instruction), preset_id=preset)
+    # Its instruction says what it is; a title made from one document's answer would mislead.
+    home = Conversation(
+        owner_id=user_id, title=title_from(instruction), preset_id=preset, naming=Naming.WORDS
+    )
     home.system = system_of(user_id, preset)
     with transaction.atomic():
         home.save(force_insert=True)

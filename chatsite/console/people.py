@@ -8,6 +8,7 @@ from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
@@ -76,7 +77,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         (_("What applies, and why"), {"fields": ("applies",)}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
-    readonly_fields = ("last_login", "date_joined", "applies")
+    readonly_fields = ("last_login", "date_joined", "applies", "conversations")
     add_fieldsets = (
         (
             None,
@@ -107,6 +108,17 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             ):
                 record(request.user, "reset the second factor", user)
                 messages.success(request, _("%(person)s has no second factor now.") % {"person": user})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj and settings.STAFF_MAY_READ:
+            return (*found, (_("Conversations"), {"fields": ("conversations",)}))
+        return found
+
+    @admin.display(description=_("conversations"))
+    def conversations(self, user: User) -> str:
+        link = reverse("admin:read_person", args=[user.pk])
+        return format_html('<a href="{}">{}</a>', link, _("Read; each look is noted in the audit log"))
 
     @admin.display(description=_("role"))
     def role_name(self, user: User) -> str:

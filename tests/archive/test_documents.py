@@ -129,6 +129,7 @@ def test_no_markdown_becomes_a_tag_that_is_not_allowed(text: str) -> None:
     assert {name for name, _ in found.attributes} <= {"href", "class", "start", "rel"}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(conversations())
 def test_every_message_of_a_tree_stands_once(record: ConversationRecord) -> None:
@@ -181,6 +182,7 @@ def test_word_opens_and_holds_everything() -> None:
 needs_poppler = pytest.mark.skipif(not shutil.which("pdftotext"), reason="no pdftotext on PATH")
 
 
+@pytest.mark.slow
 @needs_poppler
 def test_a_pdf_shows_chinese_and_code_and_fetches_nothing(tmp_path: Path, monkeypatch) -> None:
     met: list[str] = []
@@ -209,6 +211,7 @@ def test_a_pdf_of_a_thousand_messages_shows_them_all(tmp_path: Path) -> None:
     assert marks_in(text_of_pdf(content, tmp_path), 1000) == set(range(1000))
 
 
+@pytest.mark.slow
 def test_where_pango_is_missing_the_message_says_so(tmp_path: Path) -> None:
     """In a process of its own: the library stays as this one has loaded it."""
     (tmp_path / "weasyprint.py").write_text("raise OSError('cannot load library libpango-1.0-0')")

@@ -28,6 +28,7 @@ def through_json(record: ConversationRecord) -> ConversationRecord:
     return check_record(msgspec.json.decode(encode(record), type=ConversationRecord), "$")
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(record=conversations())
 def test_export_import_export_is_identical(db: None, record: ConversationRecord) -> None:

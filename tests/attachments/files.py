@@ -72,6 +72,22 @@ def pdf_bomb(megabytes: int = 1_024) -> bytes:
     return _pdf_with_stream(zlib.compress(packed, 9), "[/FlateDecode /FlateDecode]")
 
 
+def large_pdf(ballast: bytes, text: str) -> bytes:
+    """A PDF that says `text` and is as large as `ballast`, which stands in it as a picture would."""
+    content = f"BT /F1 12 Tf 20 100 Td ({text}) Tj ET".encode()
+    return _pdf_of(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Contents 4 0 R"
+            b" /Resources << /Font << /F1 5 0 R >> >> >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(ballast), ballast),
+        ]
+    )
+
+
 def pdf_loop() -> bytes:
     """A PDF whose tree of pages contains itself."""
     return _pdf_of([b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [2 0 R] /Count 1 >>"])

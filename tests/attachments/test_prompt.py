@@ -6,6 +6,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from chatsite.attachments.chosen import Chosen
 from chatsite.attachments.models import Attached, Attachment
 from chatsite.attachments.prompt import Excerpt, in_fence, with_documents
 from chatsite.conversations.models import Conversation, Message
+from chatsite.conversations.sharing import do_share
 from chatsite.errors import Refusal
 from chatsite.generations.beginning import cut
 from chatsite.generations.models import Generation
@@ -136,6 +138,7 @@ def test_a_beginning_that_is_not_needed_is_the_whole(people: People) -> None:
     assert Attached.objects.get().chars is None
 
 
+@pytest.mark.slow
 @given(text=st.text("~`\n ab", max_size=60), name=st.text(min_size=1, max_size=20))
 def test_no_text_and_no_name_leaves_its_fence(text: str, name: str) -> None:
     lines = in_fence(Excerpt(name, text)).split("\n")
@@ -171,3 +174,23 @@ def test_a_cut_fits_wherever_something_fits(sizes: list[int], cuttable: list[boo
 
 def test_without_documents_a_message_stays_as_it_is() -> None:
     assert with_documents("Why?", []) == "Why?"
+
+
+def test_readers_of_a_share_link_learn_names_and_no_texts(people: People) -> None:
+    row = store(people.alice, "salaries.txt", "The secret figure is 4711.")
+    done = do_submit(ask_of(people.alice), "Summarise.", None, None, documents=[Chosen(row.id)])
+    link = do_share(people.alice.pk, done.answer, public=True)
+    page = Client().get(f"/s/{link.id}").content.decode()
+    assert "salaries.txt" in page
+    assert "4711" not in page
+
+
+def test_the_page_gets_names_and_sizes_with_the_messages(people: People) -> None:
+    row = store(people.alice, "notes.txt")
+    done = do_submit(ask_of(people.alice), "Summarise.", None, None, documents=[Chosen(row.id)])
+    client = Client()
+    client.force_login(people.alice)
+    messages = client.get(f"/api/conversations/{done.conversation}").json()["messages"]
+    (attached,) = messages[0]["attachments"]
+    assert (attached["name"], attached["tokens"] > 0, attached["given"]) == ("notes.txt", True, None)
+    assert "text" not in attached

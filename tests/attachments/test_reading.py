@@ -99,6 +99,7 @@ def test_what_is_too_long_is_refused_with_the_figures(
     assert says in str(refused(tmp_path, content, limits))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", [files.zip_bomb, files.entity_bomb, files.pdf_bomb, files.pdf_loop])
 def test_a_bomb_ends_within_its_limits_with_an_error(tmp_path: Path, bomb) -> None:
     content = bomb()
@@ -143,6 +144,7 @@ def fuzz(tmp_path: Path, seeds: range) -> None:
         assert time.monotonic() - began < TIGHT.wall_s + 2, f"seed {seed}"
 
 
+@pytest.mark.slow
 def test_broken_files_give_text_or_an_error(tmp_path: Path) -> None:
     fuzz(tmp_path, range(12))
 

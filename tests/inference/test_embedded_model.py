@@ -30,6 +30,7 @@ async def test_a_damaged_file_is_named_and_nothing_is_left(
     assert not embedded.embedded_path(tmp_path).exists()
 
 
+@pytest.mark.slow
 async def test_a_failed_conversion_tells_why_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,6 +45,7 @@ async def test_a_failed_conversion_tells_why_and_leaves_nothing(
     assert [path.name for path in (tmp_path / "models").iterdir()] == [".prepare.lock"]
 
 
+@pytest.mark.slow
 async def test_a_second_process_waits_and_takes_what_the_first_made(tmp_path: Path) -> None:
     target = embedded.embedded_path(tmp_path)
     target.parent.mkdir()

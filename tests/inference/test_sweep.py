@@ -76,6 +76,7 @@ def test_the_gap_below_is_halved_until_it_is_an_eighth():
     assert next_between(table(n1=100, n2=100)) is None
 
 
+@pytest.mark.slow
 async def test_an_engine_with_eight_slots_has_its_plateau_there():
     timing = Timing(step_s=0.005, max_running=8)
     engine = EmulatedEngine(EmulatedSettings(timing=timing, answer_tokens=0))
