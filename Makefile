@@ -52,8 +52,8 @@ run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATS
 DATABASE_TESTS := $(addprefix tests/,accounts archive attachments batches console conversations generations quotas page test_ratelimit.py \
 	inference/test_recorder.py openai_api/test_plan_limits.py openai_api/test_scopes.py)
 
-test: $(DEV_STAMP) ## Run all tests but the long forms; uses PostgreSQL, Redis and Chromium where found
-	$(DEV_VENV)/bin/python -m pytest -m "not proof"
+test: $(DEV_STAMP) ## Run the tests but those of the browser and the long forms; uses PostgreSQL and Redis where found
+	$(DEV_VENV)/bin/python -m pytest -m "not (proof or browser)"
 	$(DEV_VENV)/bin/python -m tests.services -m "not (real_engine or browser or proof)" $(DATABASE_TESTS)
 
 check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
@@ -63,7 +63,7 @@ check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a min
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
 	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not (real_engine or browser or postgres or redis or site or slow or proof)"
 
-browser: $(DEV_STAMP) ## Run of them only those that drive a real Chromium
+browser: $(DEV_STAMP) ## Run the tests that drive a real Chromium
 	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"
 
 proof: $(DEV_STAMP) ## Run the long forms of the tests
