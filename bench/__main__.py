@@ -17,6 +17,7 @@ BENCHMARKS = {
     "calibrate": "the emulated engine's timing model against real vLLM",
     "scheduling": "FIFO, strict classes and ours: same engine, slots and admission, only the order differs",
     "hundred_users": "the reference load: emulated card, and real vLLM against bare generate",
+    "history": "lists, search, usage and console with a million messages, on both databases",
     "page": "a long answer and a long conversation in a slowed browser",
 }
 """Name → what it asks. Each is the module bench.<name> with `run(full) -> Result`."""

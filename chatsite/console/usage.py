@@ -15,11 +15,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from chatsite.quotas.charts import chart_of
 from chatsite.quotas.models import LedgerEntry
-from chatsite.quotas.reports import By, Row, total, usage_by
+from chatsite.quotas.reports import By, Row, fold_months, read_report, usage_by
 
 DAYS = 30
 """The period shown where none is asked for, today included."""
+
+DAYS_SHOWN = 93
+"""Longer periods are shown by month: a quarter of days is as much as a table tells."""
+
+SHOWN = 50
+"""Rows of a table: those who use most. The CSV has all."""
 
 AT_ONCE = 2000
 """Ledger entries held in memory while a CSV streams."""
@@ -36,13 +43,15 @@ USAGE_COLUMNS = ("requests", "prompt_tokens", "completion_tokens", "tokens")
 def usage(request: HttpRequest) -> HttpResponse:
     """The page: sums of the period, and the same by person, group, model and day."""
     since, until = _period(request)
-    tables = [_table(by, since, until) for by in get_args(By)]
+    report, times = read_report(since, until), _times(since, until)
     context = admin.site.each_context(request) | {
         "title": _("Usage"),
         "since": since,
         "until": until,
-        "total": total(since, until),
-        "tables": sorted(tables, key=lambda table: table["by"] == "day"),
+        "total": report.total,
+        "times": times,
+        "chart": chart_of(times["rows"]),
+        "tables": [_table(by, rows) for by, rows in report.by.items()],
     }
     return render(request, "console/usage.html", context)
 
@@ -80,10 +89,21 @@ def _day(text: str | None, otherwise: date) -> date:
         return otherwise
 
 
-def _table(by: By, since: date, until: date) -> dict[str, Any]:
-    rows = usage_by(by, since, until)
+def _table(by: By, rows: list[Row]) -> dict[str, Any]:
+    """The largest rows, and how many more there are: the CSV has all."""
+    shown = [row | {"name": _name(by, row)} for row in rows[:SHOWN]]
+    return {"by": by, "rows": shown, "most": rows[0]["tokens"] if rows else 0, "more": len(rows) - len(shown)}
+
+
+def _times(since: date, until: date) -> dict[str, Any]:
+    """Days, or months of a longer period, in their order."""
+    rows = usage_by("day", since, until)
+    by = "day"
+    if (until - since).days >= DAYS_SHOWN:
+        by, rows = "month", fold_months(rows)
     most = max((row["tokens"] for row in rows), default=0)
-    return {"by": by, "most": most, "rows": [row | {"name": _name(by, row)} for row in rows]}
+    shown = [row | {"name": f"{row['day']:%Y-%m}" if by == "month" else str(row["day"])} for row in rows]
+    return {"by": by, "rows": shown, "most": most, "more": 0}
 
 
 def _name(by: By, row: Row) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,16 +10,15 @@ import msgspec
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 
-from chatsite.attachments.models import Attached
 from chatsite.batches.models import Batch
 from chatsite.conversations import actions
 from chatsite.conversations.access import access_conversation, visible_conversations
-from chatsite.conversations.models import Conversation, Feedback, Message
+from chatsite.conversations.models import Conversation, Message
 from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.errors import Refusal
-from chatsite.generations.models import Generation
 from chatsite.page.api import answer, api, body, user_id
-from chatsite.page.attachments import attached_item, attached_to
+from chatsite.page.attachments import attached_to
+from chatsite.page.message_items import message_items
 
 PAGE = 50
 """Conversations in one page of the sidebar: more than two screens of it."""
@@ -74,18 +72,13 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
         tell_changed_from_thread(owner, [id])
         return HttpResponse(status=204)
     found = access_conversation(owner, id)
-    messages = list(found.messages.select_related("feedback").order_by("created_at", "id"))
-    jobs = {job.answer_id: job for job in found.generations.all()}
-    documents = attached_to(found)
+    messages = message_items(Message.objects.filter(conversation=found), attached_to(found))
     return answer(
         item(found)
         | {
-            "leaf": str(messages[-1].id) if messages else None,
+            "leaf": messages[-1]["id"] if messages else None,
             "batch": Batch.objects.filter(conversation=found).exists(),
-            "messages": [
-                message_item(message, jobs.get(message.id), documents.get(message.id, ()))
-                for message in messages
-            ],
+            "messages": messages,
         }
     )
 
@@ -132,38 +125,6 @@ def item(row: Conversation) -> dict[str, Any]:
         "folder": row.folder,
         "temporary": row.temporary,
         "preset": str(row.preset_id) if row.preset_id else None,
-    }
-
-
-def message_item(row: Message, job: Generation | None, documents: Sequence[Attached] = ()) -> dict[str, Any]:
-    """A message with the generation that makes or made it. Text and seq are of one moment."""
-    return {
-        "id": str(row.id),
-        "parent": str(row.parent_id) if row.parent_id else None,
-        "role": row.role,
-        "content": row.content,
-        "reasoning": row.reasoning,
-        "created_at": row.created_at,
-        "generation": None if job is None else generation_item(job),
-        "feedback": feedback_item(row),
-        "attachments": [attached_item(one) for one in documents],
-    }
-
-
-def feedback_item(row: Message) -> dict[str, Any] | None:
-    found: Feedback | None = getattr(row, "feedback", None)
-    return None if found is None else {"value": found.value, "comment": found.comment}
-
-
-def generation_item(job: Generation) -> dict[str, Any]:
-    return {
-        "id": str(job.id),
-        "status": job.status,
-        "seq": job.seq,
-        "finish_reason": job.finish_reason or None,
-        "message": job.message,
-        "usage": job.usage,
-        "first_message": str(job.first_message) if job.first_message else None,
     }
 
 

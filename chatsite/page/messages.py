@@ -9,11 +9,12 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from chatsite.conversations.messages import do_edit_answer, do_rate
+from chatsite.conversations.models import Message
 from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.generations.content import check_content
 from chatsite.generations.submit import MAX_CONTENT_CHARS
 from chatsite.page.api import answer, api, body, user_id
-from chatsite.page.conversations import message_item
+from chatsite.page.message_items import message_items
 
 
 class Words(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,7 +36,7 @@ def edit(request: HttpRequest, id: UUID) -> HttpResponse:
     content = check_content(body(request, Words).content, MAX_CONTENT_CHARS)
     edited = do_edit_answer(user_id(request), id, content)
     tell_changed_from_thread(user_id(request), [edited.conversation_id])
-    return answer(message_item(edited, None), 201)
+    return answer(message_items(Message.objects.filter(id=edited.id))[0], 201)
 
 
 @api("PUT")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from chatsite.accounts.sockets import tell_from_thread
 from chatsite.page.api import answer, api, user_id
+from chatsite.quotas.charts import chart_of
+from chatsite.quotas.notices import do_put_away
 from chatsite.quotas.reports import total, usage_by
 from chatsite.quotas.resolution import ALLOWANCES, LIMITS, Terms
 from chatsite.quotas.standing import read_budgets
@@ -28,13 +32,26 @@ def usage_json(request: HttpRequest) -> HttpResponse:
     return answer(read_usage(user_id(request)))
 
 
+@api("POST")
+def notices_seen(request: HttpRequest) -> HttpResponse:
+    """The person has read that a budget is nearly, or wholly, used: no page shows it again."""
+    do_put_away(user_id(request))
+    tell_from_thread(user_id(request), "quota.changed")
+    return HttpResponse(status=204)
+
+
 @require_safe
 @login_required
 def usage_page(request: HttpRequest) -> HttpResponse:
     """The same for reading."""
     usage = read_usage(user_id(request))
+    chart = chart_of(usage["days"][::-1])
     most = max((row["tokens"] for row in usage["days"]), default=0)
-    return render(request, "usage.html", {"usage": usage, "most": most})
+    return render(
+        request,
+        "usage.html",
+        {"usage": usage, "most": most, "chart": chart, "read_by_staff": settings.STAFF_MAY_READ},
+    )
 
 
 def read_usage(user: int) -> dict[str, Any]:

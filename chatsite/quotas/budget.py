@@ -11,6 +11,23 @@ WARN_AT = 0.8
 """Share of a budget from which people are warned: a fifth is left, enough to plan the rest of the day."""
 
 
+STEPS = (80, 100)
+"""Percent of a budget at which its person is told, once per window."""
+
+
+def step_of(used: int, limit: int | None) -> int:
+    """The highest step that is reached; 0 for none, and where nothing may be used at all."""
+    return max((step for step in STEPS if limit and used * 100 >= step * limit), default=0)
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A step of a budget was passed, and the person has not put the notice away yet."""
+
+    budget: Literal["day", "month"]
+    percent: int
+    resets_at: datetime
+
+
 class Budget(msgspec.Struct, frozen=True):
     """One budget in tokens. `used` counts reservations; `warn` from 80 % on.
 

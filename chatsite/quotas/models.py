@@ -201,6 +201,25 @@ class Balance(models.Model):
         return f"{self.day}: {self.day_tokens:,}, month {self.month_tokens:,}"
 
 
+class BudgetNotice(models.Model):
+    """A person was told that `percent` of a budget are used: once per window, which `starts` on that day."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="budget_notices")
+    budget = models.CharField(max_length=5, choices=[("day", _("day")), ("month", _("month"))])
+    starts = models.DateField()
+    percent = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "budget", "starts", "percent"], name="notice_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % of the {self.budget} that starts on {self.starts}"
+
+
 class DailyUsage(models.Model):
     """Sums of settled entries by day, person, group and model: what reports read. Checked by reconcile."""
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from chatsite.database import read
 from chatsite.quotas.budget import Budget
+from chatsite.quotas.notices import read_notices
 from chatsite.quotas.standing import read_budgets
 from chatsite.streaming.frames import Quota
 
@@ -25,23 +26,31 @@ class BudgetNews:
     def __init__(self, user_id: int, send: Callable[[Quota], Awaitable[None]]) -> None:
         self._user_id = user_id
         self._send = send
-        self._told: tuple[Budget, ...] = ()
+        self._told = Quota()
         self._look: asyncio.Task[None] | None = None
 
     @property
     def limited(self) -> bool:
         """Whether this person was told of any budget."""
-        return bool(self._told)
+        return bool(self._told.budgets)
 
     async def tell(self, budgets: tuple[Budget, ...]) -> None:
         """The person stands like this now."""
-        if budgets != self._told:
-            self._told = budgets
-            await self._send(Quota(budgets))
+        await self._tell(Quota(budgets, self._told.notices))
 
     async def look(self) -> None:
         """Read how they stand, and tell."""
-        await self.tell(await read(read_budgets, self._user_id, timezone.now()))
+        await self._tell(await read(self._read))
+
+    def _read(self) -> Quota:
+        now = timezone.now()
+        budgets = read_budgets(self._user_id, now)
+        return Quota(budgets, read_notices(self._user_id, now) if budgets else ())
+
+    async def _tell(self, quota: Quota) -> None:
+        if quota != self._told:
+            self._told = quota
+            await self._send(quota)
 
     def look_soon(self, *, always: bool = False) -> None:
         """Look in a moment, once for all who ask. Who has no limits is looked at only with `always`."""

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from chatsite.attachments.chosen import Chosen
-from chatsite.quotas.budget import Budget
+from chatsite.quotas.budget import Budget, Notice
 from inference.request import FinishReason, Usage
 
 VERSION = 1
@@ -213,9 +213,13 @@ class Status(ServerFrame, tag="status", frozen=True):
 
 
 class Quota(ServerFrame, tag="quota", frozen=True):
-    """How the person stands with their token budgets; empty where nothing limits them."""
+    """How the person stands with their token budgets; empty where nothing limits them.
+
+    `notices`: budgets that are used by 80 or 100 %, told until the person puts them away.
+    """
 
     budgets: tuple[Budget, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 class Pong(ServerFrame, tag="pong", frozen=True):

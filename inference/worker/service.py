@@ -10,10 +10,12 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from chatsite.accounts.sockets import tell
 from chatsite.attachments.erase import sweep
 from chatsite.database import read, write
 from chatsite.generations.admission import read_admission
 from chatsite.generations.reconcile import dead_reservations, end_reservations
+from chatsite.quotas.notices import do_note_budgets, mail
 from chatsite.sweeps import SWEEPS
 from chatsite.wiring import board_store, stream_log
 from inference.board import Board
@@ -52,6 +54,9 @@ ADMISSION_S = 1.0
 
 RESERVATIONS_S = 600.0
 """How often reservations that outlived their generation are looked for; it reads two days of the ledger."""
+
+NOTICES_S = 15.0
+"""How soon people learn that most of a budget is used; it reads one row of each person."""
 
 PURGE_S = 20.0
 """How often what is to be erased is looked for (chatsite/sweeps.py)."""
@@ -128,6 +133,7 @@ class InferenceService:
                 group.create_task(self._sweep_files(), name="files"),
                 group.create_task(self._pump(BatchPump(dispatcher.board)), name="batches"),
                 group.create_task(self._end_reservations(), name="reservations"),
+                group.create_task(self._note_budgets(), name="notices"),
             ]
             await dispatcher.run()
             for task in background:
@@ -205,6 +211,19 @@ class InferenceService:
                     log.warning("dead_reservations", ended=await write(end_reservations, dead))
             except Exception:
                 log.exception("reservations_failed")
+
+    async def _note_budgets(self) -> None:
+        """Tell whoever has passed 80 or 100 % of a budget: open pages at once, then by e-mail."""
+        while True:
+            await asyncio.sleep(NOTICES_S)
+            try:
+                fresh = await write(do_note_budgets, timezone.now())
+                for user in {notice.user_id for notice in fresh}:
+                    await tell(user, "quota.changed")
+                if fresh:
+                    await asyncio.to_thread(mail, fresh)
+            except Exception:
+                log.exception("notices_failed")
 
     async def _purge(self) -> None:
         while True:

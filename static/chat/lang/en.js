@@ -154,6 +154,13 @@ export const en = {
   budget_grant: "Extra: {left} of {limit} tokens left",
   budget_resets: "new on {when}",
   budget_used: "{percent} % used",
+  notice_day_near: "{percent} % of today’s budget are used.",
+  notice_day_spent: "Today’s budget is used up.",
+  notice_month_near: "{percent} % of this month’s budget are used.",
+  notice_month_spent: "This month’s budget is used up.",
+  notice_new: "It is new on {when}.",
+  see_usage: "See usage",
+  put_away: "Put away",
   no_budgets: "No limit applies to your account.",
 
   account_menu: "Account and settings",

@@ -153,6 +153,13 @@ export const zhHans = {
   budget_grant: "额外：剩余 {left} / {limit} 令牌",
   budget_resets: "{when} 更新",
   budget_used: "已用 {percent}%",
+  notice_day_near: "今日额度已用 {percent}%。",
+  notice_day_spent: "今日额度已用完。",
+  notice_month_near: "本月额度已用 {percent}%。",
+  notice_month_spent: "本月额度已用完。",
+  notice_new: "{when} 更新。",
+  see_usage: "查看用量",
+  put_away: "收起",
   no_budgets: "您的账户没有用量限制。",
 
   account_menu: "账户与设置",

@@ -4,13 +4,14 @@ import { reconnect } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { connection, engine } from "../store.js";
+import { BudgetNotice } from "./budget-notice.js";
 import { Icon } from "./icons.js";
 
 /** Close codes that have words of their own; others are a lost connection. */
 const EXPLAINED = new Set([1007, 1009, 4401, 4403, 4429]);
 
 export function Banner() {
-  return html`<div role="status">${content()}</div>`;
+  return html`<div role="status">${content()}<${BudgetNotice} /></div>`;
 }
 
 function content() {

@@ -1,0 +1,72 @@
+/**
+ * Tokens over time, as bars: what was read, and on top of it what was written. The table beside it says the same in
+ * figures, so that the chart is hidden from screen readers. Colours are the page's own, in both themes.
+ */
+
+import uPlot from "uplot";
+
+const HEIGHT = 220;
+const compact = new Intl.NumberFormat(document.documentElement.lang, { notation: "compact" });
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+function colours(place) {
+  // Through a real property: a canvas knows neither light-dark() nor var().
+  const probe = place.appendChild(document.createElement("i"));
+  const of = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const found = { ink: of("--chart-ink"), line: of("--chart-line"), read: of("--chart-read"), written: of("--chart-written") };
+  probe.remove();
+  return found;
+}
+
+/** Half of the space between two bars, so that the first and the last are whole. */
+const halfStep = (at) => (at.length > 1 ? Math.min(...at.slice(1).map((one, n) => one - at[n])) / 2 : 43_200);
+
+function options(place, width, half) {
+  const { ink, line, read, written } = colours(place);
+  const bars = uPlot.paths.bars({ size: [0.7, 48] });
+  const whole = { stroke: written, fill: written, paths: bars, points: { show: false } };
+  const part = { stroke: read, fill: read, paths: bars, points: { show: false } };
+  const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  return {
+    width,
+    height: HEIGHT,
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
+    cursor: { show: false },
+    legend: { show: false },
+    scales: { x: { range: (_plot, least, most) => [least - half, most + half] }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.05)] } },
+    axes: [
+      { ...axis, grid: { show: false }, values: (_plot, days) => days.map(dayOf) },
+      { ...axis, size: 60, values: (_plot, tokens) => tokens.map((one) => compact.format(one)) },
+    ],
+    series: [{}, { label: place.dataset.written, ...whole }, { label: place.dataset.read, ...part }],
+  };
+}
+
+const day = new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: "UTC", month: "short", day: "numeric" });
+const dayOf = (at) => day.format(new Date(at * 1000));
+
+function key(name, text) {
+  const entry = document.createElement("span");
+  entry.className = `key ${name}`;
+  entry.textContent = text;
+  return entry;
+}
+
+function draw(place) {
+  const { at, read, written } = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+  const both = read.map((tokens, n) => tokens + written[n]);
+  let plot = null;
+  const show = () => {
+    plot?.destroy();
+    plot = new uPlot(options(place, place.clientWidth, halfStep(at)), [at, both, read], place);
+  };
+  place.append(key("read", place.dataset.read), key("written", place.dataset.written));
+  show();
+  dark.addEventListener("change", show);
+  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+}
+
+document.querySelectorAll("[data-chart]").forEach(draw);
