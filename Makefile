@@ -50,7 +50,7 @@ run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATS
 
 # What meets the database; tests/e2e and tests/openai_api start sites on PostgreSQL and Redis themselves.
 DATABASE_TESTS := $(addprefix tests/,accounts archive attachments batches console conversations generations quotas page test_ratelimit.py \
-	inference/test_recorder.py)
+	inference/test_recorder.py openai_api/test_plan_limits.py openai_api/test_scopes.py)
 
 test: $(DEV_STAMP) ## Run the tests but those of the browser and the long forms; uses PostgreSQL and Redis where found
 	$(DEV_VENV)/bin/python -m pytest -m "not (proof or browser)"

@@ -175,6 +175,8 @@ MFA_TOTP_ISSUER = "chatsite"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 # The console opens only to staff with a second factor.
 STAFF_SECOND_FACTOR = env.bool("CHATSITE_STAFF_SECOND_FACTOR", False)
+# Whether staff may read people's conversations. Each look is in the audit log.
+STAFF_MAY_READ = env.bool("CHATSITE_STAFF_MAY_READ", False)
 # Who has an address there may ask for a link to join, which is sent to it. Empty: by invitation only.
 SIGNUP_DOMAINS = [domain.strip().lower() for domain in env.list("CHATSITE_SIGNUP_DOMAINS", default=[])]
 LOGIN_URL = "account_login"

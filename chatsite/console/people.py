@@ -8,10 +8,12 @@ from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -76,7 +78,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         (_("What applies, and why"), {"fields": ("applies",)}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
-    readonly_fields = ("last_login", "date_joined", "applies")
+    readonly_fields = ("last_login", "date_joined", "applies", "conversations")
     add_fieldsets = (
         (
             None,
@@ -107,6 +109,17 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             ):
                 record(request.user, "reset the second factor", user)
                 messages.success(request, _("%(person)s has no second factor now.") % {"person": user})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj and settings.STAFF_MAY_READ:
+            return (*found, (_("Conversations"), {"fields": ("conversations",)}))
+        return found
+
+    @admin.display(description=_("conversations"))
+    def conversations(self, user: User) -> str:
+        link = reverse("admin:read_person", args=[user.pk])
+        return format_html('<a href="{}">{}</a>', link, _("Read; each look is noted in the audit log"))
 
     @admin.display(description=_("role"))
     def role_name(self, user: User) -> str:
@@ -150,11 +163,38 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             do_deactivate(obj.pk)
 
 
+class GroupForm(forms.ModelForm):
+    """A group and its managers, who are active people."""
+
+    managers = forms.ModelMultipleChoiceField(
+        User.objects.filter(is_active=True).order_by("email"), required=False, label=_("managers"),
+        help_text=_("They see the group's usage and members, and invite into it."),
+    )  # fmt: skip
+
+    class Meta:
+        model = Group
+        fields = ("name",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["managers"] = list(User.objects.filter(managed__group=self.instance))
+
+
 class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
     """Teams, for plans and reports. Rights come from roles, so permissions are not shown."""
 
-    fields = ("name", "plan_name", "members")
+    form = GroupForm
+    fields = ("name", "managers", "plan_name", "members")
     readonly_fields = ("plan_name", "members")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if "managers" in form.cleaned_data:
+            chosen = form.cleaned_data["managers"]
+            form.instance.managers.exclude(user__in=chosen).delete()
+            for user in chosen:
+                form.instance.managers.get_or_create(user=user)
 
     @admin.display(description=_("plan"))
     def plan_name(self, group: Any) -> str:

@@ -36,7 +36,7 @@ class ConsoleSite(AdminSite):
         return super().login(request, extra_context)
 
     def get_urls(self) -> list[Any]:
-        from chatsite.console import live, usage
+        from chatsite.console import live, reading, usage
 
         own = [
             path("live/", self.admin_view(live.live), name="live"),
@@ -45,5 +45,7 @@ class ConsoleSite(AdminSite):
             path("usage/", self.admin_view(usage.usage), name="usage"),
             path("usage.csv", self.admin_view(usage.usage_csv), name="usage_csv"),
             path("ledger.csv", self.admin_view(usage.ledger_csv), name="ledger_csv"),
+            path("read/<int:user>/", self.admin_view(reading.person), name="read_person"),
+            path("read/<uuid:id>/", self.admin_view(reading.conversation), name="read_conversation"),
         ]
         return own + super().get_urls()

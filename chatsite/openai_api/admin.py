@@ -14,6 +14,7 @@ from django.shortcuts import render
 
 from chatsite.accounts.keys import check_new_key, do_create_key
 from chatsite.accounts.models import ApiKey
+from chatsite.audit.record import record
 from chatsite.errors import Refusal
 from chatsite.generations.cancel import do_revoke
 from chatsite.generations.doorbell import ring
@@ -61,7 +62,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
         stopped = []
         for key in keys.filter(revoked_at=None):
             stopped += do_revoke(key.pk)
-            self.log_change(request, key, "Revoked.")
+            record(request.user, "revoked", key)
         for generation in stopped[:1]:
             async_to_sync(ring)("cancelled", generation)
         self.message_user(request, f"Revoked; {len(stopped)} requests stopped.", messages.SUCCESS)
@@ -72,6 +73,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
         made, text = do_create_key(
             wish["owner"].pk, wish["name"], wish["scopes"], wish["expires_at"], wish["token_budget"]
         )
+        record(request.user, "added", made, after={"owner": wish["owner"], "scopes": ", ".join(made.scopes)})
         obj.__dict__.update(made.__dict__)
         obj.text = text
 

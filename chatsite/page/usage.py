@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -46,7 +47,11 @@ def usage_page(request: HttpRequest) -> HttpResponse:
     usage = read_usage(user_id(request))
     chart = chart_of(usage["days"][::-1])
     most = max((row["tokens"] for row in usage["days"]), default=0)
-    return render(request, "usage.html", {"usage": usage, "most": most, "chart": chart})
+    return render(
+        request,
+        "usage.html",
+        {"usage": usage, "most": most, "chart": chart, "read_by_staff": settings.STAFF_MAY_READ},
+    )
 
 
 def read_usage(user: int) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from chatsite.accounts.keys import do_create_key, find_key
 from chatsite.accounts.models import ApiKey, User
+from chatsite.audit.models import AuditEntry
 from tests.people import People
 
 WISH = {"name": "nightly", "scopes": ["chat"], "expires_at_0": "", "expires_at_1": "", "token_budget": "500"}
@@ -28,7 +28,8 @@ def test_a_key_is_made_and_shown_once(console: Client, people: People) -> None:
     key = find_key(text)
     assert key is not None
     assert (key.owner, key.scopes, key.token_budget) == (people.alice, ["chat"], 500)
-    assert LogEntry.objects.get().object_id == str(key.pk)
+    assert (AuditEntry.objects.get().action, key.name in AuditEntry.objects.get().subject) == ("added", True)
+    assert text not in str(AuditEntry.objects.values())
     assert text not in console.get("/admin/accounts/apikey/").content.decode()
     assert ApiKey.objects.count() == 1
 
@@ -44,7 +45,7 @@ def test_revoking_is_logged_and_final(console: Client, people: People) -> None:
     wish = {"action": "revoke", "_selected_action": [str(key.pk)]}
     assert console.post("/admin/accounts/apikey/", wish).status_code == 302
     assert find_key(text) is None
-    assert LogEntry.objects.get().change_message == "Revoked."
+    assert AuditEntry.objects.get().action == "revoked"
 
 
 def test_who_is_no_administrator_sees_no_keys(people: People) -> None:

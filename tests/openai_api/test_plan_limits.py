@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -42,10 +43,13 @@ SOON_S = 0.01
 
 
 @pytest.fixture
-async def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+async def engine(own_connections: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """One that is announced, and computes nothing."""
     monkeypatch.setattr(sse, "ANSWER_WITHIN_S", SOON_S)
     await board_store().publish(Board(at=time.time(), state="ready", info=ENGINE))
+    yield
+    # Redis outlives a test.
+    await board_store().publish(Board(at=0, state="down"))
 
 
 class Caller:

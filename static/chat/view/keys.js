@@ -1,18 +1,12 @@
-/** Keyboard: what works everywhere on the page, and the sheet that lists it. */
+/** Keyboard: what works everywhere on the page. lazy/shortcuts.js lists it. */
 
-import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 import { focusAsked, open, stop } from "../actions.js";
-import { html } from "../html.js";
-import { t } from "../i18n.js";
+import { dialog } from "../notices.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
-import { Icon } from "./icons.js";
 import { focusSearch } from "./search.js";
 
-const sheetOpen = signal(false);
-
 export const showShortcuts = () => {
-  sheetOpen.value = true;
+  dialog.value = { name: "shortcuts" };
 };
 
 const isWriting = (element) => element.matches?.("input, textarea, select, [contenteditable]");
@@ -21,7 +15,7 @@ const command = (event) => event.ctrlKey || event.metaKey;
 
 /** `[test, action]`, tried in order. */
 const KEYS = [
-  [(event) => event.key === "Escape" && !sheetOpen.value, escape],
+  [(event) => event.key === "Escape", escape],
   [(event) => command(event) && event.shiftKey && event.key.toLowerCase() === "o", () => open(null)],
   [(event) => command(event) && !event.shiftKey && event.key.toLowerCase() === "b", () => openSidebar(!sidebarOpen.value)],
   [(event) => command(event) && !event.shiftKey && event.key.toLowerCase() === "k", find],
@@ -47,34 +41,4 @@ export function listenForKeys() {
     if (event.key !== "Escape") event.preventDefault();
     found[1]();
   });
-}
-
-const LISTED = [
-  ["key_send", ["Enter"]],
-  ["key_newline", ["Shift", "Enter"]],
-  ["key_stop", ["Esc"]],
-  ["key_edit_last", ["↑"]],
-  ["key_new", ["Ctrl", "Shift", "O"]],
-  ["key_search", ["Ctrl", "K"]],
-  ["key_sidebar", ["Ctrl", "B"]],
-  ["key_write", ["/"]],
-  ["key_sheet", ["?"]],
-];
-
-export function ShortcutSheet() {
-  const dialog = useRef(null);
-  const isOpen = sheetOpen.value;
-  useEffect(() => {
-    if (isOpen) dialog.current.showModal();
-  }, [isOpen]);
-  if (!isOpen) return null;
-  const close = () => { sheetOpen.value = false; };
-  const onClick = (event) => event.target === dialog.current && dialog.current.close();
-  return html`<dialog ref=${dialog} class="sheet" aria-labelledby="sheet-title" onClose=${close} onClick=${onClick}>
-    <header>
-      <h2 id="sheet-title">${t("shortcuts")}</h2>
-      <button type="button" class="icon-button" aria-label=${t("dismiss")} title=${t("dismiss")} onClick=${() => dialog.current.close()}><${Icon} name="x" /></button>
-    </header>
-    <dl>${LISTED.map(([key, strokes]) => html`<div key=${key}><dt>${t(key)}</dt><dd>${strokes.map((stroke) => html`<kbd>${stroke}</kbd>`)}</dd></div>`)}</dl>
-  </dialog>`;
 }

@@ -8,7 +8,6 @@ import { conversation } from "../store.js";
 import { Conversation, isBatch } from "./conversation.js";
 import { Dialogs } from "./dialogs.js";
 import { Icon } from "./icons.js";
-import { ShortcutSheet } from "./keys.js";
 import { Sidebar } from "./sidebar.js";
 
 export function Shell({ user }) {
@@ -19,7 +18,6 @@ export function Shell({ user }) {
     ${covered && html`<div class="backdrop" onClick=${() => openSidebar(false)}></div>`}
     <${Conversation} user=${user} covered=${covered} />
     <${Toast} />
-    <${ShortcutSheet} />
     <${Dialogs} />
   `;
 }
