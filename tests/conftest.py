@@ -35,6 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SITES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.site)
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         if MODEL & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         for marker, why_not in services.WITHOUT.items():
@@ -85,13 +87,7 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Path of the Chromium to drive (`executable_path` for Playwright)."""
-    return services.chromium()
-
-
 # Prompts are counted by the same estimate on every machine, whether or not a model was prepared there.
 os.environ["CHATSITE_ENGINE"] = "emulated"
 
-pytest_plugins = ["tests.people"]
+pytest_plugins = ["tests.browser", "tests.people"]

@@ -160,3 +160,20 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.email or _('whoever has the link')} ({self.role})"
+
+
+class GroupManager(models.Model):
+    """Somebody who sees a group's usage and members, and invites into it. No other right comes with it."""
+
+    group = models.ForeignKey("auth.Group", models.CASCADE, related_name="managers", verbose_name=_("group"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="managed", verbose_name=_("manager")
+    )
+
+    class Meta:
+        verbose_name = _("manager")
+        verbose_name_plural = _("managers")
+        constraints = [models.UniqueConstraint(fields=["group", "user"], name="manager_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.group}"

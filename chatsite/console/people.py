@@ -13,6 +13,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -162,11 +163,38 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             do_deactivate(obj.pk)
 
 
+class GroupForm(forms.ModelForm):
+    """A group and its managers, who are active people."""
+
+    managers = forms.ModelMultipleChoiceField(
+        User.objects.filter(is_active=True).order_by("email"), required=False, label=_("managers"),
+        help_text=_("They see the group's usage and members, and invite into it."),
+    )  # fmt: skip
+
+    class Meta:
+        model = Group
+        fields = ("name",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["managers"] = list(User.objects.filter(managed__group=self.instance))
+
+
 class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
     """Teams, for plans and reports. Rights come from roles, so permissions are not shown."""
 
-    fields = ("name", "plan_name", "members")
+    form = GroupForm
+    fields = ("name", "managers", "plan_name", "members")
     readonly_fields = ("plan_name", "members")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if "managers" in form.cleaned_data:
+            chosen = form.cleaned_data["managers"]
+            form.instance.managers.exclude(user__in=chosen).delete()
+            for user in chosen:
+                form.instance.managers.get_or_create(user=user)
 
     @admin.display(description=_("plan"))
     def plan_name(self, group: Any) -> str:

@@ -60,9 +60,12 @@ class Report:
     by: dict[By, list[Row]]
 
 
-def read_report(since: date, until: date) -> Report:
-    """Everything but the days, from one statement. Rows are those of `usage_by`."""
-    cells = _summed(_between(since, until, None).values("person", "group_name", "model", owner=F("user")))
+def read_report(since: date, until: date, group: str | None = None) -> Report:
+    """Everything but the days, from one statement, of all or of one group. Rows are those of `usage_by`."""
+    found = _between(since, until, None)
+    if group is not None:
+        found = found.filter(group_name=group)
+    cells = _summed(found.values("person", "group_name", "model", owner=F("user")))
     folded: dict[By, dict[Any, Row]] = {"person": {}, "group": {}, "model": {}}
     whole = _zero()
     for cell in cells:

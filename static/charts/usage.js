@@ -10,12 +10,21 @@ const compact = new Intl.NumberFormat(document.documentElement.lang, { notation:
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 function colours(place) {
-  const style = getComputedStyle(place);
-  const of = (name) => style.getPropertyValue(name).trim();
-  return { ink: of("--chart-ink"), line: of("--chart-line"), read: of("--chart-read"), written: of("--chart-written") };
+  // Through a real property: a canvas knows neither light-dark() nor var().
+  const probe = place.appendChild(document.createElement("i"));
+  const of = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const found = { ink: of("--chart-ink"), line: of("--chart-line"), read: of("--chart-read"), written: of("--chart-written") };
+  probe.remove();
+  return found;
 }
 
-function options(place, width) {
+/** Half of the space between two bars, so that the first and the last are whole. */
+const halfStep = (at) => (at.length > 1 ? Math.min(...at.slice(1).map((one, n) => one - at[n])) / 2 : 43_200);
+
+function options(place, width, half) {
   const { ink, line, read, written } = colours(place);
   const bars = uPlot.paths.bars({ size: [0.7, 48] });
   const whole = { stroke: written, fill: written, paths: bars, points: { show: false } };
@@ -27,7 +36,7 @@ function options(place, width) {
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
     cursor: { show: false },
     legend: { show: false },
-    scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.05)] } },
+    scales: { x: { range: (_plot, least, most) => [least - half, most + half] }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.05)] } },
     axes: [
       { ...axis, grid: { show: false }, values: (_plot, days) => days.map(dayOf) },
       { ...axis, size: 60, values: (_plot, tokens) => tokens.map((one) => compact.format(one)) },
@@ -52,7 +61,7 @@ function draw(place) {
   let plot = null;
   const show = () => {
     plot?.destroy();
-    plot = new uPlot(options(place, place.clientWidth), [at, both, read], place);
+    plot = new uPlot(options(place, place.clientWidth, halfStep(at)), [at, both, read], place);
   };
   place.append(key("read", place.dataset.read), key("written", place.dataset.written));
   show();

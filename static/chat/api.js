@@ -45,7 +45,6 @@ export const library = (name) => call("GET", `/api/${name}`);
 export const addTo = (name, entry) => call("POST", `/api/${name}`, entry);
 export const changeIn = (name, id, entry) => call("PUT", `/api/${name}/${id}`, entry);
 export const removeFrom = (name, id) => call("DELETE", `/api/${name}/${id}`);
-export const keepInstructions = (text) => call("PUT", "/api/instructions", { text });
 export const noticesSeen = () => call("POST", "/api/usage/notices/seen");
 export const keepInstructions = (fields) => call("PUT", "/api/instructions", fields);
 export const search = (text, before) =>

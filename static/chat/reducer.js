@@ -114,7 +114,9 @@ export function titleOf(content) {
 
 function accepted(state, { id, conversation, message, answer, generation, first_message: first = null }) {
   const asked = state.sent[id];
-  if (!asked) return state;
+  const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "" };
+  // Asked before a reload: its stream begins now, and its text is known from the first word.
+  if (!asked) return put(state, "generations", generation, { ...fresh, ...state.generations[generation] });
   let next = { ...state, sent: without(state.sent, id), generations: without(state.generations, LOCAL + id) };
   if (asked.conversation !== conversation) next = renameConversation(next, asked.conversation, conversation);
   next = onTree(next, conversation, (held) => {
@@ -122,7 +124,6 @@ function accepted(state, { id, conversation, message, answer, generation, first_
     return messages.update(messages.rename(tree, `${LOCAL}${id}:answer`, answer), answer, { generation });
   });
   const known = next.generations[generation];
-  const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "" };
   next = put(next, "generations", generation, { ...fresh, ...known, first_message: first, asked_at: asked.at });
   const held = next.conversations[conversation];
   if (held?.temporary) return next;
@@ -201,11 +202,14 @@ function loaded(state, { conversation }) {
   return put(next, "conversations", id, { ...fields, status: "ready", tree });
 }
 
-/** The recorded generation, unless the stream has already brought more of the same text. */
+/**
+ * The recorded generation. While its stream is followed, only its end is taken from the record: deltas may be joined,
+ * so one that follows what the stream brought may hold the beginning of what the record has beyond that.
+ */
 function withFetched(state, conversation, { id: answer, content, reasoning, generation }) {
   const held = state.generations[generation.id];
   const over = !ACTIVE.has(generation.status);
-  if (held && !over && (held.seq > generation.seq || !isActive(held))) return state;
+  if (held && !over) return state;
   if (held && over && !isActive(held) && held.seq >= generation.seq) return state;
   const fields = { ...generation, conversation, answer, text: content, reasoning: reasoning ?? "" };
   return put(state, "generations", generation.id, { ...fields, stopping: false });

@@ -1,12 +1,10 @@
-"""A browser and a site of the console's own, so that pausing it disturbs nobody."""
+"""A site of the console's own, so that pausing it disturbs nobody."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
 
 from bench import site as sites
 from tests.streaming.conftest import clients_of_this_loop
@@ -24,13 +22,3 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
     with sites.embedded(settings, tmp_path_factory.mktemp("console")) as site:
         site.wait("/readyz")
         yield site
-
-
-@pytest_asyncio.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        await browser.close()

@@ -1,4 +1,4 @@
-"""Sites in processes of their own, a browser, and the rows read past the site."""
+"""A site on the real engine, a profile that minds its page, and the rows read past the site."""
 
 from __future__ import annotations
 
@@ -10,21 +10,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
 from bench import site as sites
-from tests import services
 
 ROOT = Path(__file__).resolve().parents[2]
 
 MODELS_DIR = Path(os.environ.get("CHATSITE_TEST_MODELS") or ROOT / "var" / "test-models")
 """Kept between runs: preparing the embedded model takes half a minute."""
-
-EMULATED = {
-    "CHATSITE_ENGINE": "emulated",
-    "CHATSITE_EMULATED_STEP_S": "0.02",
-    "RATE_LIMIT_PER_MINUTE": "10000",
-}
 
 
 @contextmanager
@@ -34,19 +27,13 @@ def ready_site(settings: dict[str, str], data_dir: Path) -> Iterator[sites.Site]
         yield site
 
 
-@pytest.fixture(scope="session")
-def emulated_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
-    with ready_site(EMULATED, tmp_path_factory.mktemp("emulated")) as site:
-        yield site
-
-
 @pytest.fixture(scope="module")
 def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
     """The site as `make run` starts it; answers are bounded, since the small model rarely ends one."""
     data_dir = tmp_path_factory.mktemp("real")
     (MODELS_DIR / "models").mkdir(parents=True, exist_ok=True)
     (data_dir / "models").symlink_to(MODELS_DIR / "models")
-    with ready_site({"CHATSITE_MAX_OUTPUT_TOKENS": "300"}, data_dir) as site:
+    with ready_site({"CHATSITE_MAX_OUTPUT_TOKENS": "150"}, data_dir) as site:
         yield site
 
 
@@ -61,24 +48,15 @@ def any_site(request: pytest.FixtureRequest) -> sites.Site:
     return site
 
 
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=services.chromium(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser, any_site: sites.Site) -> AsyncIterator[BrowserContext]:
     """A fresh browser profile. A page that throws, or asks another origin for anything, fails its test."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
     problems: list[str] = []
     context.on("weberror", lambda error: problems.append(str(error.error)))
     context.on("console", lambda line: line.type == "error" and problems.append(line.text))
+    own = (any_site.url, any_site.url.replace("http", "ws"), "data:", "blob:")
+    context.on("request", lambda one: None if one.url.startswith(own) else problems.append(one.url))
     yield context
     await context.close()
     assert not problems

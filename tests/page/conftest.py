@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from bench import site as sites
+from tests.browser import open_chat, open_context
 from tests.source import ROOT
 
 HERE = Path(__file__).resolve().parent
@@ -64,17 +65,7 @@ def files() -> Iterator[str]:
     server.server_close()
 
 
-@pytest_asyncio.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def modules(browser: Browser, files: str) -> Page:
     """An empty page from which the modules can be imported."""
     page = await browser.new_page()
@@ -83,23 +74,18 @@ async def modules(browser: Browser, files: str) -> Page:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
-    """The whole site on the emulated engine."""
-    # 50 tokens a second: answers take three seconds, long enough to act while they stream.
-    settings = {
-        "CHATSITE_ENGINE": "emulated",
-        "CHATSITE_EMULATED_STEP_S": "0.02",
-        "RATE_LIMIT_PER_MINUTE": "10000",
-    }
-    with sites.embedded(settings, tmp_path_factory.mktemp("page")) as site:
-        site.wait("/readyz")
-        yield site
+def site(emulated_site: sites.Site) -> sites.Site:
+    return emulated_site
 
 
-@pytest.fixture(scope="session")
-def signed_in(site: sites.Site) -> str:
-    """The administrator's cookie."""
-    return site.sign_in()
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, site: sites.Site, person: str) -> AsyncIterator[Page]:
+    """An empty chat of a new member, who may use the clipboard. A script that throws fails the test."""
+    context = await open_context(browser, site, person, permissions=["clipboard-read", "clipboard-write"])
+    thrown: list[str] = []
+    context.on("weberror", lambda error: thrown.append(str(error.error)))
+    yield await open_chat(context, site)
+    assert not thrown
 
 
 async def sign_in(page: Page, site: sites.Site) -> None:

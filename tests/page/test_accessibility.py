@@ -17,26 +17,27 @@ pytestmark = pytest.mark.browser
 AXE = Path(__file__).parent / "vendor/axe.min.js"
 ANSWER_MS = 30_000
 LOOKS = [
-    pytest.param((scheme, locale, width), id=f"{scheme}-{locale}-{width}")
-    for scheme, locale, width in [
-        ("light", "en-GB", 1280), ("dark", "en-GB", 360), ("light", "zh-CN", 360), ("dark", "zh-CN", 1280),
-    ]
-]  # fmt: skip
+    pytest.param((locale, width), id=f"{locale}-{width}")
+    for locale, width in [("en-GB", 1280), ("zh-CN", 360)]
+]
 
 RUN_AXE = """async () => {
+  // Colours on their way from one theme to the other are nobody's.
+  const moving = document.getAnimations().filter((one) => one instanceof CSSTransition);
+  await Promise.allSettled(moving.map((one) => one.finished));
   const found = await axe.run(document, { resultTypes: ["violations"] });
   const places = (one) => one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200));
   return found.violations.map((one) => [one.id, one.help, places(one)]);
 }"""
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(
     browser: Browser, site: sites.Site, request: pytest.FixtureRequest
 ) -> AsyncIterator[BrowserContext]:
-    scheme, locale, width = request.param
+    locale, width = request.param
     context = await browser.new_context(
-        color_scheme=scheme, locale=locale, viewport={"width": width, "height": 740}, bypass_csp=True
+        locale=locale, viewport={"width": width, "height": 740}, bypass_csp=True, reduced_motion="reduce"
     )
     foreign: list[str] = []
     context.on("request", lambda one: None if one.url.startswith(site.url) else foreign.append(one.url))
@@ -46,9 +47,12 @@ async def context(
 
 
 async def check(page: Page, where: str) -> None:
-    """No violation of axe's rules, and nothing wider than the window."""
-    await page.add_script_tag(path=AXE)
-    assert await page.evaluate(RUN_AXE) == [], where
+    """No violation of axe's rules in either theme, and nothing wider than the window."""
+    if not await page.evaluate("'axe' in window"):
+        await page.add_script_tag(path=AXE)
+    for scheme in ("dark", "light"):
+        await page.emulate_media(color_scheme=scheme)
+        assert await page.evaluate(RUN_AXE) == [], f"{where}, {scheme}"
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{where} is too wide"
 
 
@@ -81,7 +85,7 @@ async def test_axe_finds_nothing(context: BrowserContext, site: sites.Site) -> N
     await page.locator("dialog .ends button").click()
     for tab in range(7):
         await page.locator(".tab").nth(tab).click()
-        await page.wait_for_timeout(200)
+        await page.wait_for_selector(".settings-body > :not(.soft)")
         await check(page, f"settings {tab}")
         if tab in (2, 3):
             await page.locator(".settings-body .ends .button").click()

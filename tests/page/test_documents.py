@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Download, Page, expect
 
 from bench import site as sites
 from tests.attachments import files
+from tests.browser import open_chat, open_context
 from tests.page.test_accessibility import check
 
 pytestmark = pytest.mark.browser
@@ -42,18 +43,12 @@ PASTE = """(text) => {
 }"""
 
 
-@pytest_asyncio.fixture
-async def page(browser: Browser, site: sites.Site, signed_in: str, request: pytest.FixtureRequest) -> Page:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, site: sites.Site, person: str, request: pytest.FixtureRequest) -> Page:
     scheme, locale, width = getattr(request, "param", ("light", "en-GB", 1280))
-    context = await browser.new_context(
-        locale=locale, color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True
-    )
-    name, _, value = signed_in.partition("=")
-    await context.add_cookies([{"name": name, "value": value, "url": site.url}])
-    page = await context.new_page()
-    await page.goto(site.url)
-    await page.wait_for_selector(".welcome")
-    return page
+    window = {"width": width, "height": 800}
+    looks = {"locale": locale, "color_scheme": scheme, "viewport": window, "bypass_csp": True}
+    return await open_chat(await open_context(browser, site, person, **looks), site)
 
 
 async def attach(page: Page, *documents: dict) -> None:
@@ -127,7 +122,7 @@ async def test_documents_survive_a_reload(page: Page) -> None:
     await expect(page.locator(".documents .document-name")).to_have_text("周报 notes.md")
 
 
-async def test_one_answer_for_each(page: Page, signed_in: str) -> None:
+async def test_one_answer_for_each(page: Page) -> None:
     texts = [
         {"name": f"{n}.pdf", "mimeType": "application/pdf", "buffer": files.pdf(f"Document {n}. 文档")}
         for n in range(3)

@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from bench import site as sites
 from tests.page.test_flows import ANSWER_MS, answered, ask
 
 pytestmark = pytest.mark.browser
-
-
-@pytest_asyncio.fixture
-async def page(browser: Browser, site: sites.Site, signed_in: str) -> Page:
-    """An empty chat of somebody who signed in before; the clipboard may be written."""
-    context = await browser.new_context(
-        locale="en-GB",
-        viewport={"width": 1280, "height": 800},
-        permissions=["clipboard-read", "clipboard-write"],
-    )
-    name, _, value = signed_in.partition("=")
-    await context.add_cookies([{"name": name, "value": value, "url": site.url}])
-    page = await context.new_page()
-    await page.goto(site.url)
-    await page.wait_for_selector(".welcome")
-    return page
 
 
 async def row_menu(page: Page, title: str, item: str) -> None:
@@ -214,33 +196,3 @@ async def test_an_api_key_is_shown_once_and_revoked(page: Page) -> None:
     await expect(page.get_by_label("Your new key")).to_have_count(0)
     await page.get_by_role("button", name="Revoke the key “notebook”").click()
     await expect(page.locator(".entries li")).to_have_count(0)
-
-
-async def test_the_main_flows_go_by_keyboard_alone(page: Page) -> None:
-    press = page.keyboard.press
-    await page.keyboard.type("Typed without a mouse")
-    await press("Enter")
-    await answered(page)
-    await press("ArrowUp")
-    await page.keyboard.type(" again")
-    await press("Control+Enter")
-    await answered(page)
-    await expect(page.locator(".question .siblings")).to_contain_text("2/2")
-    await page.get_by_role("button", name="Previous version").first.focus()
-    await press("Enter")
-    await expect(page.locator(".question .panel")).to_have_text("Typed without a mouse")
-    await press("Control+Shift+O")
-    await page.wait_for_selector(".welcome")
-    await press("Control+k")
-    await page.keyboard.type("without a mouse")
-    await expect(page.locator(".hit").first).to_be_visible()
-    await press("ArrowDown")
-    await press("Enter")
-    await page.wait_for_url("**/c/*")
-    await press("Control+b")
-    await expect(page.locator(".sidebar")).to_have_count(0)
-    await page.get_by_role("button", name="Share", exact=True).focus()
-    await press("Enter")
-    await page.wait_for_selector("dialog[open]")
-    await press("Escape")
-    await expect(page.get_by_role("button", name="Share", exact=True)).to_be_focused()

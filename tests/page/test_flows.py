@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, WebSocketRoute, expect
+from playwright.async_api import Page, WebSocketRoute, expect
 
 from bench import site as sites
 
 pytestmark = pytest.mark.browser
 
 ANSWER_MS = 30_000
-
-
-@pytest_asyncio.fixture
-async def page(browser: Browser, site: sites.Site, signed_in: str) -> Page:
-    """An empty chat of somebody who signed in before: a fresh profile with the session's cookie."""
-    context = await browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
-    name, _, value = signed_in.partition("=")
-    await context.add_cookies([{"name": name, "value": value, "url": site.url}])
-    page = await context.new_page()
-    await page.goto(site.url)
-    await page.wait_for_selector(".welcome")
-    return page
 
 
 async def ask(page: Page, question: str, key: str = "Enter") -> None:

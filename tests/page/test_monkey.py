@@ -15,6 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute, 
 
 from bench import site as sites
 from bench import transcript
+from tests.browser import open_context
 from tests.page.test_flows import ANSWER_MS
 
 pytestmark = pytest.mark.browser
@@ -105,19 +106,16 @@ async def one_round(site: sites.Site, context: BrowserContext, chance: random.Ra
 
 
 async def rounds(browser: Browser, site: sites.Site, cookie: str, seeds: range) -> None:
-    context = await browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
-    name, _, value = cookie.partition("=")
-    await context.add_cookies([{"name": name, "value": value, "url": site.url}])
+    context = await open_context(browser, site, cookie)
     for seed in seeds:
         await one_round(site, context, random.Random(seed))
-    await context.close()
 
 
-async def test_a_few_rounds(browser: Browser, site: sites.Site, signed_in: str) -> None:
-    await rounds(browser, site, signed_in, range(4))
+async def test_a_few_rounds(browser: Browser, site: sites.Site, person: str) -> None:
+    await rounds(browser, site, person, range(4))
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("first", range(4, 204, 20))
-async def test_two_hundred_rounds(browser: Browser, site: sites.Site, signed_in: str, first: int) -> None:
-    await rounds(browser, site, signed_in, range(first, first + 20))
+async def test_two_hundred_rounds(browser: Browser, site: sites.Site, person: str, first: int) -> None:
+    await rounds(browser, site, person, range(first, first + 20))

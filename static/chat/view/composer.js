@@ -1,6 +1,6 @@
 /** Where one writes. Stop stands where Send was. A refused question comes back here with the reason. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { takeAhead, waitingIn } from "../ahead.js";
 import { draft, editing, focusAsked, retry, send, stop, useBeginning, write } from "../actions.js";
 import { addFiles, addPasted, areReady, documentsIn, PASTE_CHARS } from "../documents.js";
@@ -62,10 +62,11 @@ export function Composer() {
   const field = useRef(null);
   const busy = runningId.value !== null;
   const asked = t(isEach(place()) ? "ask_each" : "ask");
-  useEffect(() => {
+  // Before the next key, not after the next frame: what is typed at once must arrive here.
+  useLayoutEffect(() => {
     if (!touch.matches || focusAsked.value > 1) field.current.focus();
   }, [focusAsked.value]);
-  useEffect(() => fitHeight(field.current), [draft.value]);
+  useLayoutEffect(() => fitHeight(field.current), [draft.value]);
   const onKeyDown = (event) => {
     if (!event.isComposing && slashKey(event)) return;
     if (isSend(event)) {

@@ -1,6 +1,6 @@
 /** Dialogs over the page. Each is a module in lazy/, fetched when it is first opened. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { dialog, notify } from "../notices.js";
@@ -36,7 +36,7 @@ export const closeDialog = () => {
 /** A sheet with a heading. Escape and a click beside it close it; focus returns to where it was. */
 export function Sheet({ title, wide, children }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
     box.current.querySelector("[data-first]")?.focus();

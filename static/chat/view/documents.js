@@ -84,7 +84,7 @@ function Chip({ one, conversation }) {
       onClick=${() => retryDocument(conversation, one.key)}><${Icon} name="refresh-cw" size=${16} /></button>`}
     <button type="button" class="icon-button" aria-label=${t("document_remove", one)} title=${t("document_remove", one)}
       onClick=${() => removeDocument(conversation, one.key)}><${Icon} name="x" size=${16} /></button>
-    ${moving && html`<progress value=${one.state === "sending" ? one.sent / one.size : null} max="1" aria-label=${words(one)}></progress>`}
+    ${moving && html`<progress value=${one.state === "reading" ? null : one.sent / one.size} max="1" aria-label=${words(one)}></progress>`}
   </li>`;
 }
 

@@ -1,7 +1,7 @@
 /** Keyboard: what works everywhere on the page, and the sheet that lists it. */
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { focusAsked, open, stop } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
@@ -64,7 +64,7 @@ const LISTED = [
 export function ShortcutSheet() {
   const dialog = useRef(null);
   const isOpen = sheetOpen.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen) dialog.current.showModal();
   }, [isOpen]);
   if (!isOpen) return null;

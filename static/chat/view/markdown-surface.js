@@ -81,12 +81,12 @@ export class MarkdownSurface {
     const held = this.shown[index];
     if (held?.block.kind === block.kind && held.block.source === block.source && held.isFinal === isFinal && held.block.info === block.info) return;
     if (held && !isFinal && grow(held, block)) return;
-    const node = document.createElement("div");
+    // A block's element stays: taking one out of the row would have the browser look at its neighbours' style again.
+    const node = held?.node ?? document.createElement("div");
     node.className = block.continued ? "block continued" : "block";
-    const made = { block, node, isFinal, code: fill(node, block, isFinal) };
-    if (held) held.node.replaceWith(node);
-    else this.root.append(node);
-    this.shown[index] = made;
+    node.replaceChildren();
+    this.shown[index] = { block, node, isFinal, code: fill(node, block, isFinal) };
+    if (!held) this.root.append(node);
   }
 }
 

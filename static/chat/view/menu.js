@@ -1,6 +1,6 @@
 /** A button that opens a menu beside it: arrows walk, Escape and a click elsewhere close, focus returns. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { Icon } from "./icons.js";
 
@@ -35,7 +35,7 @@ export function Menu({ label, className = "icon-button", trigger, children }) {
     setOpen(false);
     if (refocus) button.current?.focus();
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return undefined;
     place(menu.current, button.current);
     menu.current.querySelector("[role^=menuitem]").focus();

@@ -1,6 +1,6 @@
 /** A question or an answer being put in other words; keeping it makes a branch beside the old one. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { edit, editAnswer, editing } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
@@ -9,7 +9,7 @@ import { fitHeight } from "./textarea.js";
 export function QuestionEditor({ message }) {
   const field = useRef(null);
   const isAnswer = message.role === "assistant";
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { current } = field;
     current.focus();
     current.setSelectionRange(current.value.length, current.value.length);

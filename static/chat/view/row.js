@@ -1,6 +1,6 @@
 /** One conversation in the sidebar: its title, its menu, a box while several are being picked. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { open } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
@@ -61,8 +61,10 @@ function PickRow({ item }) {
 /** Rename in place: Enter keeps, Escape leaves it as it was. */
 function TitleField({ item, close }) {
   const field = useRef(null);
-  useEffect(() => field.current.select(), []);
+  useLayoutEffect(() => field.current.select(), []);
   const keep = () => {
+    // Taking the field away blurs it, which asks once more.
+    if (!field.current) return;
     const title = field.current.value.trim();
     close();
     if (title && title !== item.title) patch(item, { title });

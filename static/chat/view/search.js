@@ -1,6 +1,6 @@
 /** The search field of the sidebar and what it finds: titles and messages, hits marked, opened at the message. */
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { open } from "../actions.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
@@ -24,7 +24,7 @@ export function focusSearch() {
 }
 
 export function SearchField() {
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wanted) focusSearch();
   }, []);
   const onKeyDown = (event) => {
