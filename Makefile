@@ -52,9 +52,13 @@ run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATS
 DATABASE_TESTS := $(addprefix tests/,accounts archive attachments batches console conversations generations quotas page test_ratelimit.py \
 	inference/test_recorder.py openai_api/test_plan_limits.py openai_api/test_scopes.py)
 
-test: $(DEV_STAMP) ## Run the tests but those of the browser and the long forms; uses PostgreSQL and Redis where found
-	$(DEV_VENV)/bin/python -m pytest -m "not (proof or browser)"
-	$(DEV_VENV)/bin/python -m tests.services -m "not (real_engine or browser or proof)" $(DATABASE_TESTS)
+# First what shares a processor well, two at a time; then whole sites, Chromium and the real engine, one at a time.
+ALONE := real_engine or site or browser
+
+test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not ($(ALONE) or proof)"
+	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not proof"
+	$(DEV_VENV)/bin/python -m tests.services -m "not ($(ALONE) or proof)" $(DATABASE_TESTS)
 
 check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
 	$(DEV_VENV)/bin/ruff check .

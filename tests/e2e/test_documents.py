@@ -14,7 +14,7 @@ from inference.request import ChatMessage
 from tests.attachments import files
 from tests.e2e.conftest import MODELS_DIR, ready_site, rows, sign_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.real_engine]
+pytestmark = [pytest.mark.browser, pytest.mark.real_engine, pytest.mark.proof]
 
 ANSWERED_MS = 200_000
 

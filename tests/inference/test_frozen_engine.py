@@ -29,7 +29,7 @@ GRACE_S = 2.0
 FOUND_WITHIN_S = GRACE_S + 5
 """Looks are an eighth of the grace apart, and a stopped host needs a second to be killed."""
 
-pytestmark = pytest.mark.real_engine
+pytestmark = [pytest.mark.real_engine, pytest.mark.proof]
 
 
 class Watched:
