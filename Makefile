@@ -53,7 +53,7 @@ DATABASE_TESTS := $(addprefix tests/,accounts archive attachments batches consol
 	inference/test_recorder.py openai_api/test_plan_limits.py openai_api/test_scopes.py)
 
 # First what shares a processor well, two at a time; then whole sites, Chromium and the real engine, one at a time.
-ALONE := real_engine or site or browser
+ALONE := real_engine or site or browser or timing
 
 test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
 	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not ($(ALONE) or proof)"
@@ -65,7 +65,7 @@ check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a min
 	$(DEV_VENV)/bin/ruff format --check .
 	$(DEV_VENV)/bin/mypy
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not (real_engine or browser or postgres or redis or site or slow or proof)"
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not ($(ALONE) or postgres or redis or slow or proof)"
 
 browser: $(DEV_STAMP) ## Run the tests that drive a real Chromium
 	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"

@@ -10,6 +10,8 @@ from inference.scheduling.policy import Policy
 from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import ask
 
+pytestmark = pytest.mark.timing
+
 WAITING = 10_000
 
 
