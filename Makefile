@@ -58,7 +58,7 @@ ALONE := real_engine or site or browser or timing
 test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
 	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not ($(ALONE) or proof)"
 	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not proof"
-	$(DEV_VENV)/bin/python -m tests.services -m "not ($(ALONE) or proof)" $(DATABASE_TESTS)
+	$(DEV_VENV)/bin/python -m tests.services -m "not ($(ALONE) or slow or proof)" $(DATABASE_TESTS)
 
 check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
 	$(DEV_VENV)/bin/ruff check .

@@ -18,6 +18,8 @@ import pytest
 from tests import services
 from tests.source import ROOT
 
+pytestmark = pytest.mark.slow
+
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 FILL = """
@@ -100,7 +102,7 @@ def look(manage: Manage) -> dict[str, object]:
 
 
 @pytest.fixture
-def site(manage: Manage) -> Manage:
+def filled(manage: Manage) -> Manage:
     """A site with people in it."""
     for arguments in (("migrate",), ("shell", "-c", FILL)):
         done = manage(*arguments)
@@ -116,40 +118,40 @@ def destroy(tmp_path: Path, database_url: str) -> None:
             connection.execute("CREATE SCHEMA public")
 
 
-def test_what_was_destroyed_is_restored(site: Manage, tmp_path: Path, database_url: str) -> None:
-    before = look(site)
+def test_what_was_destroyed_is_restored(filled: Manage, tmp_path: Path, database_url: str) -> None:
+    before = look(filled)
     key = (tmp_path / "data/secret_key").read_text()
     backup = tmp_path / "site.backup"
-    done = site("backup", str(backup))
+    done = filled("backup", str(backup))
     assert done.returncode == 0, done.stderr
     assert backup.stat().st_mode & 0o077 == 0
     assert not list(tmp_path.glob("*.part"))
-    assert "exists already" in site("backup", str(backup)).stderr
+    assert "exists already" in filled("backup", str(backup)).stderr
 
     destroy(tmp_path, database_url)
-    done = site("restore", str(backup))
+    done = filled("restore", str(backup))
     assert done.returncode == 0, done.stderr
-    after = look(site)
+    after = look(filled)
     assert after.pop("new") >= before.pop("new")
     assert after == before
     assert after["found"] == 10  # a page of hits
     assert after["files"] == ["hello", "hello"]
     assert (tmp_path / "data/secret_key").read_text() == key
-    assert site("reconcile", "--dry-run").returncode == 0
+    assert filled("reconcile", "--dry-run").returncode == 0
 
-    assert "--replace" in site("restore", str(backup)).stderr
-    site("shell", "-c", "from chatsite.accounts.models import User; User.objects.all().delete()")
-    site("shell", "-c", "from tests.people import make_user; make_user('mallory')")
-    assert site("restore", str(backup), "--replace").returncode == 0
-    again = look(site)
+    assert "--replace" in filled("restore", str(backup)).stderr
+    filled("shell", "-c", "from chatsite.accounts.models import User; User.objects.all().delete()")
+    filled("shell", "-c", "from tests.people import make_user; make_user('mallory')")
+    assert filled("restore", str(backup), "--replace").returncode == 0
+    again = look(filled)
     again.pop("new")
     assert again == before
 
 
-def test_a_damaged_backup_changes_nothing(site: Manage, tmp_path: Path) -> None:
+def test_a_damaged_backup_changes_nothing(filled: Manage, tmp_path: Path) -> None:
     backup = tmp_path / "site.backup"
-    assert site("backup", str(backup)).returncode == 0
-    before = look(site)
+    assert filled("backup", str(backup)).returncode == 0
+    before = look(filled)
     with zipfile.ZipFile(backup) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
 
@@ -168,34 +170,34 @@ def test_a_damaged_backup_changes_nothing(site: Manage, tmp_path: Path) -> None:
         (changed("manifest.json", b"{}"), "no backup of chatsite"),
         (Path(__file__), "cannot be read"),
     ):
-        done = site("restore", str(path), "--replace")
+        done = filled("restore", str(path), "--replace")
         assert done.returncode != 0
         assert reason in done.stderr
-    after = look(site)
+    after = look(filled)
     assert after.pop("new") >= before.pop("new")
     assert after == before
 
 
-def test_a_running_site_is_left_alone(site: Manage, tmp_path: Path, kind: str, database_url: str) -> None:
+def test_a_running_site_is_left_alone(filled: Manage, tmp_path: Path, kind: str, database_url: str) -> None:
     backup = tmp_path / "site.backup"
-    assert site("backup", str(backup)).returncode == 0
+    assert filled("backup", str(backup)).returncode == 0
     if kind == "sqlite":
         with (tmp_path / "data/inference.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            done = site("restore", str(backup), "--replace")
+            done = filled("restore", str(backup), "--replace")
     else:
         with psycopg.connect(database_url):
-            done = site("restore", str(backup), "--replace")
+            done = filled("restore", str(backup), "--replace")
     assert done.returncode != 0
     assert "Stop" in done.stderr
 
 
-def test_another_kind_of_database_is_refused(site: Manage, tmp_path: Path, kind: str) -> None:
+def test_another_kind_of_database_is_refused(filled: Manage, tmp_path: Path, kind: str) -> None:
     backup = tmp_path / "site.backup"
-    assert site("backup", str(backup)).returncode == 0
+    assert filled("backup", str(backup)).returncode == 0
     with zipfile.ZipFile(backup) as archive:
         manifest = json.loads(archive.read("manifest.json"))
     other = {"sqlite": "postgresql", "postgresql": "sqlite"}[kind]
     with zipfile.ZipFile(tmp_path / "other", "w") as archive:
         archive.writestr("manifest.json", json.dumps(manifest | {"database": other, "entries": {}}))
-    assert "on its own kind" in site("restore", str(tmp_path / "other")).stderr
+    assert "on its own kind" in filled("restore", str(tmp_path / "other")).stderr
