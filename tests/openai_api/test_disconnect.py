@@ -22,6 +22,9 @@ STORY = "Tell me a long story."
 STEP_S = 0.02
 """The emulated engine's step, as conftest sets it."""
 
+UNDER_WAY_STEPS = 5
+"""A tenth of a second of steps: what the emulated engine, on the site's own loop, catches up after a busy turn."""
+
 NOTICED_S = 0.5
 """Closing a socket, two short transactions and a doorbell, on a machine that is busy with other tests."""
 
@@ -123,7 +126,8 @@ async def check_ledger(
     """Who stayed pays for all 300 tokens, who left for what the engine made until it heard of it.
 
     The transcript is the engine's own word, in text; the text of so many tokens is known, for all asked the
-    same. One step may be under way when it hears. `leavers`: their generations.
+    same. Nobody pays for what was not made; what was made and not charged are the steps under way when the
+    engine heard, of which a busy loop catches up a few at once. `leavers`: their generations.
     """
     await asyncio.to_thread(site.manage, "reconcile", "--dry-run")
     made = transcript.read(site.transcript)
@@ -134,7 +138,8 @@ async def check_ledger(
     for caller, generation in leavers.items():
         charged = await tokens_used(http, caller) - prompt_tokens
         assert charged > 0
-        assert made[generation].text in ("".join(tokens[:charged]), "".join(tokens[: charged + 1]))
+        under_way = range(charged, charged + UNDER_WAY_STEPS + 1)
+        assert made[generation].text in {"".join(tokens[:count]) for count in under_way}
 
 
 async def tokens_used(http: httpx.AsyncClient, caller: str) -> int:
