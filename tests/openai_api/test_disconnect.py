@@ -23,7 +23,7 @@ STEP_S = 0.02
 """The emulated engine's step, as conftest sets it."""
 
 UNDER_WAY_STEPS = 5
-"""A tenth of a second of steps: what the emulated engine, on the site's own loop, catches up after a busy turn."""
+"""A tenth of a second: what the emulated engine, on the site's own loop, catches up after a busy turn."""
 
 NOTICED_S = 0.5
 """Closing a socket, two short transactions and a doorbell, on a machine that is busy with other tests."""
