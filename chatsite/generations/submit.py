@@ -287,7 +287,8 @@ def _store(
         if ask.api_key:
             check_key_budget(ask.api_key, job.prompt_tokens + job.max_tokens)
         if new_home:
-            job.conversation.title = title_from(new[-1].content or attached[0][0].name)
+            named = [new[-1].content, *(document.name for document in attached[0])]
+            job.conversation.title = title_from(next(filter(None, named), ""))
             job.conversation.save(force_insert=True)
         else:
             Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)

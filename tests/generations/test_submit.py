@@ -11,7 +11,7 @@ from chatsite.conversations.branch import read_branches
 from chatsite.conversations.models import Conversation, Message
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation, Status
-from chatsite.generations.submit import do_regenerate, do_submit
+from chatsite.generations.submit import do_regenerate, do_submit, do_submit_prompt
 from inference.request import ChatMessage
 from tests.people import People, ask_of, submit
 
@@ -154,3 +154,9 @@ def test_a_first_question_costs_few_queries(people: People, django_assert_max_nu
     with django_assert_max_num_queries(13) as captured:
         submit(people.alice)
     assert isinstance(captured, CaptureQueriesContext)
+
+
+def test_a_programs_last_turn_may_be_empty(people: People) -> None:
+    turns = [ChatMessage("system", "Say hello."), ChatMessage("user", "")]
+    done = do_submit_prompt(ask_of(people.alice), turns, store=True)
+    assert Conversation.objects.get(id=done.conversation).title == ""
