@@ -52,20 +52,20 @@ run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATS
 DATABASE_TESTS := $(addprefix tests/,accounts archive attachments batches console conversations generations quotas page test_ratelimit.py \
 	inference/test_recorder.py openai_api/test_plan_limits.py openai_api/test_scopes.py)
 
-# First what shares a processor well, two at a time; then whole sites, Chromium and the real engine, one at a time.
-ALONE := real_engine or site or browser or timing
+# First what shares a processor well, two at a time; then whole sites and the real engine, one at a time.
+ALONE := real_engine or site or timing
 
-test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not ($(ALONE) or proof)"
-	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not proof"
-	$(DEV_VENV)/bin/python -m tests.services -m "not ($(ALONE) or slow or proof)" $(DATABASE_TESTS)
+test: $(DEV_STAMP) ## Run the tests but those of the browser and the long forms; uses PostgreSQL and Redis where found
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not ($(ALONE) or browser or proof)"
+	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not (browser or proof)"
+	$(DEV_VENV)/bin/python -m tests.services -m "not ($(ALONE) or browser or slow or proof)" $(DATABASE_TESTS)
 
 check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
 	$(DEV_VENV)/bin/ruff check .
 	$(DEV_VENV)/bin/ruff format --check .
 	$(DEV_VENV)/bin/mypy
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not ($(ALONE) or postgres or redis or slow or proof)"
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not ($(ALONE) or browser or postgres or redis or slow or proof)"
 
 browser: $(DEV_STAMP) ## Run the tests that drive a real Chromium
 	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"
