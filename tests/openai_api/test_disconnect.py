@@ -22,11 +22,11 @@ STORY = "Tell me a long story."
 STEP_S = 0.02
 """The emulated engine's step, as conftest sets it."""
 
-UNDER_WAY_STEPS = 5
-"""A tenth of a second: what the emulated engine, on the site's own loop, catches up after a busy turn."""
-
 NOTICED_S = 0.5
 """Closing a socket, two short transactions and a doorbell, on a machine that is busy with other tests."""
+
+UNDER_WAY_STEPS = round(NOTICED_S / STEP_S)
+"""What the engine may make for somebody who has left, until it hears of it."""
 
 
 def running(site: Site) -> float:
