@@ -60,7 +60,7 @@ test: $(DEV_STAMP) ## Run the tests but those of the browser and the long forms;
 	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not (browser or proof)"
 	$(DEV_VENV)/bin/python -m tests.services -m "not ($(ALONE) or browser or slow or proof)" $(DATABASE_TESTS)
 
-check: $(DEV_STAMP) ## Lint, types, security lint and unit tests, in under a minute
+check: $(DEV_STAMP) ## Lint, types, security lint and the quick unit tests
 	$(DEV_VENV)/bin/ruff check .
 	$(DEV_VENV)/bin/ruff format --check .
 	$(DEV_VENV)/bin/mypy
