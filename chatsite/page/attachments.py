@@ -35,7 +35,7 @@ from chatsite.conversations.models import Conversation
 from chatsite.database import give_back_connection
 from chatsite.errors import Refusal
 from chatsite.generations.counting import count_text
-from chatsite.page.api import answer, api, body, user_id
+from chatsite.json_api import answer, api, body, user_id
 from chatsite.quotas.features import check_feature
 from chatsite.quotas.terms import terms_of
 from chatsite.ratelimit import check_upload

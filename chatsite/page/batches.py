@@ -19,7 +19,7 @@ from chatsite.batches.models import Batch, Item
 from chatsite.batches.results import Result, as_csv, as_json, as_markdown
 from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.generations.doorbell import ring
-from chatsite.page.api import answer, api, body, user_id
+from chatsite.json_api import answer, api, body, user_id
 from chatsite.page.attachments import attachment_item
 from chatsite.quotas.features import check_feature
 from chatsite.quotas.terms import terms_of

@@ -16,7 +16,7 @@ from chatsite.conversations.access import access_conversation, visible_conversat
 from chatsite.conversations.models import Conversation, Message
 from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.errors import Refusal
-from chatsite.page.api import answer, api, body, user_id
+from chatsite.json_api import answer, api, body, user_id
 from chatsite.page.attachments import attached_to
 from chatsite.page.message_items import message_items
 

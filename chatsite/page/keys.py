@@ -14,7 +14,7 @@ from chatsite.accounts.keys import access_key, do_create_key, keys_of
 from chatsite.accounts.models import ApiKey
 from chatsite.generations.cancel import do_revoke
 from chatsite.generations.doorbell import ring
-from chatsite.page.api import answer, api, body, user_id
+from chatsite.json_api import answer, api, body, user_id
 from chatsite.quotas.features import check_feature
 from chatsite.quotas.terms import terms_of
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 from chatsite.conversations.models import Instructions, Preset, Prompt
 from chatsite.errors import Refusal
-from chatsite.page.api import answer, api, body, user_id
+from chatsite.json_api import answer, api, body, user_id
 
 MAX_KEPT = 200
 """Prompts or presets of one person: a library that still fits a menu."""

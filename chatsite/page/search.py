@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from chatsite.conversations.search import Hit, search
 from chatsite.errors import Refusal
-from chatsite.page.api import answer, api, user_id
+from chatsite.json_api import answer, api, user_id
 
 MAX_QUERY_CHARS = 200
 """A line. Nobody looks for more than they remember."""

@@ -17,7 +17,7 @@ from chatsite.attachments.models import Attached
 from chatsite.conversations.models import Message, Share
 from chatsite.conversations.sharing import do_revoke, do_share, read_share, shares_of
 from chatsite.errors import Refusal
-from chatsite.page.api import answer, api, body, user_id
+from chatsite.json_api import answer, api, body, user_id
 from chatsite.page.attachments import attached_to
 from chatsite.quotas.features import check_feature
 from chatsite.quotas.terms import terms_of

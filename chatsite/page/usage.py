@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from chatsite.accounts.sockets import tell_from_thread
-from chatsite.page.api import answer, api, user_id
+from chatsite.json_api import answer, api, user_id
 from chatsite.quotas.charts import chart_of
 from chatsite.quotas.notices import do_put_away
 from chatsite.quotas.reports import total, usage_by

@@ -69,6 +69,7 @@ def documents(path: Path) -> Iterator[Document]:
         with zipfile.ZipFile(path) as archive:
             for entry in _wanted(archive):
                 yield Document(entry.filename, _read(archive, entry))
+    # zipfile tells of an unknown compression by NotImplementedError, of a password by RuntimeError.
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise ImportRefusedError("", f"The zip cannot be read: {error}.") from error
 

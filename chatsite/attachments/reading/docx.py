@@ -45,6 +45,7 @@ def _check_archive(path: Path, limits: Limits) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
+    # zipfile tells of an archive of a later version by NotImplementedError, of odd offsets by the others.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UnreadableError("damaged") from error
     if not any(part.filename == BODY for part in parts):
