@@ -31,6 +31,9 @@ class Crowd:
     engine: Engine
     info: EngineInfo
     until_s: float
+    opening: str = ""
+    """In front of every question: what no other crowd on the same engine began with, or the engine's
+    prefix cache does the work of the second for it."""
     traces: list[Trace] = field(default_factory=list)
     queue: list[tuple[float, int]] = field(default_factory=list)
     _waiting: dict[str, tuple[Trace, asyncio.Future[Outcome]]] = field(default_factory=dict)
@@ -76,7 +79,8 @@ class Crowd:
         name = f"{ask.user}/{ask.number}"
         ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[name] = (trace, ended)
-        message = ChatMessage("user", prose(ask.language, ask.chars, ask.seed))
+        text = self.opening + prose(ask.language, ask.chars, ask.seed)
+        message = ChatMessage("user", text[: ask.chars])
         self._dispatcher.enqueue(
             Request(
                 generation=name,

@@ -34,9 +34,9 @@ SEED = 1
 KEPT_SAMPLES = 300
 """Of each side's times, evenly over their order: enough to draw a distribution again."""
 
-REAL_S, REAL_FULL_S = 45.0, 240.0
+REAL_S, REAL_FULL_S = 75.0, 240.0
 REAL_FLOOD_S, REAL_FULL_FLOOD_S = 40.0, 120.0
-REAL_WARM_UP_S = 15.0
+REAL_WARM_UP_S = 20.0
 QUICK_PER_S = 0.6
 QUICK_TOKENS = (25, 32)
 HEAVY_TOKENS, FULL_HEAVY_TOKENS = (200, 48), (400, 96)
@@ -118,11 +118,13 @@ async def real(full: bool) -> dict[str, Played]:
     sizes = FULL_HEAVY_TOKENS if full else HEAVY_TOKENS
     until_s, flood_s = (REAL_FULL_S, REAL_FULL_FLOOD_S) if full else (REAL_S, REAL_FLOOD_S)
     policy = Policy(**REAL_POLICY)
+    openings = iter("ABCDEFGHIJ")
     async with real_engine.vllm() as (engine, info):
 
         async def play(side: str, loads: Sequence[Load], until_s: float) -> dict[str, Any]:
             settings, order = sides(policy)[side]
-            return await Crowd(settings, order, engine, info, until_s).run(loads, REAL_WARM_UP_S)
+            crowd = Crowd(settings, order, engine, info, until_s, next(openings))
+            return await crowd.run(loads, REAL_WARM_UP_S)
 
         await play("ours", flood_loads(False), 2.0)
         crowd = {
@@ -188,7 +190,7 @@ def _shown(value: float | None) -> Any:
 
 
 def run(full: bool) -> Result:
-    """Short: virtual minutes and 45 s a side on the real engine; full: a quarter of an hour, 240 s."""
+    """Short: virtual minutes and 75 s a side on the real engine; full: a quarter of an hour, 240 s."""
     card = emulated(full)
     notes = []
     here: dict[str, Played] = {}

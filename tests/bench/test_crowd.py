@@ -1,9 +1,12 @@
 """The real-time crowd asks what the simulation would, and counts everybody."""
 
+import pytest
+
 from bench.crowd import Crowd
 from bench.loads import ClosedLoop, arrivals
 from bench.scenarios import sides
 from bench.workload import sized
+from inference.engines.base import EngineRequest
 from inference.engines.emulated import EmulatedEngine, EmulatedSettings
 from inference.engines.timing import Timing
 from inference.scheduling.policy import Policy
@@ -31,4 +34,27 @@ async def test_sides_share_one_engine_and_lose_nobody():
         assert figures["users"]["quick"]["asked"] == len(figures["users"]["quick"]["ttft_s"]) > 0
         assert figures["tokens_per_s"] > 0
         assert engine.stats().running == 0, "the next side finds the engine empty"
+    await engine.close()
+
+
+async def test_no_crowd_finds_its_prompts_in_the_cache_of_another(monkeypatch: pytest.MonkeyPatch):
+    """A prefix cache compares from the first token on: another opening, and nothing is shared."""
+    engine = EmulatedEngine(FAST)
+    info = await engine.start(lambda _what, _done: None)
+    asked: list[str] = []
+    add = engine.add
+
+    async def noted(request: EngineRequest) -> None:
+        asked.append(request.messages[-1].content)
+        await add(request)
+
+    monkeypatch.setattr(engine, "add", noted)
+    policy, order = sides(Policy(max_running=2, reserved_slots=2))["fifo"]
+    for opening in "AB":
+        load = ClosedLoop(["one"], lambda user, n: sized(1, user, n, 30, 5), think_s=0.0, seed=1)
+        await Crowd(policy, order, engine, info, 0.2, opening).run([load], warm_up_s=0.0)
+    first, second = ([text for text in asked if text[0] == opening] for opening in "AB")
+    assert first[0][1:] == second[0][1:], "the same question otherwise"
+    assert first
+    assert len(first) + len(second) == len(asked)
     await engine.close()
