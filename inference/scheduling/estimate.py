@@ -2,8 +2,9 @@
 
 Idea: play the line through the slots. Every running request is expected to leave after the mean rest
 of answers that have come this far; every waiting one takes the slot that is free first and keeps it for
-its class's usual time; heavy prefills follow one another. What the play leaves out (later arrivals that
-overtake, caps) shows as a steady factor between forecast and truth, which is learnt per class.
+its class's usual time; heavy prefills follow one another; who is beyond a cap waits until as many slots
+are free as others shall find. What the play leaves out (later arrivals that overtake) shows as a steady
+factor between forecast and truth, which is learnt per class.
 """
 
 from __future__ import annotations
@@ -41,25 +42,30 @@ class Estimate:
         self._correction: dict[RequestClass, float] = dict.fromkeys(CLASSES, 0.0)
         self._told: dict[str, tuple[float, float]] = {}
 
-    def waits_s(self, line: Sequence[Waiting], now: float) -> list[float | None]:
-        """Seconds until each request of the line starts, in the order of the line."""
+    def waits_s(self, line: Sequence[Waiting], beyond: Sequence[bool], now: float) -> list[float | None]:
+        """Seconds until each request of the line starts, in the order of the line. `beyond`: who of them
+        is beyond a cap."""
         rate = self._rate.output_per_s()
         if not rate or not self._running.runs:
             return [None] * len(line)
         stream_rate = rate / len(self._running.runs)
         general, reserved = self._free_s(stream_rate, len(line))
+        shared = self._shared(general)
         hold_s = {kind: self._prefill_s[kind] + self._lengths.mean(kind) / stream_rate for kind in CLASSES}
         factor = {kind: math.exp(self._correction[kind]) for kind in CLASSES}
         heavy_s = self._heavy_free_s(now)
         waits: list[float | None] = []
-        for waiting in line:
+        for waiting, is_beyond in zip(line, beyond, strict=True):
             kind = waiting.kind
-            slots = reserved if kind == "quick" and reserved and reserved[0] < general[0] else general
-            wait = slots[0]
+            quick = kind == "quick" and not is_beyond
+            slots = reserved if quick and reserved and reserved[0] < general[0] else general
+            wait = max(slots[0], shared[0]) if is_beyond else slots[0]
             if kind == "heavy":
                 wait = max(wait, heavy_s)
                 heavy_s = wait + self._prefill_s["heavy"]
             heapq.heapreplace(slots, wait + hold_s[kind])
+            if slots is general:
+                heapq.heapreplace(shared, max(shared[0], wait + hold_s[kind]))
             waits.append(wait * factor[kind])
             self._told.setdefault(waiting.request.generation, (now, wait))
         return waits
@@ -96,6 +102,14 @@ class Estimate:
         heapq.heapify(general)
         heapq.heapify(reserved)
         return general, reserved
+
+    def _shared(self, general: list[float]) -> list[float]:
+        """The slots that users beyond their caps share, as a heap: the last to be free. So the first of
+        them is free when no more than that many are taken."""
+        free = self._policy.max_running - len(general)
+        shared = heapq.nlargest(self._policy.beyond_cap_running, general + [0.0] * free)
+        heapq.heapify(shared)
+        return shared
 
     def _heavy_free_s(self, now: float) -> float:
         if not self._running.heavy_prefills:

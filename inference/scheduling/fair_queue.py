@@ -17,7 +17,7 @@ Rules (docs/scheduling.md; each has its test, in tests/inference/test_fair_queue
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from inference.request import RequestClass
@@ -85,6 +85,18 @@ class FairQueue(Order):
             lane.by_counter(self._running.likely_output(kind), first) for kind, lane in self._lanes.items()
         ]
         return aged + _merged(lanes)
+
+    def beyond(self, line: Sequence[Waiting]) -> list[bool]:
+        runs, users = dict(self._running.of_user), {one.request.user for one in line}
+        if len(users.union(runs)) <= 1:
+            return [False] * len(line)
+        found = []
+        for waiting in line:
+            user = waiting.request.user
+            before = runs.get(user, 0)
+            found.append(before >= (waiting.request.max_running or self._policy.user_running))
+            runs[user] = before + 1
+        return found
 
     def _candidates(self, now: float) -> Iterator[Candidate]:
         """Everybody who might be next, best first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from inference.scheduling.counters import Counters
 from inference.scheduling.policy import CLASSES, Policy
@@ -36,6 +36,10 @@ class Order(ABC):
     @abstractmethod
     def line(self, now: float) -> list[Waiting]:
         """Everybody who waits, in the order in which they are going to start."""
+
+    def beyond(self, line: Sequence[Waiting]) -> list[bool]:
+        """Which of the line will find their user beyond a cap, if nobody's runs end before."""
+        return [False] * len(line)
 
     @abstractmethod
     def touch(self, user: str) -> None:

@@ -175,7 +175,7 @@ class Scheduler:
     def line(self, now: float) -> list[Place]:
         """Everybody who waits, in the expected order of service."""
         line = self._order.line(now)
-        waits = self._estimate.waits_s(line, now)
+        waits = self._estimate.waits_s(line, self._order.beyond(line), now)
         return [
             Place(one.request.generation, index, one.kind, one.request.user, wait)
             for index, (one, wait) in enumerate(zip(line, waits, strict=True), start=1)

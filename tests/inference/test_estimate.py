@@ -84,3 +84,21 @@ def test_the_same_in_every_scenario_that_has_long_waits(seed):
     check(heavy_crowd(seed=seed, only=("ours",))["ours"]["forecast"])
     check(flood(seed=seed, max_running=62, only=("ours",))["ours"]["forecast"])
     check(quick_overload(seed=seed, only=("ours",))["ours"]["forecast"])
+
+
+def test_who_is_beyond_a_cap_waits_for_the_room_that_others_are_left():
+    """Four slots, of which a flooder may fill two: a third waits for an end, a newcomer does not."""
+    policy = Policy(max_running=4, reserved_slots=0, user_running=1, beyond_cap_share=0.5)
+    line = Scheduler(policy, 100_000)
+    now = steady(line, 0.0, 600.0)
+    line.add(ask("other", "other", max_tokens=1_000), now)
+    for number in range(4):
+        line.add(ask(f"f{number}", "flooder", max_tokens=1_000), now)
+    for started in start_all(line, now):
+        line.prefilled(started, 400, 0)
+        line.produced(started, 1, now + 0.1)
+    line.add(ask("new", "newcomer"), now + 0.1)
+    waits = {place.generation: place.eta_s for place in line.line(now + 0.1)}
+    assert waits["new"] == 0
+    assert len(waits) > 2
+    assert all(eta > 1 for name, eta in waits.items() if name != "new")
