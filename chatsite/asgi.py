@@ -13,17 +13,17 @@ http = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
-from daphne.ws_protocol import WebSocketFactory  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from chatsite import direct  # noqa: E402
 from chatsite.console.socket import LiveConsumer  # noqa: E402
 from chatsite.flow import WithRoom  # noqa: E402
+from chatsite.openai_api.handler import ApiHandler  # noqa: E402
 from chatsite.static_files import StaticFiles  # noqa: E402
 from chatsite.streaming.consumer import ChatConsumer  # noqa: E402
-from chatsite.streaming.direct import DirectWebSocket  # noqa: E402
 
-WebSocketFactory.protocol = DirectWebSocket
+direct.install()
 
 
 def with_outer_send(application: Any) -> Any:
@@ -38,11 +38,23 @@ def with_outer_send(application: Any) -> Any:
     return outer
 
 
+def by_caller(pages: Any, programs: Any) -> Any:
+    """`/v1` goes to the handler for programs, all else to the one for browsers."""
+
+    async def choose(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        handler = programs if scope["path"].startswith("/v1/") else pages
+        await handler(scope, receive, send)
+
+    return choose
+
+
 sockets = URLRouter([path("ws/chat/", ChatConsumer.as_asgi()), path("ws/console/", LiveConsumer.as_asgi())])
 
 application = ProtocolTypeRouter(
     {
-        "http": StaticFiles(WithRoom(http), str(settings.STATIC_ROOT), settings.STATIC_URL),
+        "http": StaticFiles(
+            WithRoom(by_caller(http, ApiHandler())), str(settings.STATIC_ROOT), settings.STATIC_URL
+        ),
         "websocket": with_outer_send(AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))),
     }
 )

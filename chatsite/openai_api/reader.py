@@ -10,6 +10,7 @@ from uuid import UUID
 from chatsite.database import read
 from chatsite.generations.access import access_generation
 from chatsite.generations.models import ACTIVE, Generation
+from chatsite.patience import Patience
 from chatsite.wiring import stream_log
 from inference.request import Usage
 from inference.stream_log.base import Delta, Finished, GapError, Snapshot
@@ -50,10 +51,9 @@ class Reader:
     async def _from_log(self) -> AsyncGenerator[Delta, None]:
         """What the log has, until the end or a silence. Raises GapError."""
         batches = stream_log().follow(str(self._generation), self._after)
+        patience = Patience(RECHECK_S)
         try:
-            while True:
-                async with asyncio.timeout(RECHECK_S):
-                    batch = await anext(batches)
+            while batch := await patience.wait(anext(batches, None)):
                 for event in merge(batch):
                     match event:
                         case Delta(seq, text, reasoning):
@@ -67,9 +67,10 @@ class Reader:
                         case Finished():
                             self.finished = event
                             return
-        except (TimeoutError, StopAsyncIteration):
+        except TimeoutError:
             return
         finally:
+            patience.close()
             await batches.aclose()
 
     def _recorded(self, job: Generation) -> Delta | None:

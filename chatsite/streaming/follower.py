@@ -10,6 +10,7 @@ from uuid import UUID
 from chatsite.database import read
 from chatsite.generations.access import access_generation
 from chatsite.generations.models import ACTIVE, Generation
+from chatsite.patience import Patience
 from chatsite.streaming.frames import (
     DeltaFrame,
     FinishedFrame,
@@ -85,31 +86,23 @@ class Follower:
     async def _stream(self) -> bool:
         """Follow the log; True when the stream has ended, False to look at the row again."""
         batches = stream_log().follow(str(self._generation), self._after)
+        patience = Patience(RECHECK_S)
         try:
-            async with asyncio.timeout(RECHECK_S) as silence:
-                async for batch in batches:
-                    for event in merge(batch):
-                        if isinstance(event, Finished) and event.seq != self._after + 1:
-                            return False  # what was recorded is not what was sent: the row decides
-                        await self._send_event(event)
-                        if isinstance(event, Finished):
-                            return True
-                    if not self._room.is_set():
-                        silence.reschedule(None)
-                        await self._room.wait()
-                    self._heard(silence)
+            while batch := await patience.wait(anext(batches, None)):
+                for event in merge(batch):
+                    if isinstance(event, Finished) and event.seq != self._after + 1:
+                        return False  # what was recorded is not what was sent: the row decides
+                    await self._send_event(event)
+                    if isinstance(event, Finished):
+                        return True
+                if not self._room.is_set():
+                    await self._room.wait()
         except TimeoutError:
             pass
         finally:
+            patience.close()
             await batches.aclose()
         return False
-
-    @staticmethod
-    def _heard(silence: asyncio.Timeout) -> None:
-        """Put the end of patience off, but not at every token: a timer costs as much as sending one."""
-        now, due = asyncio.get_running_loop().time(), silence.when()
-        if due is None or due - now < RECHECK_S / 2:
-            silence.reschedule(now + RECHECK_S)
 
     async def _send_event(self, event: Event | Notice) -> None:
         generation = self._generation

@@ -1,4 +1,4 @@
-"""Frames that go straight to the socket: whole, in order, and never past what waits."""
+"""Frames and parts that go straight to the connection: whole, in order, and never past what waits."""
 
 import struct
 from types import SimpleNamespace
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.tcp import Connection
 
-from chatsite.streaming.direct import DirectWebSocket, text_frame
+from chatsite.direct import DirectRequest, DirectWebSocket, text_frame
 
 
 class Wire(Connection):
@@ -80,3 +80,48 @@ def test_an_error_is_left_to_twisted():
     wire.writeSomeData = lambda data: OSError("gone")
     protocol(wire).serverSend("one")
     assert wire._tempDataBuffer == [text_frame(b"one")]
+
+
+def request(wire: Wire) -> DirectRequest:
+    bare = DirectRequest.__new__(DirectRequest)
+    bare.__dict__.update(
+        channel=SimpleNamespace(transport=wire, writeSequence=lambda parts: wire.write(b"".join(parts))),
+        startedWriting=1, chunked=1, finished=0, method=b"GET", sentLength=0, _response_started=True,
+        _disconnected=False, client_addr=None,
+    )  # fmt: skip
+    return bare
+
+
+def part(body: bytes, *, more: bool = True) -> dict[str, object]:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+@pytest.mark.parametrize("room", [0, 1, 7, 1_000])
+def test_a_part_is_a_chunk_and_what_the_kernel_does_not_take_is_buffered(room: int):
+    wire = Wire(room)
+    request(wire).handle_reply(part(b"0123456789abcdef"))
+    assert wire.taken + b"".join(wire._tempDataBuffer) == b"10\r\n0123456789abcdef\r\n"
+
+
+def test_no_part_overtakes_what_is_buffered():
+    wire = Wire(room=2)
+    slow = request(wire)
+    slow.handle_reply(part(b"one"))
+    wire.room = 1_000
+    slow.handle_reply(part(b"two"))
+    assert wire.taken + b"".join(wire._tempDataBuffer) == b"3\r\none\r\n3\r\ntwo\r\n"
+    assert len(wire.taken) == 2
+
+
+def test_an_empty_part_is_not_taken_for_the_end_of_the_stream():
+    wire = Wire(room=1_000)
+    request(wire).handle_reply(part(b""))
+    assert wire.taken + b"".join(wire._tempDataBuffer) == b""
+
+
+def test_a_reader_that_has_gone_is_written_nothing():
+    wire = Wire(room=1_000)
+    gone = request(wire)
+    gone.channel = None
+    gone.handle_reply(part(b"one"))
+    assert wire.taken == b""

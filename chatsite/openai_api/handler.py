@@ -1,0 +1,68 @@
+"""The way in for `/v1`: Django's handler with what a program's request needs, on the event loop.
+
+Django takes every hook of a middleware to a thread and back, twice a request, and eleven of them look
+for a browser: its session, language, form token, messages. A program has a key instead, and the five
+that are left only compute (docs/decisions/0053-programs-have-their-own-chain.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from csp.middleware import CSPMiddleware
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.exception import convert_exception_to_response
+from django.http import HttpRequest, HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.security import SecurityMiddleware
+from django.utils.deprecation import MiddlewareMixin
+from django_structlog.middlewares import RequestMiddleware
+
+View = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+class _OnLoop:
+    """One of Django's middlewares whose hooks neither wait nor block, called where the request is."""
+
+    def __init__(self, middleware: type[MiddlewareMixin], get_response: View) -> None:
+        self._hooks = middleware(get_response)  # type: ignore[arg-type]
+        self._get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        before = getattr(self._hooks, "process_request", None)
+        response = before(request) if before else None
+        if response is None:
+            response = await self._get_response(request)
+        told: HttpResponseBase = self._hooks.process_response(request, response)  # type: ignore[attr-defined]
+        return told
+
+
+class _Logged(RequestMiddleware):
+    """Binds the request's id and address to its log lines, likewise without a thread."""
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        self.prepare(request)
+        response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]
+        self.handle_response(request, response)  # type: ignore[arg-type]
+        return response
+
+
+class ApiHandler(ASGIHandler):
+    """Serves `/v1`."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """The chain: headers, then log, then the view. No hook of a view, template or exception."""
+        assert is_async, "ASGI calls on the loop"
+        self._view_middleware = []
+        self._template_response_middleware = []
+        self._exception_middleware = []
+        chain = convert_exception_to_response(
+            _Logged(convert_exception_to_response(self._get_response_async))
+        )
+        for middleware in (XFrameOptionsMiddleware, CommonMiddleware, CSPMiddleware, SecurityMiddleware):
+            chain = convert_exception_to_response(_OnLoop(middleware, chain))
+        assert iscoroutinefunction(chain)
+        self._middleware_chain = chain
