@@ -28,7 +28,7 @@ def install() -> None:
 
 def keeps_up(transport: Any) -> bool:
     """Open, not encrypted here, and nothing waits that a piece sent now would overtake."""
-    return (
+    return bool(
         isinstance(transport, Connection)
         and not transport.TLS
         and transport.connected

@@ -7,27 +7,29 @@ that are left only compute (docs/decisions/0053-programs-have-their-own-chain.md
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from csp.middleware import CSPMiddleware
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.deprecation import MiddlewareMixin
 from django_structlog.middlewares import RequestMiddleware
 
-View = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+Hook = Callable[..., Any]
+View = Callable[[HttpRequest], Any]
 
 
 class _OnLoop:
     """One of Django's middlewares whose hooks neither wait nor block, called where the request is."""
 
     def __init__(self, middleware: type[MiddlewareMixin], get_response: View) -> None:
-        self._hooks = middleware(get_response)  # type: ignore[arg-type]
+        self._hooks = middleware(get_response)
         self._get_response = get_response
         markcoroutinefunction(self)
 
@@ -43,10 +45,10 @@ class _OnLoop:
 class _Logged(RequestMiddleware):
     """Binds the request's id and address to its log lines, likewise without a thread."""
 
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+    async def __acall__(self, request: HttpRequest) -> HttpResponse:
         self.prepare(request)
-        response: HttpResponseBase = await self.get_response(request)  # type: ignore[misc]
-        self.handle_response(request, response)  # type: ignore[arg-type]
+        response: HttpResponse = await self.get_response(request)  # type: ignore[misc]
+        self.handle_response(request, response)
         return response
 
 
@@ -56,12 +58,11 @@ class ApiHandler(ASGIHandler):
     def load_middleware(self, is_async: bool = False) -> None:
         """The chain: headers, then log, then the view. No hook of a view, template or exception."""
         assert is_async, "ASGI calls on the loop"
-        self._view_middleware = []
-        self._template_response_middleware = []
-        self._exception_middleware = []
-        chain = convert_exception_to_response(
-            _Logged(convert_exception_to_response(self._get_response_async))
-        )
+        self._view_middleware: list[Hook] = []
+        self._template_response_middleware: list[Hook] = []
+        self._exception_middleware: list[Hook] = []
+        view: Any = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
+        chain: Any = convert_exception_to_response(_Logged(view))
         for middleware in (XFrameOptionsMiddleware, CommonMiddleware, CSPMiddleware, SecurityMiddleware):
             chain = convert_exception_to_response(_OnLoop(middleware, chain))
         assert iscoroutinefunction(chain)
