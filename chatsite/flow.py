@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
 CHUNK_BYTES = 256 * 1024
 """Read and sent at once: what one slow reader may occupy, about twice."""
 
@@ -50,6 +53,22 @@ class WithRoom:
         if hasattr(request, "registerProducer"):
             scope = {**scope, "daphne_request": request}
         await self._application(scope, receive, send)
+
+
+def file_response(request: HttpRequest, path: Path, name: str, media_type: str) -> StreamingHttpResponse:
+    """The file to be saved under `name`, as fast as its reader takes it; kept by no cache."""
+    response = StreamingHttpResponse(
+        file_in_parts(path, getattr(request, "scope", {})), content_type=media_type
+    )
+    response["Content-Length"] = path.stat().st_size
+    save_as(response, name)
+    return response
+
+
+def save_as(response: HttpResponseBase, name: str) -> None:
+    """The browser saves it under this name, shows nothing of it, and no cache keeps it."""
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["Cache-Control"] = "no-store"
 
 
 async def file_in_parts(path: Path, scope: dict[str, Any]) -> AsyncIterator[bytes]:

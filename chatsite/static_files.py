@@ -45,6 +45,8 @@ class StaticFiles:
             response.file.close()
         fields = Headers(list(response.headers))
         fields["X-Content-Type-Options"] = "nosniff"
+        for validator in ("ETag", "Last-Modified"):  # nobody asks again for what never changes: 8 kB a visit
+            del fields[validator]
         raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
         await _send(send, int(response.status), raw, content)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
 
 from chatsite.archive.schema import ConversationRecord
 
@@ -15,9 +14,3 @@ def stem_of(record: ConversationRecord) -> str:
     """`2026-11-26 Title abcd1234`."""
     title = " ".join(_UNSAFE.sub(" ", record.title).split())[:MAX_TITLE_CHARS].strip(". ")
     return " ".join(filter(None, [f"{record.created_at:%Y-%m-%d}", title, record.id[:8]]))
-
-
-def disposition(name: str) -> str:
-    """A Content-Disposition that downloads under this name (RFC 6266)."""
-    plain = re.sub(r"[^\x20-\x7e]|[\"\\]", "_", name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"

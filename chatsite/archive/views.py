@@ -9,19 +9,19 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from chatsite.archive import jobs
 from chatsite.archive.exporting import read_one
 from chatsite.archive.models import Job
-from chatsite.archive.naming import disposition, stem_of
+from chatsite.archive.naming import stem_of
 from chatsite.archive.render.formats import FORMATS, unheard
 from chatsite.archive.starting import start_after_commit
 from chatsite.archive.uploading import do_append, do_ask_import
 from chatsite.errors import Refusal
-from chatsite.flow import file_in_parts
+from chatsite.flow import file_response, save_as
 from chatsite.json_api import answer, api, body, user_id
 
 FormatName = Literal["json", "markdown", "html", "pdf", "docx"]
@@ -54,8 +54,7 @@ def conversation_file(request: HttpRequest, id: UUID) -> HttpResponse:
         )
     record = read_one(user_id(request), id, _uuid(request.GET.get("leaf")))
     response = HttpResponse(kind.render(record, unheard), content_type=kind.media_type)
-    response["Content-Disposition"] = disposition(f"{stem_of(record)}.{kind.suffix}")
-    response["Cache-Control"] = "no-store"
+    save_as(response, f"{stem_of(record)}.{kind.suffix}")
     return response
 
 
@@ -117,12 +116,7 @@ def file(request: HttpRequest, id: UUID) -> Any:
     path = jobs.folder_of(found.id) / found.file
     if found.status != Job.Status.FINISHED or not found.file or not path.is_file():
         raise Refusal("not_found", "This export has no file, or no longer. Make it again.")
-    scope = getattr(request, "scope", {})
-    response = StreamingHttpResponse(file_in_parts(path, scope), content_type=_media_type(found.file))
-    response["Content-Length"] = path.stat().st_size
-    response["Content-Disposition"] = disposition(found.file)
-    response["Cache-Control"] = "no-store"
-    return response
+    return file_response(request, path, found.file, _media_type(found.file))
 
 
 def item(job: Job) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,7 +10,6 @@ import msgspec
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.utils.http import content_disposition_header
 
 from chatsite.address import address_of_request
 from chatsite.attachments.access import access_attachment, access_attachments
@@ -34,6 +30,7 @@ from chatsite.attachments.storage import incoming_path, path_of
 from chatsite.conversations.models import Conversation
 from chatsite.database import give_back_connection
 from chatsite.errors import Refusal
+from chatsite.flow import file_response
 from chatsite.generations.counting import count_text
 from chatsite.json_api import answer, api, body, user_id
 from chatsite.quotas.features import check_feature
@@ -95,22 +92,7 @@ def file(request: HttpRequest, id: UUID) -> StreamingHttpResponse:
     path = path_of(row.id)
     if not path.exists():
         raise Refusal("not_found", "The file of this document is not kept.")
-    return StreamingHttpResponse(
-        _bytes_of(path),
-        content_type="application/octet-stream",
-        headers={
-            "Content-Disposition": content_disposition_header(True, row.name) or "attachment",
-            "Content-Length": str(path.stat().st_size),
-            "Cache-Control": "no-store",
-        },
-    )
-
-
-async def _bytes_of(path: Path) -> AsyncIterator[bytes]:
-    """In pieces, so that neither memory nor the event loop knows the file's size."""
-    with await asyncio.to_thread(path.open, "rb") as file:
-        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-            yield piece
+    return file_response(request, path, row.name, "application/octet-stream")
 
 
 def _read(row: Attachment) -> None:

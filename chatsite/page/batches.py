@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse
-from django.utils.http import content_disposition_header
 
 from chatsite.address import address_of_request
 from chatsite.attachments.chosen import Chosen
@@ -18,6 +17,7 @@ from chatsite.batches.actions import do_begin_batch, do_cancel_items, do_retry_i
 from chatsite.batches.models import Batch, Item
 from chatsite.batches.results import Result, as_csv, as_json, as_markdown
 from chatsite.conversations.news import tell_changed_from_thread
+from chatsite.flow import save_as
 from chatsite.generations.doorbell import ring
 from chatsite.json_api import answer, api, body, user_id
 from chatsite.page.attachments import attachment_item
@@ -100,8 +100,7 @@ def results(request: HttpRequest, id: UUID, form: str) -> HttpResponse:
     text = write(found.instruction, [_result(item) for item in _items(found)])
     response = HttpResponse(text, content_type=f"{kind}; charset=utf-8")
     name = f"{found.conversation.title}.{form}"
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-    response["Cache-Control"] = "no-store"
+    save_as(response, name)
     return response
 
 

@@ -21,11 +21,12 @@ function colours(place) {
   return found;
 }
 
-/** Half of the space between two bars, so that the first and the last are whole. */
+/** Half of the space between two bars, so that the first and the last are whole; half a day around a single one. */
 const halfStep = (at) => (at.length > 1 ? Math.min(...at.slice(1).map((one, n) => one - at[n])) / 2 : 43_200);
 
-function options(place, width, half) {
+function options(place, width, at) {
   const { ink, line, read, written } = colours(place);
+  const half = halfStep(at);
   const bars = uPlot.paths.bars({ size: [0.7, 48] });
   const whole = { stroke: written, fill: written, paths: bars, points: { show: false } };
   const part = { stroke: read, fill: read, paths: bars, points: { show: false } };
@@ -36,7 +37,7 @@ function options(place, width, half) {
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
     cursor: { show: false },
     legend: { show: false },
-    scales: { x: { range: (_plot, least, most) => [least - half, most + half] }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.05)] } },
+    scales: { x: { range: () => [at[0] - half, at.at(-1) + half] }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.05)] } },
     axes: [
       { ...axis, grid: { show: false }, values: (_plot, days) => days.map(dayOf) },
       { ...axis, size: 60, values: (_plot, tokens) => tokens.map((one) => compact.format(one)) },
@@ -61,7 +62,7 @@ function draw(place) {
   let plot = null;
   const show = () => {
     plot?.destroy();
-    plot = new uPlot(options(place, place.clientWidth, halfStep(at)), [at, both, read], place);
+    plot = new uPlot(options(place, place.clientWidth, at), [at, both, read], place);
   };
   place.append(key("read", place.dataset.read), key("written", place.dataset.written));
   show();

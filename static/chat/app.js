@@ -13,7 +13,7 @@ import { listenForKeys } from "./view/keys.js";
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const siteName = document.title;
 
-useLanguage(boot.language);
+await useLanguage(boot.language);
 hold(boot.features);
 
 const root = document.getElementById("app");

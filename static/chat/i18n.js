@@ -1,23 +1,26 @@
 /**
- * The page's words in two languages. A dictionary maps keys to text with {names} or to a function of the values;
- * every key exists in every dictionary (a test compares them).
+ * The page's words, in the one language that is read. A dictionary maps keys to text with {names} or to a function of
+ * the values; every key exists in every dictionary (a test compares them).
  */
 
-import { signal } from "@preact/signals";
-import { en } from "./lang/en.js";
-import { zhHans } from "./lang/zh-hans.js";
+import { computed, signal } from "@preact/signals";
 
-export const LANGUAGES = { en: { words: en, name: "English", tag: "en" }, "zh-hans": { words: zhHans, name: "简体中文", tag: "zh-Hans" } };
+export const LANGUAGES = {
+  en: { load: () => import("./lang/en/words.js"), name: "English", tag: "en" },
+  "zh-hans": { load: () => import("./lang/zh-hans/words.js"), name: "简体中文", tag: "zh-Hans" },
+};
 
 /** Django's own cookie for the language, so that the sign-in pages follow the same choice. */
 const COOKIE = "django_language";
 const YEAR_S = 31_536_000;
 
-export const language = signal("en");
+const present = signal({ code: "en", words: {} });
+
+export const language = computed(() => present.value.code);
 
 /** The words for a key in the present language; a key that nobody translated is an error in the tests. */
 export function t(key, values = {}) {
-  const text = LANGUAGES[language.value].words[key];
+  const text = present.value.words[key];
   if (typeof text === "function") return text(values);
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
@@ -25,9 +28,11 @@ export function t(key, values = {}) {
 /** The BCP 47 tag for Intl. */
 export const locale = () => LANGUAGES[language.value].tag;
 
-/** Use a language from now on; `remember` keeps the choice for this browser. */
-export function useLanguage(code, remember = false) {
-  language.value = code in LANGUAGES ? code : "en";
+/** Fetch a language and use it from then on; `remember` keeps the choice for this browser. Rejects where it cannot be fetched. */
+export async function useLanguage(code, remember = false) {
+  const known = code in LANGUAGES ? code : "en";
+  const { words } = await LANGUAGES[known].load();
+  present.value = { code: known, words };
   document.documentElement.lang = locale();
-  if (remember) document.cookie = `${COOKIE}=${language.value};path=/;max-age=${YEAR_S};samesite=lax`;
+  if (remember) document.cookie = `${COOKIE}=${known};path=/;max-age=${YEAR_S};samesite=lax`;
 }

@@ -6,9 +6,12 @@
  * where they came from.
  */
 
-import DOMPurify from "dompurify";
+import "dompurify";
 import { Marked } from "marked";
 import { mathsExtension } from "./maths.js";
+
+/** Its minified file, half as large on the wire, is no module: it leaves its name on the window. */
+const { DOMPurify } = globalThis;
 
 /** Raw HTML that is let through: marks without attributes that Markdown has no other way to write. */
 const PLAIN_TAG = /^<\/?(br|sub|sup|kbd|mark|u|s|ins|del)\s*\/?>$/i;

@@ -1,6 +1,8 @@
-/** Choices of this browser: theme and sidebar. */
+/** Choices of this browser: theme, language and sidebar. */
 
 import { signal } from "@preact/signals";
+import { useLanguage } from "./i18n.js";
+import { notify } from "./notices.js";
 
 const THEME = "chatsite.theme";
 const SIDEBAR = "chatsite.sidebar";
@@ -33,6 +35,9 @@ export function chooseTheme(name) {
   if (name === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
 }
+
+/** The page speaks it from now on; without a connection it may not have the words, and says so. */
+export const chooseLanguage = (code) => useLanguage(code, true).catch(() => notify({ key: "offline_short" }));
 
 export const sidebarOpen = signal(!narrow.matches && read(SIDEBAR) !== "closed");
 

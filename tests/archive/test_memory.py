@@ -67,17 +67,9 @@ def own_site(tmp_path: Path) -> Iterator[sites.Site]:
         yield site
 
 
-def cookies_of(site: sites.Site) -> dict[str, str]:
-    """The administrator's cookies and token, as headers that the page would send."""
-    cookie = site.sign_in()
-    answer = httpx.get(site.url, headers={"Cookie": cookie}, trust_env=False)
-    token = answer.text.partition('name="csrf-token" content="')[2].partition('"')[0]
-    return {"X-CSRFToken": token, "Cookie": f"{cookie}; csrftoken={answer.cookies['csrftoken']}"}
-
-
 @pytest.fixture
 def client(own_site: sites.Site) -> Iterator[httpx.Client]:
-    headers = cookies_of(own_site)
+    headers = own_site.page_headers()
     with httpx.Client(base_url=own_site.url, trust_env=False, timeout=60, headers=headers) as client:
         yield client
 

@@ -4,9 +4,9 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.js";
 import { mayUse } from "../features.js";
 import { html } from "../html.js";
-import { language, LANGUAGES, locale, t, useLanguage } from "../i18n.js";
+import { language, LANGUAGES, locale, t } from "../i18n.js";
 import { notify } from "../notices.js";
-import { chooseTheme, theme } from "../preferences.js";
+import { chooseLanguage, chooseTheme, theme } from "../preferences.js";
 import { Sheet } from "../view/dialogs.js";
 import { BudgetList } from "../view/quota.js";
 import { Data } from "./data.js";
@@ -39,7 +39,7 @@ function General() {
       ${["system", "light", "dark"].map((key) => choice("theme", key, theme.value === key, () => chooseTheme(key), t(`theme_${key}`)))}</fieldset>
     <fieldset><legend>${t("language")}</legend>
       ${Object.entries(LANGUAGES).map(([key, { name, tag }]) =>
-        choice("language", key, language.value === key, () => useLanguage(key, true), html`<span lang=${tag}>${name}</span>`))}</fieldset>
+        choice("language", key, language.value === key, () => chooseLanguage(key), html`<span lang=${tag}>${name}</span>`))}</fieldset>
   </div>`;
 }
 

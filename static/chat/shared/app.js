@@ -6,7 +6,7 @@ import { MarkdownSurface } from "../view/markdown-surface.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 
-useLanguage(boot.language);
+await useLanguage(boot.language);
 
 const place = document.getElementById("messages");
 place.replaceChildren();

@@ -1,9 +1,9 @@
 /** The person's menu at the foot of the sidebar: theme, language, shortcuts, account, sign out. */
 
 import { html } from "../html.js";
-import { language, LANGUAGES, t, useLanguage } from "../i18n.js";
+import { language, LANGUAGES, t } from "../i18n.js";
 import { dialog } from "../notices.js";
-import { chooseTheme, theme } from "../preferences.js";
+import { chooseLanguage, chooseTheme, theme } from "../preferences.js";
 import { Icon } from "./icons.js";
 import { showShortcuts } from "./keys.js";
 import { Menu, MenuItem } from "./menu.js";
@@ -38,7 +38,7 @@ export function AccountMenu({ user }) {
         <div class="menu-title" role="presentation">${t("language")}</div>
         ${Object.entries(LANGUAGES).map(
           ([key, { name: own, tag }]) => html`<${MenuItem} key=${key} icon="languages" checked=${language.value === key}
-            onSelect=${() => { close(); useLanguage(key, true); }}><span lang=${tag}>${own}</span><//>`,
+            onSelect=${() => { close(); chooseLanguage(key); }}><span lang=${tag}>${own}</span><//>`,
         )}
         <div class="menu-line" role="separator"></div>
         <${MenuItem} icon="settings" onSelect=${() => { close(); dialog.value = { name: "settings" }; }}>${t("settings")}<//>

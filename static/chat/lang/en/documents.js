@@ -2,7 +2,7 @@
 
 const plural = (count, one, many) => (count === 1 ? one : many);
 
-export const enDocuments = {
+export const documents = {
   skip_documents: "Skip to the documents",
   attach: "Attach documents",
   attach_hint: "Attach documents, or drop or paste them",

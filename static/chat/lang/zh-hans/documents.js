@@ -1,6 +1,6 @@
 /** 关于文档和批处理的简体中文文字。 */
 
-export const zhDocuments = {
+export const documents = {
   skip_documents: "跳到文档",
   attach: "添加文档",
   attach_hint: "添加文档，也可以拖入或粘贴",

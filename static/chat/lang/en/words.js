@@ -1,14 +1,14 @@
 /** English. A value is text with {names}, or a function of the values. */
 
-import { ordinal } from "../format.js";
-import { enDocuments } from "./en-documents.js";
-import { archiveEn } from "./archive-en.js";
+import { ordinal } from "../../format.js";
+import { documents } from "./documents.js";
+import { archive } from "./archive.js";
 
 const plural = (count, one, many) => (count === 1 ? one : many);
 
-export const en = {
-  ...enDocuments,
-  ...archiveEn,
+export const words = {
+  ...documents,
+  ...archive,
   skip: "Skip to the message field",
   retry: "Retry",
   undo: "Undo",

@@ -1,13 +1,13 @@
 /** 简体中文。值为含 {名称} 的文字，或以数值为参数的函数。 */
 
-import { zhDocuments } from "./zh-documents.js";
-import { archiveZhHans } from "./archive-zh-hans.js";
+import { documents } from "./documents.js";
+import { archive } from "./archive.js";
 
 const UNITS = { s: "秒", min: "分钟" };
 
-export const zhHans = {
-  ...zhDocuments,
-  ...archiveZhHans,
+export const words = {
+  ...documents,
+  ...archive,
   skip: "跳到输入框",
   retry: "重试",
   undo: "撤销",

@@ -1,6 +1,6 @@
 /** 导出、导入、保留与清除的用语。 */
 
-export const archiveZhHans = {
+export const archive = {
   settings_data: "数据",
   export: "导出",
   export_menu: "导出…",

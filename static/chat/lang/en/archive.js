@@ -1,6 +1,6 @@
 /** Words of export, import, retention and erasure. */
 
-export const archiveEn = {
+export const archive = {
   settings_data: "Data",
   export: "Export",
   export_menu: "Export…",
