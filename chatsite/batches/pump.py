@@ -68,8 +68,8 @@ def due_items() -> list[Due]:
     return due
 
 
-def submit_item(due: Due, context_tokens: int, retry_after_s: float | None) -> Outcome:
-    """Submit one item, or refuse it for good, or leave it waiting."""
+def submit_item(due: Due, context_tokens: int, retry_after_s: float | None, model: str = "") -> Outcome:
+    """Submit one item, or refuse it for good, or leave it waiting. `model` is the one that would answer."""
     item = Item.objects.select_related("batch__conversation", "generation__answer").filter(id=due.id).first()
     if item is None or item.state != Item.State.WAITING:
         return "gone"
@@ -78,6 +78,7 @@ def submit_item(due: Due, context_tokens: int, retry_after_s: float | None) -> O
         client_id=item.client_id,
         sampling=msgspec.convert(item.batch.sampling, Sampling),
         context_tokens=context_tokens,
+        model=model,
         retry_after_s=retry_after_s,
         batch=True,
     )

@@ -34,7 +34,7 @@ from chatsite.generations.room import check_room
 from chatsite.generations.window import Window, fit
 from chatsite.quotas.actions import reserve
 from chatsite.quotas.budget import Budget
-from chatsite.quotas.features import check_feature
+from chatsite.quotas.features import check_feature, check_model
 from chatsite.quotas.pricing import reservation
 from chatsite.quotas.resolution import Terms
 from chatsite.quotas.standing import budgets_of
@@ -49,15 +49,17 @@ MAX_CONTENT_CHARS = 256 * 1024
 class Ask:
     """Who asks, and under which limits. `context_tokens` 0: not known yet, the engine will check.
 
-    `retry_after_s` is what a full queue tells people to wait, from the queue's own measure. `terms`
-    are this person's, where the caller has just read them; else they are read here. `api_key` is a
-    program's; `batch` says that nobody sits in front of it, so that it may wait.
+    `model` is the one that would answer, as the engine names it; empty: not known yet. `retry_after_s` is
+    what a full queue tells people to wait, from the queue's own measure. `terms` are this person's, where the
+    caller has just read them; else they are read here. `api_key` is a program's; `batch` says that nobody
+    sits in front of it, so that it may wait.
     """
 
     user: int
     client_id: UUID
     sampling: Sampling
     context_tokens: int = 0
+    model: str = ""
     retry_after_s: float | None = None
     terms: Terms | None = None
     api_key: UUID | None = None
@@ -235,6 +237,7 @@ def _place(user: int, conversation: UUID | None, parent: UUID | None) -> tuple[C
 
 def _job(ask: Ask, question: Message, prompt: Branch | Sequence[ChatMessage]) -> Generation:
     """The job. Of a branch as many whole turns as fit; a program's own prompt is taken as it is."""
+    check_model(_terms(ask), ask.model)
     if ask.batch:
         check_feature(_terms(ask), "batch")
     context = _context(ask)

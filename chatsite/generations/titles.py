@@ -22,6 +22,7 @@ from chatsite.errors import Refusal
 from chatsite.generations.counting import count_prompt
 from chatsite.generations.models import ACTIVE, Generation, Status
 from chatsite.quotas.actions import reserve
+from chatsite.quotas.features import check_model
 from chatsite.quotas.pricing import reservation
 from chatsite.quotas.terms import terms_of
 from inference.request import ChatMessage
@@ -46,13 +47,16 @@ def titles_made() -> list[UUID]:
     return list(made.values_list("id", flat=True))
 
 
-def do_ask_title(conversation: UUID) -> UUID | None:
-    """Store the job that makes a title; None, and the first words stay, where there shall or can be none."""
+def do_ask_title(conversation: UUID, model: str = "") -> UUID | None:
+    """Store the job that makes a title; None, and the first words stay, where there shall or can be none.
+
+    `model` is the one that would make it.
+    """
     home = Conversation.objects.select_related("owner").get(id=conversation)
     try:
-        made = _ask(home) if _wished(home) else None
+        made = _ask(home, model) if _wished(home) else None
     except Refusal:
-        made = None  # no budget, or a template that refuses: a title is worth no trouble
+        made = None  # no budget, not in the plan, or a template that refuses: a title is worth no trouble
     if made is None:
         Conversation.objects.filter(id=conversation, naming=Naming.WANTED).update(naming=Naming.WORDS)
     return made
@@ -89,7 +93,7 @@ def _answers(conversation: OuterRef | UUID) -> QuerySet[Generation]:
     return done.select_related("answer__parent").order_by("created_at")
 
 
-def _ask(home: Conversation) -> UUID | None:
+def _ask(home: Conversation, model: str) -> UUID | None:
     """The job's rows, in one transaction: the person's balance first, as everywhere."""
     first = _answers(home.id)[0].answer
     assert first.parent is not None
@@ -112,6 +116,7 @@ def _ask(home: Conversation) -> UUID | None:
         max_tokens=max_tokens,
     )
     terms = terms_of(home.owner_id)
+    check_model(terms, model)
     with transaction.atomic():
         reserve(home.owner_id, terms, job.id, reservation(prompt_tokens, max_tokens), timezone.now())
         wanted = Conversation.objects.filter(id=home.id, naming=Naming.WANTED)

@@ -77,6 +77,7 @@ async def start(key: ApiKey, board: Board, prompt: Prompt) -> Run:
         client_id=uuid4(),
         sampling=prompt.sampling,
         context_tokens=board.info.context_tokens if board.info else 0,
+        model=board.info.model if board.info else "",
         retry_after_s=board.retry_after_s,
         api_key=key.id,
         batch=prompt.batch,

@@ -70,8 +70,7 @@ def read_usage(user: int) -> dict[str, Any]:
 
 
 def explain(terms: Terms) -> list[dict[str, Any]]:
-    """Each limit with its value (null: none) and the plan that gave it."""
-    return [
-        {"name": name, "value": getattr(terms, name), "why": terms.why.get(name, "")}
-        for name in (*LIMITS, *ALLOWANCES, "weight")
-    ]
+    """Each limit with its value (null: none; of models, their names) and the plan that gave it."""
+    values = {name: getattr(terms, name) for name in (*LIMITS, *ALLOWANCES, "weight")}
+    values["model_names"] = ", ".join(terms.model_names) or None
+    return [{"name": name, "value": value, "why": terms.why.get(name, "")} for name, value in values.items()]

@@ -14,6 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """Lines that say something, each once, in order."""
+    return tuple(sorted({line.strip() for line in text.splitlines()} - {""}))
+
+
 class Plan(models.Model):
     """Limits under one name. An empty limit is no limit of the plan's; the site's settings still hold.
 
@@ -49,6 +54,7 @@ class Plan(models.Model):
         validators=[MinValueValidator(0.1)],
         help_text=_("2 gets twice the tokens of 1 while the engine is full."),
     )
+    model_names = models.TextField(_("models"), blank=True, help_text=_("One a line. Empty: every model."))
 
     class Meta:
         verbose_name = _("plan")
@@ -57,6 +63,10 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Names as they are compared: without spaces around them, each once."""
+        self.model_names = "\n".join(names_in(self.model_names))
 
 
 class PlanAssignment(models.Model):

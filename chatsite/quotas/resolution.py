@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from django.utils.translation import gettext as _
+
 from chatsite.quotas.features import FEATURES
 
 Source = Literal["user", "group", "site"]
@@ -46,18 +48,28 @@ class Candidate:
     allow_attachments: bool = True
     allow_batch: bool = True
     allow_temporary: bool = True
+    model_names: tuple[str, ...] = ()
     weight: float = 1.0
 
     @property
     def reason(self) -> str:
         """Why this plan applies, for people: plan and where it comes from."""
-        origin = {"user": "yours", "group": f"group {self.holder}", "site": "site default"}[self.source]
+        match self.source:
+            case "user":
+                origin = _("yours")
+            case "group":
+                origin = _("group %(name)s") % {"name": self.holder}
+            case "site":
+                origin = _("site default")
         return f"{self.name} ({origin})"
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What applies. None is "no limit". `why` names for each field the plan that gave it."""
+    """What applies. None is "no limit", and no name of a model is "every model".
+
+    `why` names for each field the plan that gave it.
+    """
 
     tokens_per_day: int | None = None
     tokens_per_month: int | None = None
@@ -71,6 +83,7 @@ class Terms:
     allow_attachments: bool = True
     allow_batch: bool = True
     allow_temporary: bool = True
+    model_names: tuple[str, ...] = ()
     weight: float = 1.0
     why: dict[str, str] = field(default_factory=dict)
 
@@ -87,7 +100,8 @@ UNLIMITED = Terms()
 def resolve(candidates: Sequence[Candidate]) -> Terms:
     """A person's own plan replaces all others; groups' plans replace the site's.
 
-    Among several groups each limit is the most generous of theirs: joining a group takes nothing away.
+    Among several groups each limit is the most generous of theirs, and models are all of theirs: joining a
+    group takes nothing away.
     """
     for source in _PRECEDENCE:
         if ranked := [candidate for candidate in candidates if candidate.source == source]:
@@ -102,7 +116,17 @@ def _merge(candidates: Sequence[Candidate]) -> Terms:
         best = max(candidates, key=lambda candidate: _generosity(getattr(candidate, name)))
         values[name] = getattr(best, name)
         why[name] = best.reason
+    values["model_names"], why["model_names"] = _models(candidates)
     return Terms(**values, why=why)
+
+
+def _models(candidates: Sequence[Candidate]) -> tuple[tuple[str, ...], str]:
+    """All that any plan holds, and the plans that hold them; a plan without names holds every model."""
+    for candidate in candidates:
+        if not candidate.model_names:
+            return (), candidate.reason
+    names = {name for candidate in candidates for name in candidate.model_names}
+    return tuple(sorted(names)), ", ".join(candidate.reason for candidate in candidates)
 
 
 def _generosity(limit: float | None) -> float:

@@ -10,9 +10,10 @@ from typing import Any
 
 from django.db import connection
 
+from chatsite.quotas.models import names_in
 from chatsite.quotas.resolution import ALLOWANCES, LIMITS, Candidate, Terms, resolve
 
-_COLUMNS = ", ".join(f"plan.{limit}" for limit in ("name", "weight", *LIMITS, *ALLOWANCES))
+_COLUMNS = ", ".join(f"plan.{limit}" for limit in ("name", "weight", "model_names", *LIMITS, *ALLOWANCES))
 
 _IN_FORCE = """
 SELECT assignment.user_id, member.user_id, team.name, {columns}
@@ -45,13 +46,14 @@ def terms_of_each(users: Collection[int]) -> dict[int, Terms]:
 
 
 def _candidate(user: int | None, member: int | None, team: str | None, plan: Sequence[Any]) -> Candidate:
-    name, weight, *limits = plan
+    name, weight, model_names, *limits = plan
     numbers, allowances = limits[: len(LIMITS)], map(bool, limits[len(LIMITS) :])
     return Candidate(
         source="user" if user else "group" if member else "site",
         name=name,
         holder=team or "",
         weight=weight,
+        model_names=names_in(model_names),
         **dict(zip(LIMITS, numbers, strict=True)),
         **dict(zip(ALLOWANCES, allowances, strict=True)),
     )

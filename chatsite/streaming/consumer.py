@@ -160,6 +160,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             client_id=client_id,
             sampling=sampling_of(params),
             context_tokens=board.info.context_tokens if board.info else 0,
+            model=board.info.model if board.info else "",
             retry_after_s=board.retry_after_s,
         )
         try:

@@ -32,7 +32,8 @@ class BatchPump:
             self._held.pop(due.user, None)
             board = self._board()
             context = board.info.context_tokens if board.info else 0
-            outcome = await write(submit_item, due, context, board.retry_after_s)
+            model = board.info.model if board.info else ""
+            outcome = await write(submit_item, due, context, board.retry_after_s, model)
             if outcome == "held":
                 self._held[due.user] = now + HELD_S
             submitted |= outcome == "submitted"

@@ -126,7 +126,7 @@ class InferenceService:
             background = [
                 group.create_task(listen(self._wake), name="doorbell"),
                 group.create_task(self._take_in(Intake(dispatcher, spare)), name="intake"),
-                group.create_task(Titles(spare, self._wake.set).run(), name="titles"),
+                group.create_task(Titles(spare, self._wake.set, self._model).run(), name="titles"),
                 group.create_task(self._publish_board(dispatcher), name="board"),
                 group.create_task(self._keep_lock(), name="lock"),
                 group.create_task(self._reap(dispatcher, recorder), name="reaper"),

@@ -31,11 +31,12 @@ def has_spare_time(board: Board, slots: int) -> bool:
 
 
 class Titles:
-    """`spare` says whether the engine has time, `wake` makes intake look at the rows."""
+    """`spare`: has the engine time? `wake` makes intake look at the rows. `model` names what answers."""
 
-    def __init__(self, spare: Callable[[], bool], wake: Callable[[], None]) -> None:
+    def __init__(self, spare: Callable[[], bool], wake: Callable[[], None], model: Callable[[], str]) -> None:
         self._spare = spare
         self._wake = wake
+        self._model = model
 
     async def run(self) -> None:
         """For ever. What fails is tried again."""
@@ -55,5 +56,5 @@ class Titles:
         if not self._spare():
             return
         for conversation in await read(titles_wanted):
-            if await write(do_ask_title, conversation):
+            if await write(do_ask_title, conversation, self._model()):
                 self._wake()

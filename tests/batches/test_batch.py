@@ -22,10 +22,12 @@ from chatsite.conversations.actions import do_delete, do_restore
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation, Status
 from inference.board import Board
+from inference.engines.base import EngineInfo
 from inference.request import Sampling
 from inference.worker.batches import HELD_S, BatchPump
 from tests.attachments.documents import store
 from tests.people import People, submit
+from tests.quotas.plans import assign
 
 
 def begin(user, count: int = 3) -> Batch:
@@ -100,20 +102,31 @@ def test_a_full_line_holds_items_back_and_says_so(people: People, settings) -> N
 
 
 async def test_who_is_held_back_is_tried_again_later(people: People, transactional_db, monkeypatch) -> None:
-    clock, tried = [0.0], []
+    clock, tried, models = [0.0], [], set()
     due = pump.Due(1, people.alice.pk, uuid4())
 
-    def held(*_args: object) -> str:
+    def held(_due: object, _context: object, _retry: object, model: str) -> str:
         tried.append(clock[0])
+        models.add(model)
         return "held"
 
     monkeypatch.setattr("inference.worker.batches.due_items", lambda: [due, due])
     monkeypatch.setattr("inference.worker.batches.submit_item", held)
-    batches = BatchPump(lambda: Board(at=0.0, state="ready"), lambda: clock[0])
+    info = EngineInfo(engine="emulated", model="m", context_tokens=9, kv_tokens=9, max_running=1)
+    batches = BatchPump(lambda: Board(at=0.0, state="ready", info=info), lambda: clock[0])
     for now in (0.0, 1.0, HELD_S - 0.1, HELD_S):
         clock[0] = now
         await batches.look()
     assert tried == [0.0, HELD_S]
+    assert models == {"m"}
+
+
+def test_a_model_outside_the_plan_is_refused_and_one_not_known_yet_waited_for(people: People) -> None:
+    assign(model_names="m-small")
+    batch = begin(people.alice, 1)
+    assert step() == ["held"]
+    assert [submit_item(due, 0, None, "m-large") for due in due_items()] == ["refused"]
+    assert batch.items.get().code == "not_in_plan"
 
 
 def test_a_worker_that_dies_after_submitting_submits_nothing_twice(people: People) -> None:

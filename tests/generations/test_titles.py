@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from chatsite.conversations import actions
@@ -31,7 +32,7 @@ from inference.request import ChatMessage, FinishReason, Usage
 from inference.worker.intake import Intake
 from inference.worker.owner import next_epoch
 from inference.worker.recorder import Recorder
-from inference.worker.titles import has_spare_time
+from inference.worker.titles import Titles, has_spare_time
 from tests.openai_api.test_lifetime import Line
 from tests.people import People, ask_of, submit
 from tests.quotas.plans import assign
@@ -100,6 +101,17 @@ def test_a_title_is_paid_for_by_the_owner_and_the_books_agree(
     end(recorder, job, "Sky")
     assert people.alice.ledger_entries.get(generation=job, kind="settle").completion_tokens == 4
     assert list(reconcile(mend=False)) == []
+
+
+async def test_a_model_outside_the_plan_makes_no_title(
+    transactional_db, people: People, answered: UUID
+) -> None:
+    await sync_to_async(assign)(model_names="m-small")
+    await Titles(lambda: True, lambda: None, lambda: "m-large").look()
+    assert (await sync_to_async(reread)(answered)).naming == Naming.WORDS
+    await Conversation.objects.filter(id=answered).aupdate(naming=Naming.WANTED)
+    await Titles(lambda: True, lambda: None, lambda: "m-small").look()
+    assert (await sync_to_async(reread)(answered)).naming == Naming.ASKED
 
 
 def test_without_a_budget_the_first_words_stay(people: People, answered: UUID) -> None:

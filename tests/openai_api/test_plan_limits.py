@@ -200,6 +200,13 @@ async def test_batches(alice: Caller, bob: Caller, fields: dict[str, object]) ->
     assert (await bob.ask(**fields)).status_code == 200
 
 
+async def test_the_model(alice: Caller, bob: Caller) -> None:
+    await plan_of(alice, model_names="another")
+    error = refused(await alice.ask(), 403, "not_in_plan")
+    assert "The model m is not part of plan Own (yours), which holds another." in error["message"]
+    assert (await bob.ask()).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "batch"),
     [({}, False), ({"priority": 0}, False), ({"priority": -5}, False), ({"priority": 3}, True)],

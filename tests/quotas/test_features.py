@@ -11,8 +11,9 @@ from chatsite.accounts.keys import do_create_key
 from chatsite.conversations.models import Share
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation
-from chatsite.generations.submit import do_submit, do_submit_prompt
-from chatsite.quotas.features import FEATURES, allowed, check_feature
+from chatsite.generations.submit import do_regenerate, do_submit, do_submit_prompt
+from chatsite.quotas.features import FEATURES, allowed, check_feature, check_model
+from chatsite.quotas.models import Plan
 from chatsite.quotas.resolution import ALLOWANCES, UNLIMITED, Terms
 from chatsite.quotas.terms import terms_of
 from chatsite.ratelimit import check_upload
@@ -69,6 +70,43 @@ def test_batches_from_wherever(people: People) -> None:
     refused("not_in_plan", do_submit_prompt, ask_of(people.alice, batch=True), turns, store=True)
     refused("not_in_plan", do_submit, ask_of(people.alice, batch=True), "Why?", None, None)
     do_submit_prompt(ask_of(people.alice), turns, store=True)
+
+
+def test_models_from_wherever(people: People) -> None:
+    assign(model_names="m-small\nm-tiny")
+    turns = (ChatMessage("user", "Why?"),)
+    done = do_submit(ask_of(people.alice, model="m-small"), "Why?", None, None)
+    count = Generation.objects.count()
+    for model, code in (("m-large", "not_in_plan"), ("", "engine_unavailable")):
+        ask = ask_of(people.alice, model=model)
+        refused(code, do_submit, ask, "Why?", None, None)
+        refused(code, do_regenerate, ask, done.answer)
+        refused(code, do_submit_prompt, ask, turns, store=True)
+    assert Generation.objects.count() == count
+    do_submit_prompt(ask_of(people.alice, model="m-tiny"), turns, store=True)
+
+
+def test_models_of_several_groups_are_all_of_theirs(people: People) -> None:
+    for name, models in (("interns", "m-small"), ("writers", "m-large")):
+        group = Group.objects.create(name=name)
+        group.user_set.add(people.alice, *([people.bob] if name == "writers" else []))
+        assign(f"Plan of {name}", group=group, model_names=models)
+    both = terms_of(people.alice.pk)
+    assert both.model_names == ("m-large", "m-small")
+    assert both.why["model_names"] == "Plan of interns (group interns), Plan of writers (group writers)"
+    everything = Group.objects.create(name="zoo")
+    everything.user_set.add(people.alice)
+    assign("Plan of the zoo", group=everything)
+    assert terms_of(people.alice.pk).model_names == ()
+    assert terms_of(people.bob.pk).model_names == ("m-large",)
+    with pytest.raises(Refusal, match=r"m-small is not part of plan Plan of writers \(group writers\)"):
+        check_model(terms_of(people.bob.pk), "m-small")
+
+
+def test_names_of_models_are_kept_as_they_are_compared(people: People) -> None:
+    plan = Plan(name="x", model_names=" b \r\n\na\nb")
+    plan.full_clean()
+    assert plan.model_names == "a\nb"
 
 
 def test_sharing_and_links_made_before(people: People) -> None:

@@ -230,7 +230,7 @@ export const words = {
   refused_queue_full: "目前排队已满。",
   refused_engine_unavailable: "模型目前不可用。",
   refused_not_found: "这个对话已不存在。",
-  refused_not_in_plan: "您的套餐不包含此功能。",
+  refused_not_in_plan: "您的套餐不包含此项。",
   refused_bad_frame: "页面与服务器版本不一致。请刷新页面，您写的内容会保留。",
   try_again_in: ({ unit, value }) => `请在 ${value} ${UNITS[unit]}后重试。`,
 
