@@ -10,7 +10,7 @@ from functools import cache
 from django.conf import settings
 
 from chatsite.streaming.presence import MemoryPresence, Presence, RedisPresence
-from inference.board import Board, BoardStore, MemoryBoard, RedisBoard, current
+from inference.board import Board, BoardStore, MemoryBoard, RedisBoard, Sample, current
 from inference.stream_log.base import StreamLog
 from inference.stream_log.memory import MemoryStreamLog
 
@@ -35,15 +35,15 @@ def board_store() -> BoardStore:
     return RedisBoard(Redis.from_url(settings.REDIS_URL))
 
 
-async def board_now() -> Board:
-    """The board, over a connection of its own: for views in threads, whose loop may be a passing one."""
+async def board_now() -> tuple[Board, list[Sample]]:
+    """Board and samples, over an own connection: for views in threads, whose loop may be a passing one."""
     if not settings.REDIS_URL:
-        return await current(board_store())
+        return await current(board_store()), await board_store().samples()
     from redis.asyncio import Redis
 
     store = RedisBoard(Redis.from_url(settings.REDIS_URL))
     try:
-        return await current(store)
+        return await current(store), await store.samples()
     finally:
         await store.close()
 

@@ -1,13 +1,15 @@
 """The board: one small picture of the inference process, replaced every second, read by the web tier.
 
 It answers "is the engine up, what is it, who waits": for /readyz, the page's status line and the
-console. It is a hint and carries its own age; the rows stay the truth.
+console. It is a hint and carries its own age; the rows stay the truth. Beside it lie samples of the last
+half hour, for the console's sparklines.
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import Any, Literal
 
 import msgspec
@@ -36,6 +38,26 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: float | None = None
 
 
+class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """SAMPLE_S seconds in figures. `at`: their end, wall-clock seconds.
+
+    `running` and `waiting` are the most at once, `tokens_per_s` the mean, `ttft_p95_s` that of the answers
+    that ended in the last minutes; None where none did.
+    """
+
+    at: float
+    running: int
+    waiting: int
+    tokens_per_s: float
+    ttft_p95_s: float | None = None
+
+
+SAMPLE_S = 15.0
+"""A pixel of a sparkline."""
+
+SAMPLES_KEPT = 120
+"""Half an hour: what happened before somebody looked, and a few kilobytes."""
+
 STALE_AFTER_S = 5.0
 """Five missed publications: the inference process is gone or frozen."""
 
@@ -49,6 +71,14 @@ class BoardStore(ABC):
     @abstractmethod
     async def latest(self) -> Board | None:
         """The last board published, however old; None if there never was one."""
+
+    @abstractmethod
+    async def record(self, sample: Sample) -> None:
+        """Append; the oldest beyond SAMPLES_KEPT is forgotten."""
+
+    @abstractmethod
+    async def samples(self) -> list[Sample]:
+        """All that are kept, the oldest first."""
 
     async def close(self) -> None:  # noqa: B027 - most have none
         """Let go of connections."""
@@ -68,6 +98,7 @@ class MemoryBoard(BoardStore):
 
     def __init__(self) -> None:
         self._board: Board | None = None
+        self._samples: deque[Sample] = deque(maxlen=SAMPLES_KEPT)
 
     async def publish(self, board: Board) -> None:
         self._board = board
@@ -75,12 +106,20 @@ class MemoryBoard(BoardStore):
     async def latest(self) -> Board | None:
         return self._board
 
+    async def record(self, sample: Sample) -> None:
+        self._samples.append(sample)
+
+    async def samples(self) -> list[Sample]:
+        return list(self._samples)
+
 
 class RedisBoard(BoardStore):
-    """One key with an expiry."""
+    """One key for the board and a list for the samples, each with an expiry."""
 
     KEY = "chatsite:board"
     EXPIRY_S = 60
+    SAMPLES_KEY = "chatsite:board:samples"
+    SAMPLES_EXPIRY_S = round(SAMPLE_S * SAMPLES_KEPT)
 
     def __init__(self, client: Redis) -> None:
         self._client: Any = client
@@ -91,6 +130,17 @@ class RedisBoard(BoardStore):
     async def latest(self) -> Board | None:
         raw = await self._client.get(self.KEY)
         return None if raw is None else msgspec.msgpack.decode(raw, type=Board)
+
+    async def record(self, sample: Sample) -> None:
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.rpush(self.SAMPLES_KEY, msgspec.msgpack.encode(sample))
+            pipe.ltrim(self.SAMPLES_KEY, -SAMPLES_KEPT, -1)
+            pipe.expire(self.SAMPLES_KEY, self.SAMPLES_EXPIRY_S)
+            await pipe.execute()
+
+    async def samples(self) -> list[Sample]:
+        raw = await self._client.lrange(self.SAMPLES_KEY, 0, -1)
+        return [msgspec.msgpack.decode(one, type=Sample) for one in raw]
 
     async def close(self) -> None:
         await self._client.aclose()

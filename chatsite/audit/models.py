@@ -22,14 +22,14 @@ class AuditEntry(models.Model):
         verbose_name=_("who"),
     )
     actor_name = models.CharField(_("who"), max_length=254)
-    action = models.CharField(_("did"), max_length=50)
+    action = models.CharField(_("action"), max_length=50)
     subject = models.CharField(_("to what"), max_length=300)
     before: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(_("before"), default=dict)
     after: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(_("after"), default=dict)
 
     class Meta:
         verbose_name = _("audit entry")
-        verbose_name_plural = _("audit")
+        verbose_name_plural = _("audit entries")
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
@@ -17,7 +18,14 @@ SECRET = frozenset({"password", "password1", "password2", "usable_password"})
 
 
 class AuditedAdmin(admin.ModelAdmin):
-    """Change and audit entry are one transaction."""
+    """Change and audit entry are one transaction. Beside a choice is only what makes a new one."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        widget = getattr(field, "widget", None)
+        if isinstance(widget, RelatedFieldWidgetWrapper):
+            widget.can_change_related = widget.can_delete_related = widget.can_view_related = False
+        return field
 
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
         with transaction.atomic():

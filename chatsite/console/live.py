@@ -1,8 +1,9 @@
-"""Live: is the site healthy, who is using it, who is about to run out. With its three levers."""
+"""Live: is the site healthy, who is using it, who is about to run out. And its levers: stop, pause, drain."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,28 +19,33 @@ from django.views.decorators.http import require_POST, require_safe
 
 from chatsite.accounts.models import User
 from chatsite.audit.record import record
-from chatsite.generations.admission import do_set_admission, read_admission
+from chatsite.console.trends import trends
+from chatsite.generations.admission import AdmissionState, do_set_admission, read_admission
 from chatsite.generations.doorbell import ring
-from chatsite.generations.models import ACTIVE, Generation
+from chatsite.generations.latency import read_latency
+from chatsite.generations.models import ACTIVE, Generation, Status
 from chatsite.quotas.budget import WARN_AT
 from chatsite.quotas.models import Balance
 from chatsite.quotas.terms import terms_of_each
 from chatsite.quotas.windows import day_of, month_of
 from chatsite.wiring import board_now
-from inference.board import Board
+from inference.board import Board, Sample
 
 ROWS = 200
 """As many as may be active at the default limit."""
 
-RECENT = timedelta(minutes=5)
-"""What "now" means for latencies: long enough for a sample, short enough to be news."""
+LEVERS = {
+    AdmissionState.OPEN: "resumed", AdmissionState.PAUSED: "paused", AdmissionState.DRAINING: "drained",
+}  # fmt: skip
+"""What the audit log calls a change of admission."""
 
 
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
     """The page; the socket `/ws/console/` keeps its middle fresh."""
-    board = async_to_sync(board_now)()
-    context = admin.site.each_context(request) | {"title": _("Live")} | read_live(board, timezone.now())
+    board, samples = async_to_sync(board_now)()
+    context = admin.site.each_context(request) | {"title": _("Live")}
+    context |= read_live(board, samples, timezone.now())
     context["may_act"] = may_act(request.user)
     return render(request, "console/live.html", context)
 
@@ -64,33 +70,37 @@ def cancel(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def admission(request: HttpRequest) -> HttpResponse:
-    """Pause or resume: while paused nothing new starts, what runs ends, what waits keeps its place."""
+    """Pause, drain or resume: meanwhile nothing new starts, what runs ends, what waits keeps its place."""
     _check_may_act(request)
-    paused = request.POST["paused"] == "1"
+    wanted = request.POST["state"]
+    if wanted not in LEVERS:
+        return HttpResponse(f"state={wanted}: must be one of {', '.join(LEVERS)}.", status=400)
+    state = AdmissionState(wanted)
     with transaction.atomic():
-        before = do_set_admission(paused=paused)
-        record(
-            request.user,
-            "paused" if paused else "resumed",
-            "admission",
-            {"paused": before},
-            {"paused": paused},
-        )
+        before = do_set_admission(state)
+        if before != state:
+            record(request.user, LEVERS[state], "admission", {"state": before}, {"state": state})
     return redirect("admin:live")
 
 
-def read_live(board: Board, now: datetime) -> dict[str, Any]:
+def read_live(board: Board, samples: Sequence[Sample], now: datetime) -> dict[str, Any]:
     """Everything that the middle of the page shows."""
     jobs = Generation.objects.filter(status__in=ACTIVE).select_related("user").order_by("created_at")[:ROWS]
     runs = [_run(job, now) for job in jobs]
+    admission, begun = read_admission(), Generation.objects.filter(status=Status.RUNNING).count()
     return {
         "board": board,
-        "paused": read_admission(),
+        "trends": trends(samples, now.timestamp()),
+        "admission": admission,
+        "begun": begun,
+        "queued": Generation.objects.filter(status=Status.QUEUED).count(),
+        # Until the inference process has heard of it, something may still start.
+        "drained": admission == AdmissionState.DRAINING and not begun and board.state != "ready",
         "runs": runs,
         "people": len({run["person"] for run in runs}),
         "waiting": sum(board.waiting.values()),
         "running": sum(board.running.values()),
-        "latency": _latency(now),
+        "latency": read_latency(now),
         "short": _running_out(now),
     }
 
@@ -115,15 +125,6 @@ def _run(job: Generation, now: datetime) -> dict[str, Any]:
         "completion_tokens": job.completion_tokens,
         "age_s": max(0.0, (now - job.created_at).total_seconds()),
     }
-
-
-def _latency(now: datetime) -> dict[str, float] | None:
-    """Time to first token, p50 and p95 in seconds, of answers that ended lately."""
-    usages = Generation.objects.filter(finished_at__gte=now - RECENT).values_list("usage", flat=True)
-    times = sorted(usage["ttft_s"] for usage in usages if usage.get("ttft_s") is not None)
-    if not times:
-        return None
-    return {"p50": times[len(times) // 2], "p95": times[min(len(times) - 1, int(len(times) * 0.95))]}
 
 
 def _running_out(now: datetime) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -24,7 +24,9 @@ from django.utils.translation import gettext_lazy as _
 from chatsite.accounts.models import Role, User
 from chatsite.audit.record import record
 from chatsite.console.audited import AuditedAdmin
+from chatsite.console.quotas import tell
 from chatsite.generations.deactivate import do_deactivate
+from chatsite.quotas.models import Plan, PlanAssignment
 from chatsite.quotas.resolution import ALLOWANCES, LIMITS
 from chatsite.quotas.templatetags.limits import limit_name
 from chatsite.quotas.terms import terms_of
@@ -40,7 +42,7 @@ class PersonCreation(AdminUserCreationForm):
 class PersonChange(UserChangeForm):
     """Roles instead of flags. Only owners make owners, and one of them stays."""
 
-    role = forms.ChoiceField(label=_("role"), choices=Role.choices)
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
 
     class Meta:
         model = User
@@ -62,6 +64,28 @@ class PersonChange(UserChangeForm):
         return cleaned
 
 
+FLAGS: dict[str, dict[str, bool]] = {
+    Role.OWNER: {"is_superuser": True},
+    Role.ADMINISTRATOR: {"is_superuser": False, "is_staff": True, "is_auditor": False},
+    Role.AUDITOR: {"is_superuser": False, "is_staff": True, "is_auditor": True},
+    Role.MEMBER: {"is_superuser": False, "is_staff": False},
+}
+"""Of each role, how its people are found."""
+
+
+class RoleFilter(admin.SimpleListFilter):
+    """By role: the flags behind it are nobody's words."""
+
+    title = _("role")
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return Role.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**FLAGS.get(self.value() or "", {}))
+
+
 class PeopleAdmin(AuditedAdmin, UserAdmin):
     """Deactivating ends sockets and runs at once."""
 
@@ -69,7 +93,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
     add_form = PersonCreation
     ordering = ("email",)
     list_display = ("email", "name", "role_name", "is_active", "last_login")
-    list_filter = ("is_active", "is_staff", "groups")
+    list_filter = ("is_active", RoleFilter, "groups")
     search_fields = ("email", "name")
     filter_horizontal = ("groups",)
     fieldsets = (
@@ -110,6 +134,12 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
                 record(request.user, "reset the second factor", user)
                 messages.success(request, _("%(person)s has no second factor now.") % {"person": user})
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "groups":
+            field.help_text = _("Of their groups' plans, the most generous limits apply.")
+        return field
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         found = super().get_fieldsets(request, obj)
         if obj and settings.STAFF_MAY_READ:
@@ -133,7 +163,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>",
             [
                 (limit_name(name), _limit(getattr(terms, name)), terms.why.get(name, "–"))
-                for name in (*LIMITS, *ALLOWANCES, "weight")
+                for name in (*LIMITS, *ALLOWANCES, "model_names", "weight")
             ],
         )
         return format_html("<table>{}</table>", rows)
@@ -152,7 +182,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         if "role" in form.base_fields and not request.user.is_superuser:
             # A field of its own: the declared one is shared by all requests.
             choices = [choice for choice in Role.choices if choice[0] != Role.OWNER]
-            form.base_fields["role"] = forms.ChoiceField(label=_("role"), choices=choices)
+            form.base_fields["role"] = forms.ChoiceField(label=_("Role"), choices=choices)
         return form
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
@@ -164,10 +194,14 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
 
 
 class GroupForm(forms.ModelForm):
-    """A group and its managers, who are active people."""
+    """A group, the plan of its members, and its managers, who are active people."""
 
+    plan = forms.ModelChoiceField(
+        Plan.objects.order_by("name"), required=False, label=_("Plan"), empty_label=_("none of its own"),
+        help_text=_("What its members may use. A person's own plan goes before it."),
+    )  # fmt: skip
     managers = forms.ModelMultipleChoiceField(
-        User.objects.filter(is_active=True).order_by("email"), required=False, label=_("managers"),
+        User.objects.filter(is_active=True).order_by("email"), required=False, label=_("Managers"),
         help_text=_("They see the group's usage and members, and invite into it."),
     )  # fmt: skip
 
@@ -179,14 +213,20 @@ class GroupForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["managers"] = list(User.objects.filter(managed__group=self.instance))
+            self.initial["plan"] = Plan.objects.filter(assignments__group=self.instance).first()
 
 
 class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
     """Teams, for plans and reports. Rights come from roles, so permissions are not shown."""
 
     form = GroupForm
-    fields = ("name", "managers", "plan_name", "members")
-    readonly_fields = ("plan_name", "members")
+    list_display = ("name", "plan_name", "count")
+    fields = ("name", "plan", "managers", "members")
+    readonly_fields = ("members",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found = super().get_queryset(request).select_related("plan_assignment__plan")
+        return found.annotate(size=Count("user"))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -195,18 +235,36 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
             form.instance.managers.exclude(user__in=chosen).delete()
             for user in chosen:
                 form.instance.managers.get_or_create(user=user)
+        if "plan" in form.changed_data:
+            _assign(form.instance, form.cleaned_data["plan"])
 
     @admin.display(description=_("plan"))
     def plan_name(self, group: Any) -> str:
         assignment = getattr(group, "plan_assignment", None)
         return str(assignment.plan) if assignment else "–"
 
+    @admin.display(description=_("members"), ordering="size")
+    def count(self, group: Any) -> int:
+        size: int = group.size
+        return size
+
     @admin.display(description=_("members"))
     def members(self, group: Any) -> str:
         return ", ".join(map(str, group.user_set.all())) or "–"
 
 
-def _limit(value: float | bool | None) -> str:
+def _assign(group: Group, plan: Plan | None) -> None:
+    """The group's plan, or none of its own; its members' pages learn of it."""
+    if plan is None:
+        PlanAssignment.objects.filter(group=group).delete()
+    else:
+        PlanAssignment.objects.update_or_create(group=group, defaults={"plan": plan})
+    tell(list(User.objects.filter(groups=group, is_active=True).values_list("pk", flat=True)))
+
+
+def _limit(value: float | bool | tuple[str, ...] | None) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value) or str(_("every model"))
     if isinstance(value, bool):
         return str(_("yes") if value else _("no"))
     return str(_("none")) if value is None else f"{value:,}"

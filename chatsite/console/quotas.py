@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from typing import Any
 
-from django.contrib import admin
+from asgiref.sync import async_to_sync
+from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import ModelForm, Textarea
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from chatsite.accounts.models import User
 from chatsite.accounts.sockets import tell_from_thread
 from chatsite.console.audited import AuditedAdmin
-from chatsite.quotas.models import Grant, Plan, PlanAssignment
+from chatsite.quotas.models import Grant, Plan, PlanAssignment, names_in
 from chatsite.quotas.resolution import ALLOWANCES
+from chatsite.wiring import board_now
 
 
 class PlanAdmin(AuditedAdmin):
@@ -36,8 +39,24 @@ class PlanAdmin(AuditedAdmin):
                 )
             },
         ),
-        (_("Features"), {"fields": ALLOWANCES}),
+        (_("Models and features"), {"fields": ("model_names", *ALLOWANCES)}),
     )
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "model_names":
+            kwargs["widget"] = Textarea(attrs={"rows": 3, "cols": 40})
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "model_names" and (served := _served()):
+            now = _("The one that answers now is %(model)s.") % {"model": served}
+            field.help_text = f"{field.help_text} {now}"
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        names, served = names_in(obj.model_names), _served()
+        if names and served and served not in names:
+            told = _("%(model)s, which answers now, is not in this plan: who has it cannot ask.")
+            messages.warning(request, told % {"model": served})
 
     @admin.display(description=_("applies to"))
     def holders(self, plan: Plan) -> str:
@@ -49,6 +68,15 @@ class AssignmentAdmin(AuditedAdmin):
     list_display = ("holder", "plan")
     list_filter = ("plan",)
     autocomplete_fields = ("user",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("plan", "group", "user"),
+                "description": _("For a group or a person; without either, for whoever has no other."),
+            },
+        ),
+    )
 
     @admin.display(description=_("for"))
     def holder(self, assignment: PlanAssignment) -> str:
@@ -56,7 +84,7 @@ class AssignmentAdmin(AuditedAdmin):
 
     def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        _tell(_people_of(form.instance))
+        tell(people_of(form.instance))
 
 
 class GrantAdmin(AuditedAdmin):
@@ -66,19 +94,35 @@ class GrantAdmin(AuditedAdmin):
     autocomplete_fields = ("user",)
     readonly_fields = ("used", "created_by", "created_at")
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        asked = ("user", "tokens", "reason", "ends_at")
+        return asked if obj is None else (*asked, *self.readonly_fields)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Until the end of a day in a week: only the date is left to be chosen."""
+        day = timezone.localdate() + timedelta(days=7)
+        return {"ends_at": datetime.combine(day, time(23, 59, 59), timezone.get_current_timezone())}
+
     def save_model(self, request: HttpRequest, obj: Grant, form: ModelForm, change: bool) -> None:
         if not change:
             obj.created_by = request.user  # type: ignore[assignment]
             obj.created_at = timezone.now()
         super().save_model(request, obj, form, change)
-        _tell([obj.user_id])
+        tell([obj.user_id])
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What was drawn from a grant stays in the ledger: end it by its date."""
         return False
 
 
-def _people_of(assignment: PlanAssignment) -> list[int]:
+def _served() -> str:
+    """The model that answers now; empty before the engine has told it."""
+    board, _samples = async_to_sync(board_now)()
+    return board.info.model if board.info else ""
+
+
+def people_of(assignment: PlanAssignment) -> list[int]:
+    """Whom a plan in force concerns."""
     people: QuerySet[User] = User.objects.filter(is_active=True)
     if assignment.user_id:
         people = people.filter(pk=assignment.user_id)
@@ -87,7 +131,9 @@ def _people_of(assignment: PlanAssignment) -> list[int]:
     return list(people.values_list("pk", flat=True))
 
 
-def _tell(people: list[int]) -> None:
+def tell(people: list[int]) -> None:
+    """The open pages of these people read their limits again, once the change is stored."""
+
     def now() -> None:
         for user in people:
             tell_from_thread(user, "quota.changed")

@@ -20,7 +20,7 @@ from chatsite.console.live import may_act, read_live
 from chatsite.database import read
 from chatsite.errors import Refusal
 from chatsite.wiring import board_store
-from inference.board import Board, current
+from inference.board import Board, Sample, current
 
 log = structlog.get_logger(__name__)
 
@@ -53,17 +53,17 @@ class LiveConsumer(AsyncWebsocketConsumer):
         with suppress(Refusal):
             while True:
                 try:
-                    board = await current(board_store())
-                    await self.send(text_data=await read(self._render, board, language))
+                    board, samples = await current(board_store()), await board_store().samples()
+                    await self.send(text_data=await read(self._render, board, samples, language))
                 except (OSError, RuntimeError):
                     log.exception("live_unread")
                 await asyncio.sleep(EVERY_S)
         await self.close(NOT_STAFF)
 
-    def _render(self, board: Board, language: str) -> str:
+    def _render(self, board: Board, samples: list[Sample], language: str) -> str:
         user = check_session(self.scope["session"], self.scope["user"].pk)
         if not may_enter(user):
             raise Refusal("not_found", "Only staff may watch.")
-        context: dict[str, Any] = read_live(board, timezone.now()) | {"may_act": may_act(user)}
+        context: dict[str, Any] = read_live(board, samples, timezone.now()) | {"may_act": may_act(user)}
         with override(language):
             return render_to_string("console/live_now.html", context)

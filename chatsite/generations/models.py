@@ -105,13 +105,20 @@ class Ownership(models.Model):
 
 
 class Admission(models.Model):
-    """One row: whether new answers may start."""
+    """One row: whether new answers may start, and if not, what people are told of it."""
+
+    class State(models.TextChoices):
+        """Draining is a pause for maintenance: the console says when nothing runs any more."""
+
+        OPEN = "open"
+        PAUSED = "paused"
+        DRAINING = "draining"
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    paused = models.BooleanField(default=False)
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="admission_one_row")]
 
     def __str__(self) -> str:
-        return "paused" if self.paused else "open"
+        return self.state

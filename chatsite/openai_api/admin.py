@@ -11,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from chatsite.accounts.keys import check_new_key, do_create_key
 from chatsite.accounts.models import ApiKey
@@ -19,12 +21,19 @@ from chatsite.errors import Refusal
 from chatsite.generations.cancel import do_revoke
 from chatsite.generations.doorbell import ring
 
+SCOPES = [
+    (ApiKey.Scope.MODELS, _("see the model")),
+    (ApiKey.Scope.CHAT, _("ask")),
+    (ApiKey.Scope.USAGE, _("see usage")),
+]
+"""What a key may do, in words."""
+
 
 class NewKeyForm(forms.ModelForm):
     """What an administrator says of a key; the rest is made."""
 
     scopes = forms.MultipleChoiceField(
-        choices=ApiKey.Scope.choices, widget=forms.CheckboxSelectMultiple, initial=ApiKey.Scope.values
+        label=_("May"), choices=SCOPES, widget=forms.CheckboxSelectMultiple, initial=ApiKey.Scope.values
     )
 
     class Meta:
@@ -49,7 +58,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
     form = NewKeyForm
     autocomplete_fields = ("owner",)
     list_display = (
-        "prefix", "name", "owner", "scopes", "tokens_used", "token_budget", "created_at", "last_used_at",
+        "prefix", "name", "owner", "may", "tokens_used", "token_budget", "created_at", "last_used_at",
         "expires_at", "revoked_at",
     )  # fmt: skip
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
@@ -57,7 +66,13 @@ class ApiKeyAdmin(admin.ModelAdmin):
     search_fields = ("name", "prefix", "owner__email")
     actions = ("revoke",)
 
-    @admin.action(description="Revoke: lets nobody in any more, running requests stop", permissions=["add"])
+    @admin.display(description=_("may"))
+    def may(self, key: ApiKey) -> str:
+        return ", ".join(str(words) for scope, words in SCOPES if scope in key.scopes)
+
+    @admin.action(
+        description=_("Revoke: lets nobody in any more, running requests stop"), permissions=["add"]
+    )
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
         stopped = []
         for key in keys.filter(revoked_at=None):
@@ -65,7 +80,10 @@ class ApiKeyAdmin(admin.ModelAdmin):
             record(request.user, "revoked", key)
         for generation in stopped[:1]:
             async_to_sync(ring)("cancelled", generation)
-        self.message_user(request, f"Revoked; {len(stopped)} requests stopped.", messages.SUCCESS)
+        told = ngettext(
+            "Revoked; %(count)s request stopped.", "Revoked; %(count)s requests stopped.", len(stopped)
+        )
+        self.message_user(request, told % {"count": len(stopped)}, messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Make it. `obj` becomes that row, with the key's text, for the one page that shows it."""
@@ -81,7 +99,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
         """The one page that shows the key. Not a message: those wait in cookies."""
-        context = {**self.admin_site.each_context(request), "title": "API key made", "key": obj}
+        context = {**self.admin_site.each_context(request), "title": _("API key made"), "key": obj}
         response = render(request, "admin/accounts/apikey/made.html", context)
         response["Cache-Control"] = "no-store"
         return response

@@ -17,7 +17,7 @@ import msgspec
 
 from inference.board import Board
 from inference.dispatch import outcomes
-from inference.dispatch.gate import Gate
+from inference.dispatch.gate import Gate, Pause
 from inference.dispatch.job import Job
 from inference.dispatch.lifecycle import Lifecycle
 from inference.dispatch.positions import Positions
@@ -125,12 +125,12 @@ class Dispatcher:
         """Generations whose rows say running because of us: those that need a heartbeat."""
         return frozenset(generation for generation, job in self._life.jobs.items() if job.claimed)
 
-    def pause(self) -> None:
-        """Start nothing new; what runs goes on. Time in line stands still."""
-        self._gate.pause(self._clock())
+    def pause(self, why: Pause = "paused") -> None:
+        """Start nothing new; what runs goes on. Time in line stands still. `why` is what the board says."""
+        self._gate.pause(why, self._clock())
 
     def resume(self) -> None:
-        """Start again after a pause."""
+        """Start again after a pause, whatever its reason."""
         self._gate.resume(self._clock())
         self._wake.set()
 
@@ -172,7 +172,7 @@ class Dispatcher:
 
         Waiting generations stay queued in their rows, for the next owner.
         """
-        self._gate.drain(self._clock())
+        self._gate.end(self._clock())
         due = self._clock() + grace_s
         while self._life.begun() and self._clock() < due:  # noqa: ASYNC110 - bounded by the grace
             await asyncio.sleep(min(DRAIN_LOOK_S, grace_s))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from inference.board import EngineState
 from inference.dispatch.supervisor import Supervisor
 from inference.request import Request
 from inference.scheduling.breaker import Breaker
 from inference.scheduling.policy import CLASSES
 from inference.scheduling.scheduler import Scheduler
+
+Pause = Literal["paused", "draining"]
+"""Why nothing starts, as an administrator ordered it: for the moment, or for maintenance."""
 
 
 class Gate:
@@ -21,27 +26,27 @@ class Gate:
         self._supervisor = supervisor
         self._breaker = breaker
         self._probe: str | None = None
-        self._paused = False
-        self._draining = False
+        self._pause: Pause | None = None
+        self._ending = False
 
     def update(self, now: float, *, cache_lost: bool = False) -> None:
         """Shut or open after a change of engine or order; `cache_lost` with a fresh engine."""
-        if self._supervisor.ready and not self._paused and not self._draining:
+        if self._supervisor.ready and self._pause is None and not self._ending:
             self._scheduler.resume(now, cache_lost=cache_lost)
         else:
             self._scheduler.pause(now)
 
-    def pause(self, now: float) -> None:
-        self._paused = True
+    def pause(self, why: Pause, now: float) -> None:
+        self._pause = why
         self.update(now)
 
     def resume(self, now: float) -> None:
-        self._paused = False
+        self._pause = None
         self.update(now)
 
-    def drain(self, now: float) -> None:
-        """Shut for good."""
-        self._draining = True
+    def end(self, now: float) -> None:
+        """Shut for good: the process ends."""
+        self._ending = True
         self.update(now)
 
     def pick(self, now: float) -> Request | None:
@@ -81,10 +86,10 @@ class Gate:
 
     def state(self, now: float) -> EngineState:
         """The engine's state as the board shows it."""
-        if self._draining:
+        if self._ending:
             return "draining"
         if self._breaker.state(now) == "open":
             return "failed"
-        if self._paused and self._supervisor.ready:
-            return "paused"
+        if self._pause and self._supervisor.ready:
+            return self._pause
         return self._supervisor.state

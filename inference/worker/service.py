@@ -14,7 +14,7 @@ from django.utils import timezone
 from chatsite.accounts.sockets import tell
 from chatsite.attachments.erase import sweep
 from chatsite.database import read, write
-from chatsite.generations.admission import read_admission
+from chatsite.generations.admission import AdmissionState, read_admission
 from chatsite.generations.reconcile import dead_reservations, end_reservations
 from chatsite.quotas.notices import do_note_budgets, mail
 from chatsite.sweeps import SWEEPS
@@ -35,6 +35,7 @@ from inference.worker.intake import Intake
 from inference.worker.owner import become_owner, owner_lock
 from inference.worker.recorder import Recorder
 from inference.worker.recovery import reap, recover
+from inference.worker.sampler import Sampler
 from inference.worker.titles import Titles, has_spare_time
 
 log = structlog.get_logger(__name__)
@@ -86,6 +87,7 @@ class InferenceService:
         self._wake = asyncio.Event()
         self._dispatcher: Dispatcher | None = None
         self._supervisor: Supervisor | None = None
+        self._admission = AdmissionState.OPEN
 
     async def run(self) -> None:
         """Become the owner, mend what the one before left, then serve."""
@@ -100,6 +102,8 @@ class InferenceService:
             MeasuredStore(recorder, self._metrics),
             DispatcherSettings(epoch=epoch, reasoning=msgspec.convert(settings.REASONING, Reasoning)),
         )
+        # Before anything can start: a site that was drained stays so when this process is started again.
+        self._admission = _admit(self._dispatcher, self._admission, await read(read_admission))
         log.info("owner", epoch=epoch)
         self._metrics.watch(self._dispatcher.board, lambda: supervisor.restarts)
         try:
@@ -128,6 +132,7 @@ class InferenceService:
                 group.create_task(self._take_in(Intake(dispatcher, spare)), name="intake"),
                 group.create_task(Titles(spare, self._wake.set, self._model).run(), name="titles"),
                 group.create_task(self._publish_board(dispatcher), name="board"),
+                group.create_task(Sampler(dispatcher.board).run(), name="samples"),
                 group.create_task(self._keep_lock(), name="lock"),
                 group.create_task(self._reap(dispatcher, recorder), name="reaper"),
                 group.create_task(self._obey(dispatcher), name="admission"),
@@ -192,14 +197,10 @@ class InferenceService:
                 log.exception("reaping_failed")
 
     async def _obey(self, dispatcher: Dispatcher) -> None:
-        """Pause and resume as the console says."""
-        paused = False
+        """Pause, drain and resume as the console says."""
         while True:
             try:
-                wanted = await read(read_admission)
-                if wanted != paused:
-                    (dispatcher.pause if wanted else dispatcher.resume)()
-                    paused = wanted
+                self._admission = _admit(dispatcher, self._admission, await read(read_admission))
             except Exception:
                 log.exception("admission_unread")
             await asyncio.sleep(ADMISSION_S)
@@ -250,6 +251,16 @@ class InferenceService:
 
 UNKNOWN_KV_TOKENS = 2**31
 """Before the engine has started nothing is refused for its size; then the engine's own figure counts."""
+
+
+def _admit(dispatcher: Dispatcher, before: AdmissionState, wanted: AdmissionState) -> AdmissionState:
+    if wanted != before:
+        log.info("admission", state=wanted)
+        if wanted == AdmissionState.OPEN:
+            dispatcher.resume()
+        else:
+            dispatcher.pause("draining" if wanted == AdmissionState.DRAINING else "paused")
+    return wanted
 
 
 def _log_change(before: str, board: Board) -> str:

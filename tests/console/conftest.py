@@ -17,7 +17,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
     """Slow answers, so that there are runs to see."""
     settings = {
         "CHATSITE_ENGINE": "emulated", "RATE_LIMIT_PER_MINUTE": "10000", "CHATSITE_EMULATED_STEP_S": "0.2",
-        "CHATSITE_EMULATED_ANSWER_TOKENS": "0",
+        "CHATSITE_EMULATED_ANSWER_TOKENS": "0", "CHATSITE_STAFF_MAY_READ": "1",
     }  # fmt: skip
     with sites.embedded(settings, tmp_path_factory.mktemp("console")) as site:
         site.wait("/readyz")

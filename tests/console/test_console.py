@@ -17,6 +17,7 @@ from chatsite.audit.models import AuditEntry
 from chatsite.generations.admission import read_admission
 from chatsite.generations.models import Generation
 from chatsite.quotas.models import Balance, Grant, LedgerEntry, Plan, PlanAssignment
+from chatsite.quotas.terms import terms_of
 from tests.console.staff import make_staff, signed_in
 from tests.people import People, submit
 from tests.quotas.plans import assign, end
@@ -66,23 +67,39 @@ def test_a_run_is_stopped_and_audited(people: People, admin: Client) -> None:
     assert "alice@example.org" in entry.subject
 
 
-def test_pausing_is_noted_with_before_and_after(admin: Client) -> None:
-    admin.post("/admin/live/admission", {"paused": "1"})
-    assert read_admission()
-    assert "Paused" in admin.get("/admin/live/").content.decode()
-    admin.post("/admin/live/admission", {"paused": "0"})
-    assert not read_admission()
-    assert [(e.action, e.before, e.after) for e in AuditEntry.objects.order_by("id")] == [
-        ("paused", {"paused": False}, {"paused": True}),
-        ("resumed", {"paused": True}, {"paused": False}),
+def test_pausing_and_draining_are_noted_with_before_and_after(admin: Client) -> None:
+    for state, said in (("paused", "Paused:"), ("draining", "Drained:"), ("open", "Pause")):
+        admin.post("/admin/live/admission", {"state": state})
+        admin.post("/admin/live/admission", {"state": state})  # a second press changes nothing
+        assert read_admission() == state
+        assert said in admin.get("/admin/live/").content.decode()
+    assert [(e.action, e.before["state"], e.after["state"]) for e in AuditEntry.objects.order_by("id")] == [
+        ("paused", "open", "paused"),
+        ("drained", "paused", "draining"),
+        ("resumed", "draining", "open"),
     ]
+    assert admin.post("/admin/live/admission", {"state": "shut"}).status_code == 400
+
+
+def test_the_page_says_when_all_is_drained(people: People, admin: Client) -> None:
+    running, waiting = submit(people.alice), submit(people.bob)
+    Generation.objects.filter(id=running.generation).update(status="running")
+    admin.post("/admin/live/admission", {"state": "draining"})
+    page = admin.get("/admin/live/").content.decode()
+    assert "1 answer is still being written" in page
+    assert "Drained" not in page
+    Generation.objects.filter(id=running.generation).update(status="finished")
+    page = admin.get("/admin/live/").content.decode()
+    assert "Drained: nothing runs" in page
+    assert "1 question waits and keeps its place" in page
+    assert Generation.objects.get(id=waiting.generation).status == "queued"
 
 
 def test_auditors_look_and_do_not_touch(people: People) -> None:
     done = submit(people.alice)
     client = signed_in(make_staff("audrey", Role.AUDITOR))
     assert client.post("/admin/live/cancel", {"generation": str(done.generation)}).status_code == 403
-    assert client.post("/admin/live/admission", {"paused": "1"}).status_code == 403
+    assert client.post("/admin/live/admission", {"state": "paused"}).status_code == 403
     assert not Generation.objects.get(id=done.generation).cancel_requested
     assert "Stop" not in client.get("/admin/live/").content.decode().partition('id="now"')[2]
     assert not AuditEntry.objects.exists()
@@ -114,6 +131,38 @@ def test_plan_for_a_group_and_a_grant_in_the_forms_with_audit(people: People, ad
         "Small (group interns)"
         in admin.get(f"/admin/accounts/user/{people.alice.pk}/change/").content.decode()
     )
+
+
+def test_a_groups_plan_is_given_and_taken_on_its_page_with_audit(people: People, admin: Client) -> None:
+    small, large = (Plan.objects.create(name=name) for name in ("Small", "Large"))
+    admin.post("/admin/auth/group/add/", {"name": "interns", "plan": small.pk})
+    group = Group.objects.get()
+    group.user_set.add(people.alice)
+    assert terms_of(people.alice.pk).why["weight"] == "Small (group interns)"
+    assert "Small" in admin.get("/admin/auth/group/").content.decode()
+    for plan, why in ((large.pk, "Large (group interns)"), ("", None)):
+        admin.post(f"/admin/auth/group/{group.pk}/change/", {"name": "interns", "plan": plan})
+        assert terms_of(people.alice.pk).why.get("weight") == why
+    changes = [(entry.before.get("plan"), entry.after["plan"]) for entry in AuditEntry.objects.order_by("id")]
+    assert changes == [(None, "Small"), ("Small", "Large"), ("Large", None)]
+    assert "plan: Small → Large" in admin.get("/admin/audit/auditentry/").content.decode()
+
+
+def test_the_audit_speaks_the_readers_language(people: People, admin: Client) -> None:
+    admin.post("/admin/live/admission", {"state": "draining"})
+    page = admin.get("/admin/audit/auditentry/", headers={"Accept-Language": "zh-CN"}).content.decode()
+    assert "排空" in page
+    assert "drained" not in page.partition("<tbody>")[2].partition("</tbody>")[0]
+    only = admin.get("/admin/audit/auditentry/?action=paused").content.decode()
+    assert "<tbody>" not in only
+
+
+def test_people_are_found_by_role(people: People, admin: Client) -> None:
+    for role in Role:
+        made = make_staff(f"one-{role}", role)
+        page = admin.get(f"/admin/accounts/user/?role={role}").content.decode()
+        assert made.email in page
+        assert ("alice@example.org" in page) == (role == Role.MEMBER)
 
 
 def test_a_second_default_plan_is_refused(admin: Client) -> None:
@@ -153,7 +202,7 @@ def test_only_owners_make_owners_and_the_last_one_stays(people: People, admin: C
 
 
 def test_the_audit_log_cannot_be_changed(admin: Client) -> None:
-    admin.post("/admin/live/admission", {"paused": "1"})
+    admin.post("/admin/live/admission", {"state": "paused"})
     entry = AuditEntry.objects.get()
     for path in ("add/", f"{entry.pk}/delete/"):
         assert admin.get(f"/admin/audit/auditentry/{path}").status_code == 403

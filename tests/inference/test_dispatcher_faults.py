@@ -113,6 +113,20 @@ async def test_pause_holds_the_line_and_resume_serves_it():
         assert (await stage.end("a")).end.finish_reason == "length"
 
 
+async def test_a_pause_for_maintenance_ends_what_runs_and_says_what_it_is():
+    async with Stage(timing=Timing(step_s=0.005)) as stage:
+        stage.ask("runs", tokens=60)
+        await stage.until(lambda: stage.held_seq("runs") > 0)
+        stage.dispatcher.pause("draining")
+        stage.ask("waits")
+        assert (await stage.end("runs")).end.finish_reason == "length"
+        board = stage.dispatcher.board()
+        assert (board.state, board.waiting["quick"], sum(board.running.values())) == ("draining", 1, 0)
+        stage.dispatcher.resume()
+        assert (await stage.end("waits")).end.finish_reason == "length"
+        assert stage.dispatcher.board().state == "ready"
+
+
 async def test_drain_lets_the_short_end_interrupts_the_long_and_leaves_the_waiting_queued():
     async with Stage(timing=Timing(step_s=0.005, max_running=2), policy=Policy(reserved_slots=0)) as stage:
         stage.ask("short", tokens=20, user="u1")
