@@ -11,14 +11,15 @@ from collections.abc import Callable
 from chatsite.archive.erasure import continue_erasures
 from chatsite.archive.jobs import sweep_jobs
 from chatsite.archive.retention import erase_due
-from chatsite.attachments.erase import erase_conversations
+from chatsite.attachments.erase import erase_conversations, erase_messages
 from chatsite.conversations.actions import due_for_erasure
+from chatsite.conversations.messages import messages_due_for_erasure
 from chatsite.generations.erase import erase_temporary
 
 
 def erase_deleted() -> int:
     """Deletions that can no longer be undone, and temporary chats that nobody came back to."""
-    return erase_conversations(due_for_erasure())
+    return erase_conversations(due_for_erasure()) + erase_messages(messages_due_for_erasure())
 
 
 SWEEPS: tuple[Callable[[], int], ...] = (

@@ -68,6 +68,8 @@ urlpatterns = [
     path("api/batches/<uuid:id>/results.md", batches.results, {"form": "md"}),
     path("api/batches/<uuid:id>/results.json", batches.results, {"form": "json"}),
     path("api/batches/<uuid:id>/results.csv", batches.results, {"form": "csv"}),
+    path("api/messages/<uuid:id>", messages.message),
+    path("api/messages/<uuid:id>/restore", messages.restore),
     path("api/messages/<uuid:id>/edit", messages.edit),
     path("api/messages/<uuid:id>/feedback", messages.feedback),
     path("api/search", search.found),

@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 from uuid import UUID
 
 import msgspec
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from chatsite.archive.models import Keep
 from chatsite.archive.schema import (
@@ -43,13 +43,14 @@ def read_all(owner: int) -> Iterator[ConversationRecord]:
 def read(owner: int, ids: Sequence[UUID]) -> list[ConversationRecord]:
     """These conversations, in this order; one that is gone meanwhile is left out."""
     homes = visible_conversations(owner).select_related("preset").in_bulk(list(ids))
-    messages = Message.objects.filter(conversation__in=homes).select_related("feedback")
+    messages = Message.objects.filter(conversation__in=homes, deleted_at=None).select_related("feedback")
     jobs = {job.answer_id: job for job in Generation.objects.filter(conversation__in=homes)}
     places: dict[UUID, list[Attached]] = {}
     for place in Attached.objects.filter(message__conversation__in=homes).order_by("position"):
         places.setdefault(place.message_id, []).append(place)
     documents: dict[UUID, list[Attachment]] = {}
-    sent = Attachment.objects.filter(conversation__in=homes, uses__isnull=False).distinct()
+    used = Attached.objects.filter(attachment=OuterRef("pk"), message__deleted_at=None)
+    sent = Attachment.objects.filter(Exists(used), conversation__in=homes)
     for document in sent.order_by("created_at", "id"):
         assert document.conversation_id is not None
         documents.setdefault(document.conversation_id, []).append(document)

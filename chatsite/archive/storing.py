@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from chatsite.archive.models import Keep
 from chatsite.archive.schema import ConversationRecord, FeedbackRecord, MessageRecord, PresetRecord
-from chatsite.attachments.erase import erase_conversations
+from chatsite.attachments.erase import erase_conversations, erase_messages
 from chatsite.attachments.models import Attached, Attachment
 from chatsite.conversations.models import Conversation, Feedback, Message, Preset
 from chatsite.conversations.search import index_messages, index_title
@@ -58,6 +58,7 @@ def _home(owner: int, record: ConversationRecord, source: Source) -> tuple[Conve
     )
     found = Conversation.objects.filter(owner_id=owner, id__in=candidates).first()
     if found is not None:
+        erase_messages(found.messages.filter(deleted_at__isnull=False))
         return found, False
     return (
         Conversation(

@@ -1,20 +1,25 @@
-"""Who may see which document: its owner, while its conversation is there. A stranger's id is not_found."""
+"""Who may see which document: its owner, while its conversation and a message with it are there.
+
+A stranger's id is not_found.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from chatsite.attachments.models import Attachment
+from chatsite.attachments.models import Attached, Attachment
 from chatsite.errors import Refusal
 
 
 def visible_attachments(user_id: int) -> QuerySet[Attachment]:
     """All that this person may see, without their texts, which may be megabytes."""
     kept = Q(conversation=None) | Q(conversation__deleted_at=None)
-    return Attachment.objects.filter(kept, owner_id=user_id).defer("text")
+    uses = Attached.objects.filter(attachment=OuterRef("pk"))
+    gone = Exists(uses) & ~Exists(uses.filter(message__deleted_at=None))
+    return Attachment.objects.filter(kept, ~gone, owner_id=user_id).defer("text")
 
 
 def access_attachment(user_id: int, id: UUID) -> Attachment:

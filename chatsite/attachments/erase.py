@@ -1,4 +1,4 @@
-"""The end of documents: with their conversation, their owner, or when a composer forgot them.
+"""The end of documents: with their conversation or last message, their owner, or when a composer forgot them.
 
 Rows go in the transaction, files right after its commit. What a crash between the two leaves behind is
 found by the sweep, which knows files without rows.
@@ -12,12 +12,12 @@ from itertools import islice
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from chatsite.attachments.models import Attachment
+from chatsite.attachments.models import Attached, Attachment
 from chatsite.attachments.storage import delete_files, stored_before
-from chatsite.conversations.models import Conversation
+from chatsite.conversations.models import Conversation, Message
 
 AT_ONCE = 200
 """Conversations in one transaction: the writer is free again within milliseconds."""
@@ -46,6 +46,25 @@ def erase_conversations(rows: QuerySet[Conversation]) -> int:
         with transaction.atomic():
             _files_go_on_commit(files_of_conversations(some))
             count += Conversation.objects.filter(id__in=some).delete()[0]
+    return count
+
+
+def erase_messages(rows: QuerySet[Message]) -> int:
+    """Erase deleted messages, and the documents that stand in no other; returns how many rows went.
+
+    `rows` holds with each message all that follow it. One transaction for each conversation, whole: what
+    follows a message goes with it in one statement then, however long the branch.
+    """
+    count = 0
+    for home in list(rows.order_by().values_list("conversation", flat=True).distinct()):
+        with transaction.atomic():
+            ids = list(rows.filter(conversation=home).values_list("id", flat=True))
+            elsewhere = Attached.objects.filter(attachment=OuterRef("pk")).exclude(message__in=ids)
+            alone = Attachment.objects.filter(~Exists(elsewhere), uses__message__in=ids).distinct()
+            files = list(alone.values_list("id", flat=True))
+            _files_go_on_commit(files)
+            count += Message.objects.filter(id__in=ids).delete()[0]
+            count += Attachment.objects.filter(id__in=files).delete()[0]
     return count
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from chatsite.batches.models import Batch
 from chatsite.conversations.access import access_conversation
+from chatsite.conversations.models import Message
 from chatsite.errors import Refusal
 
 
@@ -17,3 +18,10 @@ def access_batch(user_id: int, conversation: UUID) -> Batch:
         raise Refusal("not_found", "There is no such batch.")
     found.conversation = home
     return found
+
+
+def check_deletable(message: Message) -> None:
+    """A batch keeps a question and an answer for each of its rows. Raises Refusal `busy`."""
+    is_row = message.parent is None or message.parent.parent_id is None
+    if is_row and Batch.objects.filter(conversation=message.conversation_id).exists():
+        raise Refusal("busy", "A row of a batch stays with it. Delete the batch, or what follows in the row.")

@@ -38,7 +38,7 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     """One conversation, in the order in which it was written."""
     with transaction.atomic():
         found = get_object_or_404(_allowed().select_related("owner"), id=id)
-        messages = list(found.messages.order_by("created_at", "id"))
+        messages = list(found.messages.filter(deleted_at=None).order_by("created_at", "id"))
         record(request.user, "read", f"conversation {found.id} of {found.owner}")
     return _page(request, "console/conversation.html", {"conversation": found, "turns": messages})
 

@@ -38,7 +38,7 @@ def access_message(user_id: int, message: UUID) -> Message:
     """The message, with its conversation. Raises Refusal `not_found`."""
     found = (
         Message.objects.select_related("conversation", "parent")
-        .filter(id=message, conversation__in=visible_conversations(user_id))
+        .filter(id=message, deleted_at=None, conversation__in=visible_conversations(user_id))
         .first()
     )
     if found is None:

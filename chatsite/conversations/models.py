@@ -64,7 +64,11 @@ class Conversation(models.Model):
 
 
 class Message(models.Model):
-    """One turn, as typed or as made. The text is data; only readers and prompts interpret it."""
+    """One turn, as typed or as made. The text is data; only readers and prompts interpret it.
+
+    `deleted_at` set: gone with all that follows it, until undone or erased. So what stands before a message
+    that is there is there too.
+    """
 
     class Role(models.TextChoices):
         SYSTEM = "system"
@@ -79,9 +83,16 @@ class Message(models.Model):
     content = models.TextField()
     reasoning = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["conversation", "created_at"], name="message_order")]
+        indexes = [
+            models.Index(fields=["conversation", "created_at"], name="message_order"),
+            # The sweep that erases looks at the few deleted ones only.
+            models.Index(
+                fields=["deleted_at"], name="message_deleted", condition=models.Q(deleted_at__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.role} {self.id}"

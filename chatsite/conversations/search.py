@@ -128,7 +128,9 @@ def _candidates(user_id: int, query: Query, before: int | None) -> Iterator[Sear
 def _hit(entry: SearchEntry, query: Query) -> Hit | None:
     """The entry as a hit, where the words really stand in it and it may be seen."""
     home, message = entry.conversation, entry.message
-    if home.deleted_at is not None or not query.matches(fold(message.content if message else home.title)):
+    if home.deleted_at or (message and message.deleted_at):
+        return None
+    if not query.matches(fold(message.content if message else home.title)):
         return None
     return Hit(
         conversation=home.id,

@@ -21,8 +21,7 @@ def do_share(user_id: int, leaf: UUID, *, public: bool) -> Share:
 
 def shares_of(user_id: int) -> QuerySet[Share]:
     """This person's links, newest first."""
-    rows = Share.objects.filter(conversation__owner_id=user_id, conversation__deleted_at=None)
-    return rows.select_related("conversation").order_by("-created_at")
+    return _alive().filter(conversation__owner_id=user_id).order_by("-created_at")
 
 
 def do_revoke(user_id: int, id: UUID) -> None:
@@ -33,7 +32,7 @@ def do_revoke(user_id: int, id: UUID) -> None:
 
 def read_share(id: UUID, *, signed_in: bool) -> tuple[Share, list[Message]]:
     """The link and its branch from the root on. Raises Refusal `not_found`, also for who may not see it."""
-    share = Share.objects.select_related("conversation").filter(id=id, conversation__deleted_at=None).first()
+    share = _alive().filter(id=id).first()
     if share is None or not (share.public or signed_in):
         raise Refusal("not_found", "There is no such link.")
     rows = {row.id: row for row in share.conversation.messages.all()}
@@ -42,3 +41,9 @@ def read_share(id: UUID, *, signed_in: bool) -> tuple[Share, list[Message]]:
         branch.append(at)
         at = rows.get(at.parent_id) if at.parent_id else None
     return share, branch[::-1]
+
+
+def _alive() -> QuerySet[Share]:
+    """Links to what is there: not deleted, the conversation and the branch."""
+    there = Share.objects.filter(conversation__deleted_at=None, leaf__deleted_at=None)
+    return there.select_related("conversation")

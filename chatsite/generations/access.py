@@ -15,7 +15,7 @@ def access_generation(user_id: int, generation: UUID) -> Generation:
     """The generation with its answer. Raises Refusal `not_found`."""
     found = (
         Generation.objects.select_related("answer")
-        .filter(id=generation, user_id=user_id, conversation__deleted_at=None)
+        .filter(id=generation, user_id=user_id, conversation__deleted_at=None, answer__deleted_at=None)
         .first()
     )
     if found is None:

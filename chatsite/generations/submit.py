@@ -20,6 +20,7 @@ from chatsite.attachments.models import Attachment
 from chatsite.attachments.prompt import Excerpt, with_documents
 from chatsite.conversations.access import access_conversation, access_message
 from chatsite.conversations.branch import Branch, Turn
+from chatsite.conversations.messages import check_there
 from chatsite.conversations.models import Conversation, Message, Naming, title_from
 from chatsite.conversations.search import index_beginning, index_messages
 from chatsite.conversations.system_prompt import system_of
@@ -295,6 +296,8 @@ def _store(
             job.conversation.save(force_insert=True)
         else:
             Conversation.objects.filter(id=job.conversation_id).update(updated_at=now)
+            if follows := (new[0] if new else job.answer).parent_id:
+                check_there(follows)
         Message.objects.bulk_create([*new, job.answer])
         if attached[0]:
             do_attach(new[-1], attached[0], [None if d.of is None else len(d.text) for d in attached[1]])

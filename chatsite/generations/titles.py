@@ -89,13 +89,18 @@ def _wished(home: Conversation) -> bool:
 
 
 def _answers(conversation: OuterRef | UUID) -> QuerySet[Generation]:
-    done = Generation.objects.filter(conversation=conversation, status=Status.FINISHED)
+    done = Generation.objects.filter(
+        conversation=conversation, status=Status.FINISHED, answer__deleted_at=None
+    )
     return done.select_related("answer__parent").order_by("created_at")
 
 
 def _ask(home: Conversation, model: str) -> UUID | None:
     """The job's rows, in one transaction: the person's balance first, as everywhere."""
-    first = _answers(home.id)[0].answer
+    done = _answers(home.id).first()
+    if done is None:
+        raise Refusal("not_found", "The answer has been deleted meanwhile.")
+    first = done.answer
     assert first.parent is not None
     content = ask_for_title(first.parent.content, first.content)
     prompt_tokens = count_prompt((ChatMessage("user", content),))

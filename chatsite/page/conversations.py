@@ -72,7 +72,7 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
         tell_changed_from_thread(owner, [id])
         return HttpResponse(status=204)
     found = access_conversation(owner, id)
-    messages = message_items(Message.objects.filter(conversation=found), attached_to(found))
+    messages = message_items(Message.objects.filter(conversation=found, deleted_at=None), attached_to(found))
     return answer(
         item(found)
         | {

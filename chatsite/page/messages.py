@@ -1,4 +1,4 @@
-"""Single messages over HTTP: an answer in one's own words, thumbs."""
+"""Single messages over HTTP: an answer in one's own words, thumbs, deletion and its undoing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from uuid import UUID
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
-from chatsite.conversations.messages import do_edit_answer, do_rate
+from chatsite.batches.access import check_deletable
+from chatsite.conversations.access import access_message
+from chatsite.conversations.messages import (
+    do_delete_message,
+    do_edit_answer,
+    do_rate,
+    do_restore_message,
+)
 from chatsite.conversations.models import Message
 from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.generations.content import check_content
@@ -37,6 +44,26 @@ def edit(request: HttpRequest, id: UUID) -> HttpResponse:
     edited = do_edit_answer(user_id(request), id, content)
     tell_changed_from_thread(user_id(request), [edited.conversation_id])
     return answer(message_items(Message.objects.filter(id=edited.id))[0], 201)
+
+
+@api("DELETE")
+def message(request: HttpRequest, id: UUID) -> HttpResponse:
+    """Delete it with all that follows it, to be undone for a minute; answers how many went."""
+    owner = user_id(request)
+    row = access_message(owner, id)
+    check_deletable(row)
+    gone = do_delete_message(owner, id)
+    tell_changed_from_thread(owner, [row.conversation_id])
+    return answer({"count": len(gone)})
+
+
+@api("POST")
+def restore(request: HttpRequest, id: UUID) -> HttpResponse:
+    """Undo a deletion."""
+    owner = user_id(request)
+    row = do_restore_message(owner, id)
+    tell_changed_from_thread(owner, [row.conversation_id])
+    return HttpResponse(status=204)
 
 
 @api("PUT")

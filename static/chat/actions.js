@@ -8,7 +8,7 @@ import { areReady, chosen, documentsIn, putBackDocuments, takeDocuments } from "
 import { Drafts, Outbox } from "./drafts.js";
 import { chosenPreset, need, paramsOf, presets, temporary } from "./library.js";
 import { listConversations } from "./listing.js";
-import { notify } from "./notices.js";
+import { dismissToast, notify } from "./notices.js";
 import { activeIn, cursors, isActive, LOCAL } from "./reducer.js";
 import { target } from "./search.js";
 import { ChatSocket } from "./socket.js";
@@ -276,6 +276,33 @@ export async function editAnswer(message, content) {
     const edited = await api.editAnswer(message.id, content);
     await fetchConversation(current);
     show(edited.id);
+  } catch (error) {
+    notify({ failed: error });
+  }
+}
+
+/** Delete a message and all that follows it, at once; the notice brings them back. */
+export async function removeMessage(message) {
+  const { current } = state.value;
+  editing.value = null;
+  target.value = null;
+  dispatch({ type: "message_removed", conversation: current, message: message.id });
+  branches.set(current, null);
+  try {
+    const { count } = await api.deleteMessage(message.id);
+    notify({ key: "message_deleted", values: { count }, undo: () => restoreMessage(current, message.id) });
+  } catch (error) {
+    notify({ failed: error });
+    await refreshShown(current);
+  }
+}
+
+async function restoreMessage(conversation, message) {
+  dismissToast();
+  try {
+    await api.restoreMessage(message);
+    await refreshShown(conversation);
+    if (state.value.current === conversation) show(message);
   } catch (error) {
     notify({ failed: error });
   }

@@ -40,6 +40,9 @@ export function listConversations(before, { archived, folder }) {
 export const deleteMany = (ids) => call("POST", "/api/conversations/delete", { ids });
 export const restoreMany = (ids) => call("POST", "/api/conversations/restore", { ids });
 export const editAnswer = (id, content) => call("POST", `/api/messages/${id}/edit`, { content });
+/** With all that follows it; `{count}` messages went. */
+export const deleteMessage = (id) => call("DELETE", `/api/messages/${id}`);
+export const restoreMessage = (id) => call("POST", `/api/messages/${id}/restore`);
 export const rate = (id, value, comment) => call("PUT", `/api/messages/${id}/feedback`, { value, comment });
 export const library = (name) => call("GET", `/api/${name}`);
 export const addTo = (name, entry) => call("POST", `/api/${name}`, entry);

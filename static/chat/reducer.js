@@ -243,6 +243,7 @@ const HANDLERS = {
       ? put({ ...state, current: conversation }, "conversations", conversation, { id: conversation, status: "loading", tree: null })
       : { ...state, current: conversation },
   chosen: (state, { conversation, message }) => onTree(state, conversation, (tree) => messages.choose(tree, message)),
+  message_removed: (state, { conversation, message }) => onTree(state, conversation, (tree) => messages.remove(tree, message)),
   rated: (state, { conversation, message, feedback }) => onTree(state, conversation, (tree) => messages.update(tree, message, { feedback })),
   stopping: (state, { generation }) => onGeneration(state, generation, { stopping: true }),
   dismissed: (state) => ({ ...state, refusal: null }),

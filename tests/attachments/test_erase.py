@@ -17,13 +17,16 @@ from chatsite.attachments.erase import (
     do_forget,
     erase_conversations,
     erase_files_of_user,
+    erase_messages,
     sweep,
 )
 from chatsite.attachments.models import Attached, Attachment
 from chatsite.attachments.storage import incoming_path, path_of
 from chatsite.conversations.actions import UNDO_S, do_delete, due_for_erasure
+from chatsite.conversations.messages import do_delete_message, messages_due_for_erasure
 from chatsite.conversations.models import Conversation, Message
 from chatsite.errors import Refusal
+from chatsite.generations.models import Generation, Status
 from tests.attachments.documents import attach, store
 from tests.people import People, submit
 
@@ -59,6 +62,31 @@ def test_a_deleted_conversation_takes_its_documents_along(
         assert erase_conversations(due_for_erasure()) > 0
     assert list(Attachment.objects.values_list("id", flat=True)) == [stays.id]
     assert Attached.objects.count() == 1
+    assert files(data_dir) == [path_of(stays.id)]
+
+
+def test_a_deleted_message_takes_the_documents_along_that_stand_in_no_other(
+    people: People, data_dir: Path, django_capture_on_commit_callbacks
+) -> None:
+    first = submit(people.alice)
+    Generation.objects.update(status=Status.FINISHED)
+    second = submit(people.alice, conversation=first.conversation, parent=first.answer)
+    Generation.objects.update(status=Status.FINISHED)
+    gone, stays = store(people.alice), store(people.alice)
+    attach(gone, Message.objects.get(id=second.message))
+    for message in (first.message, second.message):
+        attach(stays, Message.objects.get(id=message), 1)
+    do_delete_message(people.alice.pk, second.message)
+    with pytest.raises(Refusal):  # hidden at once
+        access_attachment(people.alice.pk, gone.id)
+    assert access_attachment(people.alice.pk, stays.id)
+    assert erase_messages(messages_due_for_erasure()) == 0
+    Message.objects.filter(deleted_at__isnull=False).update(
+        deleted_at=timezone.now() - timedelta(seconds=UNDO_S + 1)
+    )
+    with django_capture_on_commit_callbacks(execute=True):
+        assert erase_messages(messages_due_for_erasure()) > 0
+    assert list(Attachment.objects.values_list("id", flat=True)) == [stays.id]
     assert files(data_dir) == [path_of(stays.id)]
 
 

@@ -124,6 +124,7 @@ function Messages({ tree, path }) {
   useEffect(showTarget, [target.value]);
   useEffect(() => forgetMarks, []);
   const first = useComputed(() => firstSeen(path)).value;
+  if (!path.length) return html`<p class="nothing-left">${t("no_messages")}</p>`;
   const shown = path.slice(from).map((message, index) => html`<${Message} key=${message.key ?? message.id} message=${message}
     place=${siblings(tree, message.id)} eager=${from + index >= path.length - EAGER} />`);
   const border = path.findIndex((one) => one.id === first) - from;

@@ -3,13 +3,13 @@
 import { useComputed } from "@preact/signals";
 import { memo } from "./memo.js";
 import { useRef, useState } from "preact/hooks";
-import { editing, goOnWriting, rate, regenerate, show } from "../actions.js";
+import { editing, goOnWriting, rate, regenerate, removeMessage, show } from "../actions.js";
 import { integer, seconds, speed } from "../format.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
 import { dialog, notify } from "../notices.js";
 import { isActive } from "../reducer.js";
-import { connection, runningId, state } from "../store.js";
+import { connection, conversation, runningId, state } from "../store.js";
 import { AnswerText, useNear } from "./answer-text.js";
 import { Attached } from "./attached.js";
 import { Icon } from "./icons.js";
@@ -45,7 +45,8 @@ function Question({ message, place, near }) {
     ${near && html`<div class="tools">
       <${Siblings} place=${place} />
       <${CopyButton} text=${() => message.content} />
-      ${!runningId.value && html`<${Tool} icon="pencil" label=${t("edit")} onClick=${() => { editing.value = message.id; }} />`}
+      ${!runningId.value && html`<${Tool} icon="pencil" label=${t("edit")} onClick=${() => { editing.value = message.id; }} />
+        <${DeleteButton} message=${message} label="delete_question" />`}
     </div>`}
   `;
 }
@@ -64,7 +65,8 @@ function Answer({ message, place, near }) {
     ${near && !active && html`<div class="tools">
       <${CopyButton} text=${() => text} />
       ${!runningId.value && html`<${Tool} icon="refresh-cw" label=${t("regenerate")} onClick=${() => regenerate(message)} />
-        <${Tool} icon="pencil" label=${t("edit_answer")} onClick=${() => { editing.value = message.id; }} />`}
+        <${Tool} icon="pencil" label=${t("edit_answer")} onClick=${() => { editing.value = message.id; }} />
+        <${DeleteButton} message=${message} label="delete_answer" />`}
       <${Thumbs} message=${message} />
       <${Siblings} place=${place} />
       <${Details} usage=${generation?.usage} />
@@ -100,6 +102,22 @@ function Ending({ generation, message }) {
     <span>${words}</span>
     ${bad && !runningId.value && html`<button type="button" class="quiet strong" onClick=${() => regenerate(message)}>${t("retry")}</button>`}
   </p>`;
+}
+
+/** The server keeps a question and an answer for every row of a batch. */
+function isRowOfBatch({ parent }) {
+  const { batch, tree } = conversation.peek() ?? {};
+  return Boolean(batch) && !tree.nodes[parent]?.parent;
+}
+
+function DeleteButton({ message, label }) {
+  if (isRowOfBatch(message)) return null;
+  const remove = () => {
+    // The button goes with its message: the keyboard stays in the conversation, before what comes next.
+    document.querySelector(".scroll").focus();
+    removeMessage(message);
+  };
+  return html`<${Tool} icon="trash-2" label=${t(label)} onClick=${remove} />`;
 }
 
 const THUMBS = [[1, "thumbs-up", "good_answer"], [-1, "thumbs-down", "bad_answer"]];
