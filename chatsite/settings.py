@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "csp",
@@ -169,6 +170,7 @@ SOCIALACCOUNT_ADAPTER = "chatsite.accounts.adapter.SingleSignOnAdapter"
 SOCIALACCOUNT_PROVIDERS = oidc_provider()
 # The provider vouches for addresses: who signs in there is the account of that address here.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+USERSESSIONS_ADAPTER = "chatsite.accounts.open_sessions.SessionsAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "chatsite"

@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 
 from chatsite import health
 from chatsite.accounts import invite_page
+from chatsite.accounts.open_sessions import SessionsPage
 from chatsite.archive import console as archive_console
 from chatsite.archive import leaving
 from chatsite.archive import views as archive
@@ -85,6 +86,7 @@ urlpatterns = [
     path("manifest.webmanifest", manifest.manifest, name="manifest"),
     path("invite/<str:token>", invite_page.invite, name="invite"),
     path("join", invite_page.join, name="join"),
+    path("accounts/sessions/", SessionsPage.as_view(), name="usersessions_list"),
     path("accounts/", include("allauth.urls")),
     path("admin/people/<int:id>/leaving", admin.site.admin_view(archive_console.leaving), name="leaving"),
     path("admin/", admin.site.urls),

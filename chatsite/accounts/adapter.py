@@ -13,6 +13,9 @@ from chatsite.address import address_of_request
 from chatsite.errors import Refusal
 from chatsite.ratelimit import check_sign_in
 
+NO_ADDRESS = "::"
+"""Of who comes by a Unix socket."""
+
 
 class AccountAdapter(DefaultAccountAdapter):
     """No open sign-up: accounts are made by invitation or by an administrator."""
@@ -29,7 +32,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise ValidationError(refusal.message) from refusal
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return address_of_request(request)
+        return address_of_request(request) or NO_ADDRESS
 
 
 class SingleSignOnAdapter(DefaultSocialAccountAdapter):

@@ -15,7 +15,10 @@ def group_of(user_id: int) -> str:
 
 
 async def tell(user_id: int, kind: str) -> None:
-    """Send an event to this person's sockets. `kind`: account.closed | quota.changed. Never raises."""
+    """Send an event to this person's sockets. Never raises.
+
+    `kind`: account.closed | sessions.ended | quota.changed.
+    """
     try:
         await get_channel_layer().group_send(group_of(user_id), {"type": kind})
     except Exception as error:

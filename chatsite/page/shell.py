@@ -13,6 +13,7 @@ from django.utils.translation import get_language
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
+from chatsite.accounts.open_sessions import note_visit
 from chatsite.notices.models import current_announcement
 from chatsite.quotas.features import allowed
 from chatsite.quotas.terms import terms_of
@@ -25,6 +26,7 @@ def chat(request: HttpRequest, conversation: UUID | None = None) -> HttpResponse
     """The shell. A conversation that is not this person's opens as one that is missing, in the page."""
     user = request.user
     assert user.is_authenticated
+    note_visit(request)
     notice = current_announcement(timezone.now())
     boot = {
         "user": {"name": user.display_name, "email": user.email, "is_staff": user.is_staff},

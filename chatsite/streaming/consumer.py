@@ -246,6 +246,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """The account was deactivated or its sessions ended."""
         await self.close(DEACTIVATED)
 
+    async def sessions_ended(self, event: dict[str, str]) -> None:
+        """Some sessions of this person were signed out from another one; this may be one of them."""
+        try:
+            await read(check_session, self.scope["session"], self.user_id)
+        except Refusal:
+            await self.close(NOT_SIGNED_IN)
+
     async def _tell_other_tabs(self, conversation: UUID) -> None:
         await tell_changed(self.user_id, [conversation], by=self.channel_name)
 

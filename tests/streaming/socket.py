@@ -40,12 +40,16 @@ class Socket(WebsocketCommunicator):
                 return frame
 
 
-async def open_socket(user: User | None) -> Socket:
-    """Connected, with the hello still to be read. None: nobody is signed in."""
+async def open_socket(user: User | None, client: Client | None = None) -> Socket:
+    """Connected, with the hello still to be read. None: nobody is signed in.
+
+    `client` is a browser that is.
+    """
     headers = [(b"origin", b"http://localhost"), (b"host", b"localhost")]
     if user is not None:
-        client = Client()
-        await sync_to_async(client.force_login)(user)
+        if client is None:
+            client = Client()
+            await sync_to_async(client.force_login)(user)
         cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
         headers.append((b"cookie", cookie.encode()))
     socket = Socket(application, "/ws/chat/", headers=headers)

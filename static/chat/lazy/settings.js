@@ -91,6 +91,7 @@ function Account() {
       <li><a href="/usage">${t("usage_page")}</a></li>
       <li><a href="/accounts/password/change/">${t("change_password")}</a></li>
       <li><a href="/accounts/2fa/">${t("second_factor")}</a></li>
+      <li><a href="/accounts/sessions/">${t("open_sessions")}</a></li>
       <li><a href="/accounts/email/">${t("change_email")}</a></li>
     </ul>
   </div>`;
