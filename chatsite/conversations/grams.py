@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from unicodedata import east_asian_width
 
 MAX_TERM_CHARS = 40
 """Longer words are hashes and addresses: found by their beginning."""
@@ -19,8 +20,8 @@ MAX_TERM_CHARS = 40
 MAX_TERMS = 24
 """Terms of one query; more would not find less."""
 
-BEFORE_CHARS, EXCERPT_CHARS = 40, 160
-"""Context before the first hit, and in all: two lines of the sidebar."""
+BEFORE_COLUMNS, EXCERPT_CHARS = 30, 160
+"""Before the first hit, less than a line of the sidebar (Chinese takes two columns); characters in all."""
 
 MAX_MARKS = 6
 """Hits marked in one excerpt."""
@@ -95,7 +96,7 @@ def excerpt(text: str, query: Query) -> list[str]:
     """The text around the first hit on one line: plain and hit parts in turn, beginning with plain."""
     folded = fold(text)
     first = min((at for word in query.words if (at := folded.find(word)) >= 0), default=0)
-    start = max(0, first - BEFORE_CHARS)
+    start = _before(text, first)
     if start:
         start = _word_start(text, start, first)
     window, folded_window = text[start : start + EXCERPT_CHARS], folded[start : start + EXCERPT_CHARS]
@@ -108,6 +109,15 @@ def excerpt(text: str, query: Query) -> list[str]:
     if start + EXCERPT_CHARS < len(text):
         parts[-1] = parts[-1].rstrip() + "…"
     return parts
+
+
+def _before(text: str, first: int) -> int:
+    """Where the columns before the hit begin."""
+    start, columns = first, 0
+    while start and columns < BEFORE_COLUMNS:
+        start -= 1
+        columns += 2 if east_asian_width(text[start]) in "WF" else 1
+    return start
 
 
 def _marks(folded: str, words: tuple[str, ...]) -> Iterator[tuple[int, int]]:

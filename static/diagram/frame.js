@@ -11,20 +11,24 @@ const MOST_EDGES = 300;
 
 const tell = (message) => parent.postMessage(message, "*");
 
-/** Mermaid numbers its colours: parts of a pie or a mind map take the page's few in turn, their labels stay ink. */
+/**
+ * Mermaid numbers its colours: parts of a pie, a mind map or a git graph take the page's few in turn, their labels stay
+ * ink. A mind map's root takes the first branch's; without a label of ours it would be black in the dark.
+ */
 function numbered({ ink, soft, parts }) {
   const made = {};
   for (let at = 0; at < 12; at += 1) {
     const part = parts[at % parts.length];
     Object.assign(made, {
       [`cScale${at}`]: part, [`cScaleLabel${at}`]: ink, [`cScaleInv${at}`]: soft, [`cScalePeer${at}`]: soft, [`pie${at + 1}`]: part,
+      [`git${at}`]: part, [`gitInv${at}`]: soft, [`gitBranchLabel${at}`]: ink, [`fillType${at}`]: part,
     });
   }
   return made;
 }
 
 function prepare(look) {
-  const { dark, font, paper, panel, ink, soft, line, accent } = look;
+  const { dark, font, paper, panel, ink, soft, line, accent, parts } = look;
   mermaid.initialize({
     startOnLoad: false,
     securityLevel: "strict",
@@ -41,6 +45,13 @@ function prepare(look) {
       primaryBorderColor: soft, secondaryColor: paper, tertiaryColor: paper, lineColor: soft, textColor: ink,
       noteBkgColor: panel, noteTextColor: ink, noteBorderColor: line, activationBkgColor: accent,
       pieTitleTextColor: ink, pieSectionTextColor: ink, pieLegendTextColor: ink, pieStrokeColor: line, pieOpacity: 1,
+      dropShadow: "none", useGradient: false, nodeBorder: soft,
+      labelTextColor: ink, branchLabelColor: ink, scaleLabelColor: ink, commitLabelColor: ink, commitLabelBackground: paper,
+      tagLabelColor: ink, tagLabelBackground: panel, tagLabelBorder: line, edgeLabelBackground: paper, clusterBkg: panel, clusterBorder: line,
+      taskTextColor: ink, taskTextLightColor: ink, taskTextDarkColor: ink, taskTextOutsideColor: ink, taskTextClickableColor: ink,
+      taskBkgColor: accent, taskBorderColor: soft, activeTaskBkgColor: parts[1], activeTaskBorderColor: soft, doneTaskBkgColor: panel,
+      doneTaskBorderColor: line, critBkgColor: parts[2], critBorderColor: soft, sectionBkgColor: panel, sectionBkgColor2: panel,
+      altSectionBkgColor: paper, gridColor: line, todayLineColor: soft,
       ...numbered(look),
     },
   });

@@ -33,6 +33,14 @@ def test_an_excerpt_is_the_text_in_parts_and_its_hits_are_hits(text: str) -> Non
     assert "".join("".join(parts).strip("…").split()) in "".join(text.split())
 
 
+@pytest.mark.parametrize("before", ["预填充一次读完整个提示，" * 9, "Prefill reads the whole prompt. " * 9])
+def test_the_hit_stands_in_the_first_two_lines_of_the_sidebar(before: str) -> None:
+    query = parse("公平 fair")
+    assert query is not None
+    plain, *_ = excerpt(before + "公平 fair " + before, query)
+    assert 10 <= sum(2 if ord(mark) > 0x2E80 else 1 for mark in plain) <= 32
+
+
 @given(st.text(max_size=80))
 def test_folding_keeps_every_place(text: str) -> None:
     assert len(fold(text)) == len(text)
