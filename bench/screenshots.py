@@ -1,10 +1,12 @@
 """The page's main states as pictures, light and dark: `python -m bench.screenshots` → docs/screenshots.
 
-An own site on the emulated engine, the system's Chromium, everything done as a person would do it.
+An own site on the emulated engine, the system's Chromium, everything done as a person would do it. With
+`--real` the one picture of a conversation with the embedded model, on the real engine.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import io
 from collections.abc import Awaitable, Callable
@@ -108,46 +110,77 @@ STATES: dict[str, tuple[dict[str, int], str, Callable[[Page], Awaitable[None]]]]
 """Name → window, language, how to get there."""
 
 
+REAL_QUESTIONS = (
+    "What is a queue, in one sentence?",
+    "Write a short Python function that reverses a string.",
+)
+"""What a model of 135 million parameters can answer."""
+
+
+async def open_page(browser: Browser, site: sites.Site, cookie: str, **looks: object) -> Page:
+    """An empty chat of this person."""
+    context = await browser.new_context(**{"viewport": WIDE, **looks})  # type: ignore[arg-type]
+    key, _, value = cookie.partition("=")
+    await context.add_cookies([{"name": key, "value": value, "url": site.url}])
+    page = await context.new_page()
+    await page.goto(site.url)
+    await page.wait_for_selector(".welcome")
+    return page
+
+
+async def keep(page: Page, name: str) -> None:
+    await page.wait_for_timeout(SETTLE_MS)
+    picture = Image.open(io.BytesIO(await page.screenshot()))
+    picture.convert("RGB").quantize(COLOURS).save(TARGET / f"{name}.png", optimize=True)
+
+
 async def take(browser: Browser, site: sites.Site, cookie: str) -> None:
+    """All states."""
+    page = await open_page(browser, site, cookie)
+    for question in QUESTIONS:
+        await ask(page, question)
+    await page.context.close()
     for name, (window, locale, reach) in STATES.items():
         for scheme in ("light", "dark"):
-            context = await browser.new_context(viewport=window, locale=locale, color_scheme=scheme)  # type: ignore[arg-type]
-            key, _, value = cookie.partition("=")
-            await context.add_cookies([{"name": key, "value": value, "url": site.url}])
-            page = await context.new_page()
-            await page.goto(site.url)
-            await page.wait_for_selector(".welcome")
+            page = await open_page(browser, site, cookie, viewport=window, locale=locale, color_scheme=scheme)
             await reach(page)
-            await page.wait_for_timeout(SETTLE_MS)
-            picture = Image.open(io.BytesIO(await page.screenshot()))
-            picture.convert("RGB").quantize(COLOURS).save(TARGET / f"{name}-{scheme}.png", optimize=True)
-            await context.close()
+            await keep(page, f"{name}-{scheme}")
+            await page.context.close()
 
 
-async def main() -> None:
+async def take_real(browser: Browser, site: sites.Site, cookie: str) -> None:
+    """The conversation with the model."""
+    page = await open_page(browser, site, cookie)
+    for question in REAL_QUESTIONS:
+        await page.fill("#composer", question)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/c/*")
+        await expect(page.locator(".send.stop")).to_have_count(0, timeout=ANSWER_MS)
+    await page.locator("#composer").blur()
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        await keep(page, f"conversation-{scheme}")
+    await page.context.close()
+
+
+async def main(*, real: bool) -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
     chromium = services.chromium()
     if not chromium:
         raise SystemExit("no chromium on PATH; CHATSITE_TEST_CHROMIUM may name one")
-    with sites.embedded({"CHATSITE_ENGINE": "emulated", "RATE_LIMIT_PER_MINUTE": "10000"}) as site:
+    engine = {"CHATSITE_ENGINE": "vllm" if real else "emulated", "RATE_LIMIT_PER_MINUTE": "10000"}
+    with sites.embedded(engine) as site:
         site.wait("/readyz")
         cookie = site.sign_in()
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
-            context = await browser.new_context(viewport={"width": 1280, "height": 800})
-            key, _, value = cookie.partition("=")
-            await context.add_cookies([{"name": key, "value": value, "url": site.url}])
-            page = await context.new_page()
-            await page.goto(site.url)
-            await page.wait_for_selector(".welcome")
-            for question in QUESTIONS:
-                await ask(page, question)
-            await context.close()
-            await take(browser, site, cookie)
+            await (take_real if real else take)(browser, site, cookie)
             await browser.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--real", action="store_true", help="the conversation with the embedded model")
+    asyncio.run(main(real=parser.parse_args().real))

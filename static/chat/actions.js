@@ -8,7 +8,7 @@ import { areReady, chosen, documentsIn, putBackDocuments, takeDocuments } from "
 import { Drafts, Outbox } from "./drafts.js";
 import { chosenPreset, need, paramsOf, presets, temporary } from "./library.js";
 import { listConversations } from "./listing.js";
-import { dismissToast, notify } from "./notices.js";
+import { dismissToast, notify, unseen } from "./notices.js";
 import { activeIn, cursors, isActive, LOCAL } from "./reducer.js";
 import { target } from "./search.js";
 import { ChatSocket } from "./socket.js";
@@ -46,11 +46,17 @@ export function start({ conversation }) {
   });
   socket.connect();
   window.addEventListener("online", () => socket.hurry());
-  document.addEventListener("visibilitychange", () => document.hidden || socket.hurry());
+  document.addEventListener("visibilitychange", shownAgain);
   window.addEventListener("popstate", () => open(conversationInAddress(), { push: false, message: messageInAddress() }));
   window.addEventListener("pagehide", leaveTemporary);
   listConversations();
   open(conversation, { push: false, message: messageInAddress() });
+}
+
+function shownAgain() {
+  if (document.hidden) return;
+  unseen.value = false;
+  socket.hurry();
 }
 
 /** A temporary chat ends when its page leaves it; its content is erased a minute later. */
@@ -78,6 +84,7 @@ function heard(frame, asked) {
 function goOn({ generation, finish_reason: reason }) {
   const conversation = state.value.generations[generation]?.conversation;
   if (!conversation) return;
+  unseen.value = document.hidden;
   if (conversation !== state.value.current) tellReady(conversation);
   if (!waitingIn(conversation).length || activeIn(state.value, conversation)) return;
   if (reason === "cancelled") giveBack(conversation);

@@ -6,6 +6,7 @@ import { start } from "./actions.js";
 import { hold } from "./features.js";
 import { useLanguage } from "./i18n.js";
 import { html } from "./html.js";
+import { unseen } from "./notices.js";
 import { conversation } from "./store.js";
 import { Shell } from "./view/shell.js";
 import { listenForKeys } from "./view/keys.js";
@@ -22,7 +23,7 @@ render(html`<${Shell} user=${boot.user} />`, root);
 
 effect(() => {
   const title = conversation.value?.title;
-  document.title = title ? `${title} · ${siteName}` : siteName;
+  document.title = `${unseen.value ? "✓ " : ""}${title ? `${title} · ` : ""}${siteName}`;
 });
 
 listenForKeys();

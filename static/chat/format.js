@@ -30,3 +30,14 @@ export function roughTokens(text) {
   const wide = text.match(/[^\x00-\x7f]/g)?.length ?? 0;
   return wide + Math.round((text.length - wide) / 4);
 }
+
+const clock = (locale) => new Intl.DateTimeFormat(locale, { timeStyle: "short" });
+const calendar = (locale) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const clocks = new Map();
+
+/** When something was said: the time of today, else the day and the time. Both moments in ms. */
+export function moment(at, now, locale) {
+  if (!clocks.has(locale)) clocks.set(locale, [clock(locale), calendar(locale)]);
+  const isToday = new Date(at).toDateString() === new Date(now).toDateString();
+  return clocks.get(locale)[isToday ? 0 : 1].format(at);
+}

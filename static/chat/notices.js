@@ -23,5 +23,8 @@ export const dismissToast = () => {
   toast.value = null;
 };
 
+/** Whether an answer has ended that nobody can have seen: the page was hidden. Its tab says so. */
+export const unseen = signal(false);
+
 /** Which dialog lies over the page: `{name, …}` of a module in lazy/, or null. */
 export const dialog = signal(null);

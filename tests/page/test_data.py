@@ -123,12 +123,12 @@ async def test_out_and_in_again(browser: Browser, own_site: sites.Site, tmp_path
 
         other = tmp_path / "other.json"
         other.write_text(json.dumps(record | {"id": "elsewhere", "title": "Brought along"}))
-        await page.set_input_files("input[type=file]", other)
+        await page.set_input_files("dialog input[type=file]", other)
         await expect(page.locator(".entries")).to_contain_text("Imported: 1 new", timeout=60_000)
-        await page.set_input_files("input[type=file]", other)
+        await page.set_input_files("dialog input[type=file]", other)
         await expect(page.locator(".entries")).to_contain_text("1 already here", timeout=60_000)
         other.write_text(json.dumps(record | {"id": ""}))
-        await page.set_input_files("input[type=file]", other)
+        await page.set_input_files("dialog input[type=file]", other)
         await expect(page.locator(".entries .trouble")).to_contain_text("$.id", timeout=60_000)
         await picture(page, "data-jobs")
         await page.keyboard.press("Escape")

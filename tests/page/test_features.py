@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
+from bench import site as sites
 from tests.page.test_flows import ANSWER_MS, answered, ask
+from tests.page.test_keyboard import tab_to
 
 pytestmark = pytest.mark.browser
 
@@ -62,6 +64,51 @@ async def test_thumbs_comment_and_an_edited_answer_last(page: Page) -> None:
     await expect(page.locator(".answer .siblings")).to_contain_text("1/2")
     await expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
     await expect(page.get_by_role("button", name="Change your comment")).to_be_visible()
+
+
+async def test_a_message_is_deleted_with_what_follows_in_every_tab_and_comes_back(
+    page: Page, site: sites.Site
+) -> None:
+    for question in ("Stays", "Goes", "Goes along"):
+        await ask(page, question)
+        await expect(page.locator(".question .panel").last).to_have_text(question)
+        await answered(page)
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await expect(other.locator(".question")).to_have_count(3)
+    await page.locator(".question").nth(1).hover()
+    await page.locator(".question").nth(1).get_by_role("button", name="Delete the question").click()
+    await expect(page.locator(".toast")).to_contain_text("4 messages deleted.")
+    for tab in (page, other):
+        await expect(tab.locator(".question .panel")).to_have_text(["Stays"])
+    await page.get_by_role("button", name="Undo").click()
+    for tab in (page, other):
+        await expect(tab.locator(".question .panel")).to_have_text(["Stays", "Goes", "Goes along"])
+    await page.locator(".question").first.hover()
+    await page.locator(".question").first.get_by_role("button", name="Delete the question").click()
+    await expect(page.locator(".main")).to_contain_text("All messages here are deleted.")
+    await page.reload()
+    await expect(page.locator(".main")).to_contain_text("All messages here are deleted.")
+    await ask(page, "Begun anew")
+    await answered(page)
+    await expect(page.locator(".question .panel")).to_have_text(["Begun anew"])
+
+
+async def test_one_version_of_an_answer_is_deleted_by_keyboard(page: Page) -> None:
+    await ask(page, "Two versions")
+    await answered(page)
+    await page.get_by_role("button", name="Edit the answer").click()
+    await page.fill(".question-editor textarea", "Mine")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".answer .siblings")).to_contain_text("2/2")
+    await tab_to(page.get_by_role("button", name="Delete this answer"), "Shift+Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".answer .siblings")).to_have_count(0)
+    await expect(page.locator(".answer .markdown")).not_to_have_text("Mine")
+    await tab_to(page.get_by_role("button", name="Undo"))
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".answer .siblings")).to_contain_text("2/2")
+    await expect(page.locator(".answer .markdown")).to_have_text("Mine")
 
 
 async def test_archive_folder_and_many_at_once(page: Page) -> None:
@@ -162,6 +209,19 @@ async def test_a_finished_answer_elsewhere_says_so(page: Page) -> None:
     )
     await page.get_by_role("button", name="Show", exact=True).click()
     await expect(page.locator(".question .panel")).to_have_text("Answer me later")
+
+
+async def test_a_hidden_tab_says_that_its_answer_is_there(page: Page) -> None:
+    await ask(page, "Say when you are done")
+    await page.wait_for_url("**/c/*")
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    await page.evaluate(hide, True)
+    await expect(page).to_have_title("✓ Say when you are done · chatsite", timeout=ANSWER_MS)
+    await page.evaluate(hide, False)
+    await expect(page).to_have_title("Say when you are done · chatsite")
 
 
 async def test_instructions_and_looks_are_set(page: Page) -> None:

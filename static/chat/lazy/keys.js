@@ -39,7 +39,7 @@ export function Keys() {
     <form class="stack" onSubmit=${make}>
       <label>${t("key_name")}<input name="name" required maxlength="100" pattern=".*\\S.*" autocomplete="off" /></label>
       <fieldset><legend>${t("key_scopes")}</legend>${list.scopes.map(
-        (scope) => html`<label class="choice" key=${scope}><input type="checkbox" name="scope" value=${scope} defaultChecked /><span>${scope}</span></label>`,
+        (scope) => html`<label class="choice" key=${scope}><input type="checkbox" name="scope" value=${scope} defaultChecked /><span>${t(`scope_${scope}`)}</span></label>`,
       )}</fieldset>
       <label>${t("key_ends")}<select name="days">${ENDS_IN_DAYS.map(
         (days) => html`<option key=${days} value=${days}>${days ? t("key_days", { days }) : t("key_never")}</option>`,

@@ -2,7 +2,7 @@
 
 import { useComputed } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { open, retryOpen, write } from "../actions.js";
+import { editing, open, retryOpen, write } from "../actions.js";
 import { closeItem, inItem } from "../each.js";
 import { mayUse } from "../features.js";
 import { html } from "../html.js";
@@ -40,7 +40,7 @@ export function Conversation({ user, covered }) {
   const content = useRef(null);
   const held = conversation.value;
   const path = held?.tree ? branch(held.tree) : [];
-  useFollow(box, content, `${held?.id ?? ""} ${held?.status ?? ""} ${path.filter((one) => one.role === "user").length}`);
+  useFollow(box, content, held && `${held.id} ${held.status} ${path.filter((one) => one.role === "user").length}`);
   return html`<main class="main" inert=${covered}>
     <${Bar} held=${held} />
     <${Banner} />
@@ -51,7 +51,7 @@ export function Conversation({ user, covered }) {
     </div>
     <div class="foot">
       <${Jump} />
-      ${!isBatch(held) && html`<${Composer} />`}
+      ${canWrite(held) && html`<${Composer} />`}
     </div>
     <${Announcer} />
   </main>`;
@@ -59,6 +59,9 @@ export function Conversation({ user, covered }) {
 
 /** Whether the rows of a batch are shown, and not one of its items or what a search has found in it. */
 export const isBatch = (held) => Boolean(held?.batch) && inItem.value !== held.id && !target.value;
+
+/** Whether there is something to write to. */
+export const canWrite = (held) => !isBatch(held) && held?.status !== "failed";
 
 function Bar({ held }) {
   const { title, temporary } = held ?? {};
@@ -178,6 +181,6 @@ function Failed({ held }) {
 }
 
 function Jump() {
-  if (atEnd.value) return null;
+  if (atEnd.value || editing.value) return null;
   return html`<button type="button" class="jump" onClick=${jumpToEnd}><${Icon} name="arrow-down" size=${16} />${t("jump")}</button>`;
 }

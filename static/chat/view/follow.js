@@ -36,7 +36,7 @@ function onScroll() {
   atEnd.value = gap < NEAR_PX || following;
 }
 
-/** Wire the scrolling box and its content; `subject` is what is shown: a new one starts at its end. */
+/** Wire the scrolling box and its content; `subject` is what is shown: a new one starts at its end, none at the top. */
 export function useFollow(boxRef, contentRef, subject) {
   useLayoutEffect(() => {
     box = boxRef.current;
@@ -48,7 +48,9 @@ export function useFollow(boxRef, contentRef, subject) {
   }, []);
   useLayoutEffect(() => {
     atEnd.value = true;
-    jumpToEnd();
+    following = subject !== null;
+    if (following) jumpToEnd();
+    else box.scrollTop = 0;
   }, [subject]);
-  useEffect(() => jumpToEnd(), [subject]);
+  useEffect(() => subject !== null && jumpToEnd(), [subject]);
 }

@@ -4,7 +4,7 @@ import { useComputed } from "@preact/signals";
 import { memo } from "./memo.js";
 import { useRef, useState } from "preact/hooks";
 import { editing, goOnWriting, rate, regenerate, removeMessage, show } from "../actions.js";
-import { integer, seconds, speed } from "../format.js";
+import { integer, moment, seconds, speed } from "../format.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
 import { dialog, notify } from "../notices.js";
@@ -43,6 +43,7 @@ function Question({ message, place, near }) {
     ${message.content && html`<div class=${`panel${folded ? " folded" : ""}`}>${message.content}</div>`}
     ${long && html`<button type="button" class="quiet unfold" aria-expanded=${!folded} onClick=${() => setFolded(!folded)}>${t(folded ? "show_all" : "show_less")}</button>`}
     ${near && html`<div class="tools">
+      <${Said} at=${message.created_at} />
       <${Siblings} place=${place} />
       <${CopyButton} text=${() => message.content} />
       ${!runningId.value && html`<${Tool} icon="pencil" label=${t("edit")} onClick=${() => { editing.value = message.id; }} />
@@ -118,6 +119,11 @@ function DeleteButton({ message, label }) {
     removeMessage(message);
   };
   return html`<${Tool} icon="trash-2" label=${t(label)} onClick=${remove} />`;
+}
+
+function Said({ at }) {
+  const date = new Date(at);
+  return html`<time class="details" datetime=${date.toISOString()}>${moment(date.getTime(), Date.now(), locale())}</time>`;
 }
 
 const THUMBS = [[1, "thumbs-up", "good_answer"], [-1, "thumbs-down", "bad_answer"]];

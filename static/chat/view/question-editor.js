@@ -14,6 +14,8 @@ export function QuestionEditor({ message }) {
     current.focus();
     current.setSelectionRange(current.value.length, current.value.length);
     fitHeight(current);
+    // Its buttons too: on a phone they would lie under the message field.
+    current.form.scrollIntoView({ block: "nearest" });
   }, []);
   const cancel = () => {
     editing.value = null;

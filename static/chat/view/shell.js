@@ -5,7 +5,7 @@ import { t } from "../i18n.js";
 import { dismissToast, toast } from "../notices.js";
 import { narrow, openSidebar, sidebarOpen } from "../preferences.js";
 import { conversation } from "../store.js";
-import { Conversation, isBatch } from "./conversation.js";
+import { canWrite, Conversation, isBatch } from "./conversation.js";
 import { Dialogs } from "./dialogs.js";
 import { Icon } from "./icons.js";
 import { Sidebar } from "./sidebar.js";
@@ -13,7 +13,8 @@ import { Sidebar } from "./sidebar.js";
 export function Shell({ user }) {
   const covered = narrow.matches && sidebarOpen.value;
   return html`
-    ${isBatch(conversation.value) ? html`<a class="skip" href="#batch">${t("skip_documents")}</a>` : html`<a class="skip" href="#composer">${t("skip")}</a>`}
+    ${isBatch(conversation.value) && html`<a class="skip" href="#batch">${t("skip_documents")}</a>`}
+    ${canWrite(conversation.value) && html`<a class="skip" href="#composer">${t("skip")}</a>`}
     <${Sidebar} user=${user} />
     ${covered && html`<div class="backdrop" onClick=${() => openSidebar(false)}></div>`}
     <${Conversation} user=${user} covered=${covered} />

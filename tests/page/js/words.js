@@ -1,6 +1,6 @@
 import { grouped, groupOf } from "/static/chat/days.js";
 import { Drafts, Outbox } from "/static/chat/drafts.js";
-import { ordinal, roughly, seconds, speed } from "/static/chat/format.js";
+import { moment, ordinal, roughly, seconds, speed } from "/static/chat/format.js";
 import { grammarOf } from "/static/chat/highlight.js";
 import { LANGUAGES, t, useLanguage } from "/static/chat/i18n.js";
 import { equal, ok } from "./check.js";
@@ -59,6 +59,11 @@ export const tests = {
   "days group by the calendar, not by hours": () => {
     equal([0, 0.5, 1, 3, 7, 8, 30, 40].map((days) => groupOf(item(days), NOW)), ["today", "yesterday", "yesterday", "week", "week", "month", "month", "2026-02"]);
     equal(grouped([item(3), item(0), item(90, true)], NOW).map(({ group, items }) => [group, items.length]), [["pinned", 1], ["today", 1], ["week", 1]]);
+  },
+  "what was said today has its time, what was said before its day too"() {
+    const [today, lastWeek] = [moment(NOW - 60_000, NOW, "en-GB"), moment(NOW - 7 * 86_400_000, NOW, "en-GB")];
+    equal([today, lastWeek], ["09:29", "8 Mar 2026, 09:30"]);
+    equal(moment(NOW - 60_000, NOW, "zh-Hans"), "09:29");
   },
   "languages go by many names": () => equal(["py", "c++", "TypeScript title=x", "sh", "cobol", ""].map(grammarOf), ["python", "cpp", "typescript", "bash", null, null]),
   "drafts survive a reload, per conversation": () => {

@@ -61,6 +61,9 @@ export const words = {
   key_once: "Your new key. It is shown this once; keep it now.",
   key_name: "Name of a new key",
   key_scopes: "It may",
+  scope_models: "list models (models)",
+  scope_chat: "ask (chat)",
+  scope_usage: "read usage (usage)",
   key_ends: "It ends",
   key_days: ({ days }) => `in ${days} days`,
   key_never: "never",
@@ -71,6 +74,7 @@ export const words = {
   revoke_key: "Revoke the key “{name}”",
   settings_account: "Account",
   second_factor: "Second factor and passkeys",
+  open_sessions: "Where you are signed in",
   usage_page: "Usage",
   change_email: "E-mail address",
 

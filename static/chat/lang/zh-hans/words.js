@@ -60,6 +60,9 @@ export const words = {
   key_once: "这是新密钥，只显示这一次，请立即保存。",
   key_name: "新密钥的名称",
   key_scopes: "权限",
+  scope_models: "查看模型（models）",
+  scope_chat: "提问（chat）",
+  scope_usage: "查看用量（usage）",
   key_ends: "有效期",
   key_days: "{days} 天后",
   key_never: "永久",
@@ -70,6 +73,7 @@ export const words = {
   revoke_key: "撤销密钥“{name}”",
   settings_account: "账户",
   second_factor: "两步验证与通行密钥",
+  open_sessions: "登录位置",
   usage_page: "用量",
   change_email: "电子邮件地址",
 
