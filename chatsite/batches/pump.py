@@ -7,13 +7,15 @@ items are heavy (inference/scheduling/classify.py).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, F, Window
+from django.db.models.functions import RowNumber
 
 from chatsite.attachments.chosen import Chosen
 from chatsite.batches.models import Batch, Item
@@ -30,10 +32,6 @@ IN_LINE = 8
 PASSING = frozenset({"queue_full", "rate_limited", "engine_unavailable", "quota_exceeded"})
 """Refusals that time mends."""
 
-MOST_DUE = 200
-"""Waiting items looked at in one go."""
-
-
 Outcome = Literal["submitted", "held", "refused", "gone"]
 
 
@@ -46,16 +44,27 @@ class Due:
     conversation: UUID
 
 
-def due_items() -> list[Due]:
-    """The items that have room in line, oldest batch first, each person's few."""
+def due_items(held: Collection[int] = ()) -> list[Due]:
+    """The items that have room in line, oldest batch first, each person's few; none of those in `held`.
+
+    Chosen for each person apart: however much one has waiting, it hides nothing of the others'.
+    """
+    of_person = Window(
+        RowNumber(),
+        partition_by=F("batch__conversation__owner"),
+        order_by=["batch__created_at", "position"],
+    )
     waiting = list(
         Item.objects.filter(
             state=Item.State.WAITING,
             batch__conversation__deleted_at=None,
             batch__conversation__owner__is_active=True,
         )
+        .exclude(batch__conversation__owner__in=held)
+        .annotate(of_person=of_person)
+        .filter(of_person__lte=IN_LINE)
         .order_by("batch__created_at", "position")
-        .values_list("id", "batch__conversation__owner", "batch")[:MOST_DUE]
+        .values_list("id", "batch__conversation__owner", "batch")
     )
     if not waiting:
         return []

@@ -26,10 +26,10 @@ class BatchPump:
     async def look(self) -> bool:
         """Submit what has room, one short transaction each; whether anything was."""
         now, changed, submitted = self._clock(), dict[UUID, int](), False
-        for due in await read(due_items):
-            if self._held.get(due.user, now) > now:
+        self._held = {user: until for user, until in self._held.items() if until > now}
+        for due in await read(due_items, set(self._held)):
+            if due.user in self._held:  # since an item before this one
                 continue
-            self._held.pop(due.user, None)
             board = self._board()
             context = board.info.context_tokens if board.info else 0
             model = board.info.model if board.info else ""

@@ -8,6 +8,7 @@ import json
 from uuid import UUID, uuid4
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.test import Client
 
 from chatsite.attachments.branch import read_full_branches
@@ -110,7 +111,7 @@ async def test_who_is_held_back_is_tried_again_later(people: People, transaction
         models.add(model)
         return "held"
 
-    monkeypatch.setattr("inference.worker.batches.due_items", lambda: [due, due])
+    monkeypatch.setattr("inference.worker.batches.due_items", lambda _held: [due, due])
     monkeypatch.setattr("inference.worker.batches.submit_item", held)
     info = EngineInfo(engine="emulated", model="m", context_tokens=9, kv_tokens=9, max_running=1)
     batches = BatchPump(lambda: Board(at=0.0, state="ready", info=info), lambda: clock[0])
@@ -127,6 +128,28 @@ def test_a_model_outside_the_plan_is_refused_and_one_not_known_yet_waited_for(pe
     assert step() == ["held"]
     assert [submit_item(due, 0, None, "m-large") for due in due_items()] == ["refused"]
     assert batch.items.get().code == "not_in_plan"
+
+
+async def test_one_whose_budget_is_spent_holds_nobody_else_up(people: People, transactional_db) -> None:
+    first = await sync_to_async(begin)(people.alice, 1)
+    row = await Item.objects.aget()
+    more = [Item(batch=first, position=place, attachment_id=row.attachment_id) for place in range(1, 201)]
+    await Item.objects.abulk_create(more)
+    await sync_to_async(assign)(user=people.alice, tokens_per_day=1)
+    other = await sync_to_async(begin)(people.bob, 1)
+    clock = [0.0]
+    batches = BatchPump(lambda: Board(at=0.0, state="ready"), lambda: clock[0])
+    assert await batches.look()
+    assert await sync_to_async(states)(other) == ["submitted"]
+    assert set(await sync_to_async(states)(first)) == {"waiting"}
+    await first.arefresh_from_db()
+    assert first.waits_for == "quota_exceeded"
+
+
+def test_who_is_held_is_left_out(people: People) -> None:
+    begin(people.alice, 1)
+    begin(people.bob, 1)
+    assert [due.user for due in due_items({people.alice.pk})] == [people.bob.pk]
 
 
 def test_a_worker_that_dies_after_submitting_submits_nothing_twice(people: People) -> None:
