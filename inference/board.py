@@ -23,7 +23,8 @@ EngineState = Literal["starting", "ready", "restarting", "failed", "paused", "dr
 class Board(msgspec.Struct, frozen=True, kw_only=True):
     """`at` is wall-clock seconds; `progress` 0..1 while starting, where known.
 
-    `retry_after_s` is None while newcomers are taken; else they are refused, and may try again then.
+    `retry_after_s` is what a full queue tells newcomers: when the line as it stands is served. While
+    `refused_for_s` is set nobody is taken in: the engine fails again and again.
     """
 
     at: float
@@ -36,6 +37,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     running: dict[str, int] = msgspec.field(default_factory=dict)
     tokens_per_s: float = 0.0
     retry_after_s: float | None = None
+    refused_for_s: float | None = None
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

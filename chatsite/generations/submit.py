@@ -51,9 +51,10 @@ class Ask:
     """Who asks, and under which limits. `context_tokens` 0: not known yet, the engine will check.
 
     `model` is the one that would answer, as the engine names it; empty: not known yet. `retry_after_s` is
-    what a full queue tells people to wait, from the queue's own measure. `terms` are this person's, where the
-    caller has just read them; else they are read here. `api_key` is a program's; `batch` says that nobody
-    sits in front of it, so that it may wait.
+    what a full queue tells people to wait, from the queue's own measure; with `refused_for_s` nobody is
+    taken in, for so long at least. `terms` are this person's, where the caller has just read them; else
+    they are read here. `api_key` is a program's; `batch` says that nobody sits in front of it, so that it
+    may wait.
     """
 
     user: int
@@ -62,6 +63,7 @@ class Ask:
     context_tokens: int = 0
     model: str = ""
     retry_after_s: float | None = None
+    refused_for_s: float | None = None
     terms: Terms | None = None
     api_key: UUID | None = None
     batch: bool = False
@@ -285,6 +287,12 @@ def _store(
     The reservation comes first: it locks the person, so that what follows counts exactly.
     """
     now, terms = timezone.now(), _terms(ask)
+    if ask.refused_for_s is not None:
+        raise Refusal(
+            "engine_unavailable",
+            "The model fails again and again, and is being restarted. Your text is kept.",
+            ask.refused_for_s,
+        )
     with transaction.atomic():
         standing = reserve(ask.user, terms, job.id, reservation(job.prompt_tokens, job.max_tokens), now)
         check_room(ask.user, terms.max_active, ask.retry_after_s)

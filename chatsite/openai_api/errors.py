@@ -60,7 +60,7 @@ def from_refusal(refusal: Refusal) -> ApiError:
         case "quota_exceeded":
             return ApiError(429, message, type=QUOTA, code=QUOTA, retry_after_s=wait, retry=False)
         case "queue_full" | "engine_unavailable":
-            return ApiError(503, message, type=SERVER, code=refusal.code, retry_after_s=wait or 1.0)
+            return ApiError(503, message, type=SERVER, code=refusal.code, retry_after_s=wait)
         case "too_long":
             return ApiError(400, message, code="context_length_exceeded", param="messages")
         case "not_in_plan":

@@ -79,6 +79,7 @@ async def start(key: ApiKey, board: Board, prompt: Prompt) -> Run:
         context_tokens=board.info.context_tokens if board.info else 0,
         model=board.info.model if board.info else "",
         retry_after_s=board.retry_after_s,
+        refused_for_s=board.refused_for_s,
         api_key=key.id,
         batch=prompt.batch,
     )

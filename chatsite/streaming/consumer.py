@@ -162,6 +162,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             context_tokens=board.info.context_tokens if board.info else 0,
             model=board.info.model if board.info else "",
             retry_after_s=board.retry_after_s,
+            refused_for_s=board.refused_for_s,
         )
         try:
             done = await write(self._checked, ask, do)

@@ -135,7 +135,7 @@ class Dispatcher:
         self._wake.set()
 
     def board(self) -> Board:
-        """The picture for the web tier. `retry_after_s` is set only while newcomers are refused."""
+        """The picture for the web tier."""
         now, load, supervisor = self._clock(), self._scheduler.load(), self._supervisor
         return Board(
             at=time.time(),
@@ -147,7 +147,8 @@ class Dispatcher:
             waiting=dict(load.waiting),
             running=dict(load.running),
             tokens_per_s=self._throughput.per_s(now),
-            retry_after_s=self._gate.retry_after_s(now),
+            retry_after_s=self._scheduler.retry_after_s(now),
+            refused_for_s=self._gate.refused_for_s(now),
         )
 
     async def run(self) -> None:

@@ -8,11 +8,13 @@ from inference.board import EngineState
 from inference.dispatch.supervisor import Supervisor
 from inference.request import Request
 from inference.scheduling.breaker import Breaker
-from inference.scheduling.policy import CLASSES
 from inference.scheduling.scheduler import Scheduler
 
 Pause = Literal["paused", "draining"]
 """Why nothing starts, as an administrator ordered it: for the moment, or for maintenance."""
+
+SHORTEST_REFUSAL_S = 1.0
+"""A newcomer who asks again sooner would be refused again: no engine starts faster."""
 
 
 class Gate:
@@ -77,12 +79,12 @@ class Gate:
             self._probe = None
             self._breaker.abandoned(now)
 
-    def retry_after_s(self, now: float) -> float | None:
-        """When a newcomer would be taken; None while newcomers are taken."""
-        waiting, policy = self._scheduler.load().waiting, self._scheduler.policy
-        if any(waiting[kind] >= policy.queue_limit(kind) for kind in CLASSES):
-            return self._scheduler.retry_after_s(now)
-        return self._breaker.retry_after_s(now) or None
+    def refused_for_s(self, now: float) -> float | None:
+        """How long newcomers are refused, at least; None while they are taken. Who waits stays in line."""
+        state = self._breaker.state(now)
+        if state == "closed" or (state == "half_open" and self._supervisor.ready):
+            return None
+        return max(SHORTEST_REFUSAL_S, self._breaker.retry_after_s(now))
 
     def state(self, now: float) -> EngineState:
         """The engine's state as the board shows it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from chatsite.generations.models import ACTIVE, Generation, Status
 from chatsite.quotas.resolution import Terms
 from chatsite.quotas.terms import terms_of_each
 from inference.request import Request, Sampling
+from inference.scheduling.errors import QueueFullError
 
 AT_ONCE = 500
 """Rows carried over in one go; more than the queue's bound at its default."""
@@ -44,11 +46,12 @@ class Intake:
         """Carry over new rows and wishes to cancel. Safe to call at any time, any number of times."""
         known = frozenset(self._line.known)
         requests, cancelled = await read(self._changes, known)
-        for request in requests:
-            if request.generation not in self._line.known:
-                self._line.enqueue(request)
         for generation in cancelled:
             self._line.cancel(generation)
+        for request in requests:
+            if request.generation not in self._line.known:
+                with suppress(QueueFullError):  # its row waits outside, and is looked at again
+                    self._line.enqueue(request)
 
     def _changes(self, known: frozenset[str]) -> tuple[list[Request], list[str]]:
         queued = Generation.objects.filter(status=Status.QUEUED)

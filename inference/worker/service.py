@@ -26,7 +26,6 @@ from inference.dispatch.supervisor import Supervisor
 from inference.engines.choice import choose_engine
 from inference.metrics import Metrics
 from inference.reasoning import Reasoning
-from inference.scheduling.errors import QueueFullError
 from inference.scheduling.policy import Policy
 from inference.scheduling.scheduler import Scheduler
 from inference.worker.batches import BatchPump
@@ -152,8 +151,6 @@ class InferenceService:
             self._wake.clear()
             try:
                 await intake.look()
-            except QueueFullError as full:
-                log.info("line_full", message=str(full))
             except Exception:
                 log.exception("intake_failed")
             try:

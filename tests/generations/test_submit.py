@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -135,6 +136,17 @@ def test_full_queue_refuses_and_says_when_to_come_back(people: People, settings)
     with pytest.raises(Refusal) as refusal:
         do_submit(ask_of(people.charlie, retry_after_s=12.0), "Hello", None, None)
     assert (refusal.value.code, refusal.value.retry_after_s) == ("queue_full", 12.0)
+
+
+def test_an_engine_that_keeps_failing_takes_in_nobody_new(people: People) -> None:
+    known = ask_of(people.alice)
+    done = do_submit(known, "Before it failed", None, None)
+    with pytest.raises(Refusal) as refusal:
+        do_submit(ask_of(people.alice, refused_for_s=7.0), "After", None, None)
+    assert (refusal.value.code, refusal.value.retry_after_s) == ("engine_unavailable", 7.0)
+    assert Generation.objects.count() == 1
+    again = do_submit(replace(known, refused_for_s=7.0), "Before it failed", None, None)
+    assert (again.generation, again.created) == (done.generation, False), "what is in line stays there"
 
 
 def test_one_person_cannot_fill_the_queue(people: People, settings) -> None:

@@ -183,11 +183,11 @@ async def test_the_engines_refusal_reaches_the_person():
 async def test_a_full_line_raises_and_the_board_says_when_to_come_back():
     async with Stage(timing=Timing(step_s=0.01, max_running=1), policy=Policy(queue_quick=3)) as stage:
         stage.ask("running", tokens=500)
-        await stage.until(lambda: stage.held_seq("running") > 0)
-        assert stage.dispatcher.board().retry_after_s is None
+        await stage.until(lambda: stage.held_seq("running") > 150)
+        before = stage.dispatcher.board().retry_after_s
         for n in range(3):
-            stage.ask(f"g{n}", user=f"user {n}")
-        assert stage.dispatcher.board().retry_after_s > 0
+            stage.ask(f"g{n}", user=f"user {n}", tokens=500)
+        assert stage.dispatcher.board().retry_after_s > before, "a longer line is served later"
         with pytest.raises(QueueFullError):
             stage.ask("one too many", user="bob")
         assert "one too many" not in stage.dispatcher.known

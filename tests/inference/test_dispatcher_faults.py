@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from inference.dispatch.gate import SHORTEST_REFUSAL_S
 from inference.engines.base import EngineDiedError, EngineStartError
 from inference.engines.timing import Timing
 from inference.scheduling.breaker import Breaker
@@ -85,7 +86,7 @@ async def test_the_breaker_refuses_after_failures_then_lets_one_probe_through():
         await stage.until(lambda: stage.supervisor.ready)
         board = stage.dispatcher.board()
         assert board.state == "failed"
-        assert 0 < board.retry_after_s <= 0.4
+        assert board.refused_for_s == SHORTEST_REFUSAL_S, "the breaker would open sooner, no engine does"
         stage.ask("cancelled probe")
         await stage.until(lambda: stage.dispatcher._life.in_engine)
         stage.dispatcher.cancel("cancelled probe")
@@ -98,7 +99,25 @@ async def test_the_breaker_refuses_after_failures_then_lets_one_probe_through():
         for n in range(4):
             assert (await stage.end(f"g{n}")).end.finish_reason == "length"
         assert stage.dispatcher.board().state == "ready"
-        assert stage.dispatcher.board().retry_after_s is None
+        assert stage.dispatcher.board().refused_for_s is None
+
+
+async def test_newcomers_are_refused_for_as_long_as_no_engine_starts():
+    """Also when the breaker would let a probe through: there is nothing to probe."""
+    async with Stage() as stage:
+        stage.dispatcher._gate._breaker = Breaker(failures=1, open_s=0.05)
+        await stage.until(lambda: stage.supervisor.ready)
+        assert stage.dispatcher.board().refused_for_s is None
+        stage.supervisor._factory = lambda: Broken(stage)
+        stage.ask("waits")
+        stage.engine.die()
+        await stage.until(lambda: stage.supervisor.state == "failed")
+        await asyncio.sleep(0.1)
+        assert stage.dispatcher._gate._breaker.state(stage.dispatcher._clock()) == "half_open"
+        assert stage.dispatcher.board().refused_for_s == SHORTEST_REFUSAL_S
+        stage.supervisor._factory = stage.build
+        assert (await stage.end("waits", 10)).end.finish_reason in ("length", "interrupted")
+        assert stage.dispatcher.board().refused_for_s is None
 
 
 async def test_pause_holds_the_line_and_resume_serves_it():
