@@ -85,7 +85,7 @@ def on_card(card: Timing, side: tuple[Policy, MakeOrder], think_s: float, until_
         [f"user-{n}" for n in range(PEOPLE)], lambda user, n: draw(SEED, user, n), think_s=think_s, seed=SEED
     )
     played = play(*side, [people], until_s=until_s, warm_up_s=WARM_UP_S, engine=card)
-    everybody = played["all"]
+    everybody: dict[str, Any] = played["all"]
     ended = everybody["answered"] + everybody["failed"]
     return everybody | {
         "success": everybody["answered"] / ended,

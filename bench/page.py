@@ -85,7 +85,7 @@ async def long_answer(page: Page) -> list[float]:
 
 async def opening(page: Page, name: str) -> float:
     """Milliseconds from the click to the last message rendered as Markdown and painted, fetch included."""
-    return await page.evaluate(
+    took: float = await page.evaluate(
         """async (name) => {
           const link = [...document.querySelectorAll(".row a")].find((one) => one.title === name);
           const start = performance.now();
@@ -98,6 +98,7 @@ async def opening(page: Page, name: str) -> float:
         }""",
         name,
     )
+    return took
 
 
 async def whole(page: Page) -> None:

@@ -44,7 +44,7 @@ def write_now(transport: Connection, piece: bytes) -> None:
     # An error comes as an exception's instance; Twisted meets it again and ends the connection.
     done = sent if isinstance(sent, int) else 0
     if done < len(piece):
-        transport.write(piece[done:])
+        transport.write(piece[done:])  # type: ignore[no-untyped-call]
 
 
 class DirectWebSocket(WebSocketProtocol):

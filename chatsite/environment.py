@@ -80,7 +80,7 @@ def data_dir() -> Path:
 def secret_key(directory: Path) -> str:
     """CHATSITE_SECRET_KEY, else one made once and kept in the data directory, for its owner alone."""
     if given := env.str("CHATSITE_SECRET_KEY", ""):
-        return given
+        return str(given)
     path = directory / "secret_key"
     try:
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

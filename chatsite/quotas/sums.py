@@ -111,11 +111,12 @@ def _kept() -> Iterator[Mapping[str, Any]]:
 
 def _booked(**where: Any) -> QuerySet[LedgerEntry, dict[str, Any]]:
     entries = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.SETTLE, **where)
-    return entries.values(*REPORT_KEY).annotate(
+    sums: QuerySet[LedgerEntry, dict[str, Any]] = entries.values(*REPORT_KEY).annotate(
         requests=Count("id"),
         prompt_tokens=Sum("prompt_tokens"),
         completion_tokens=Sum("completion_tokens"),
     )
+    return sums
 
 
 def _replace(where: dict[str, Any], figures: tuple[Any, ...] | None) -> None:

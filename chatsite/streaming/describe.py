@@ -8,7 +8,10 @@ from typing import Any, get_args
 
 import msgspec
 
+from chatsite.attachments.chosen import Chosen
+from chatsite.quotas.budget import Budget
 from chatsite.streaming import frames
+from inference.request import Usage
 
 TARGET = Path(__file__).resolve().parent.parent.parent / "docs" / "protocol.md"
 
@@ -58,7 +61,7 @@ def describe() -> str:
         "## Parts of frames\n",
         *map(
             _part,
-            (frames.Params, frames.Chosen, frames.EngineStatus, frames.Active, frames.Usage, frames.Budget),
+            (frames.Params, Chosen, frames.EngineStatus, frames.Active, Usage, Budget),
         ),
     ]
     return "\n".join(parts)

@@ -30,4 +30,4 @@ def _text(candidate: Logprob) -> str:
 
 
 def _value(candidate: Logprob) -> float:
-    return max(candidate.logprob, LEAST)
+    return float(max(candidate.logprob, LEAST))

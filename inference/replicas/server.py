@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -20,6 +20,8 @@ from inference.control_tokens import AddedToken, control_tokens
 from inference.replicas.chat import Chunk, EventStream
 from inference.replicas.figures import Figures, read_figures
 from inference.request import ChatMessage
+
+T = TypeVar("T")
 
 CONNECT_S = 5.0
 """To reach a server: in one data centre it takes milliseconds."""
@@ -195,7 +197,7 @@ class Server:
         )
 
 
-def _decode(content: bytes, kind: Any) -> Any:
+def _decode(content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.DecodeError as error:
