@@ -27,6 +27,7 @@ PATIENT: dict[str, Any] = {
     "first_token_timeout_s": 1e6,
     "heavy_first_token_timeout_s": 1e6,
     "total_timeout_s": 1e6,
+    "heavy_total_timeout_s": 1e6,
 }
 """Nobody is sent away, so every wait is measured."""
 

@@ -21,6 +21,7 @@ from bench.results import Result
 from bench.scenarios import CARD, OPEN_DOORS, PATIENT, SCENARIOS, SIDES, sides
 from bench.simulation import Load
 from bench.workload import Ask, sized
+from inference.engines.choice import CPU_CLASSES
 from inference.scheduling.policy import Policy
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ HEAVY_TOKENS, FULL_HEAVY_TOKENS = (200, 48), (400, 96)
 """Prompt and answer of one request; the short form's are half as long: its line clears in two minutes."""
 
 REAL_POLICY: dict[str, Any] = {
-    # Two cores prefill 600 tokens a second where a card does 9,000: the classes' borders scale with it.
-    "quick_uncached_tokens": 64,
-    "heavy_uncached_tokens": 128,
+    **CPU_CLASSES,
     "max_running": 32,
     "reserved_slots": 2,
     **PATIENT,

@@ -106,7 +106,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stall_timeout_s: Seconds = 30.0
     """Longest silence of a running answer: no step takes that long on a live engine."""
     total_timeout_s: Seconds = 600.0
-    """Longest run of one answer, from its start: a full context at a slow 10 tok/s."""
+    """Longest run of one answer of quick and normal, from its start: 6,000 tokens at a slow 10 tok/s."""
+    heavy_total_timeout_s: Seconds = 1_800.0
+    """Longest run of one heavy answer: its prompt alone may take minutes."""
 
     def __post_init__(self) -> None:
         for name, hint in FIELD_TYPES.items():
@@ -178,6 +180,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     def first_token_s(self, kind: RequestClass) -> float:
         """Longest time in line and in prefill together."""
         return self.heavy_first_token_timeout_s if kind == "heavy" else self.first_token_timeout_s
+
+    def total_s(self, kind: RequestClass) -> float:
+        """Longest run, from its start."""
+        return self.heavy_total_timeout_s if kind == "heavy" else self.total_timeout_s
 
     def queue_limit(self, kind: RequestClass) -> int:
         """Most requests of a class that may wait."""

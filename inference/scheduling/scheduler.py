@@ -276,7 +276,7 @@ class Scheduler:
             return "first_token" if clock >= run.waiting.expires else None
         if now - run.progressed >= self.policy.stall_timeout_s:
             return "stall"
-        return "total" if now - run.started >= self.policy.total_timeout_s else None
+        return "total" if now - run.started >= self.policy.total_s(run.waiting.kind) else None
 
     def _queued_tokens(self) -> int:
         """Tokens that the line is going to cost: prompts as expected, answers of usual length."""

@@ -80,7 +80,7 @@ class InferenceService:
     def __init__(self) -> None:
         """Raises ValueError for a setting that is wrong, naming it."""
         self.engine = choose_engine(os.environ, Path(settings.DATA_DIR))
-        self._policy = Policy.from_env(os.environ).fitted(self.engine.slots)
+        self._policy = Policy.from_env(os.environ, **self.engine.policy).fitted(self.engine.slots)
         self._metrics = Metrics()
         self._lock = owner_lock()
         self._wake = asyncio.Event()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from inference.engines.choice import choose_engine
 from inference.scheduling.policy import Policy, PolicyError
 
 
@@ -70,3 +71,13 @@ def test_it_fits_itself_to_a_smaller_engine():
     assert (fitted.max_running, fitted.reserved_slots, fitted.slots) == (30, 2, 32)
     assert Policy().fitted(1).slots == 1
     assert Policy(max_running=8).fitted(32).max_running == 8
+
+
+@pytest.mark.parametrize(("device", "borders"), [("cpu", (64, 128)), ("gpu", (512, 2_048))])
+def test_the_engines_own_defaults_give_way_to_the_environment(tmp_path, monkeypatch, device, borders):
+    monkeypatch.setattr("inference.engine_settings.installed_device", lambda: device)
+    choice = choose_engine({"CHATSITE_ENGINE": "vllm"}, tmp_path)
+    policy = Policy.from_env({}, **choice.policy)
+    assert (policy.quick_uncached_tokens, policy.heavy_uncached_tokens) == borders
+    asked = Policy.from_env({"CHATSITE_HEAVY_UNCACHED_TOKENS": "4000"}, **choice.policy)
+    assert (asked.quick_uncached_tokens, asked.heavy_uncached_tokens) == (borders[0], 4_000)

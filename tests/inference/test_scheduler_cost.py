@@ -25,16 +25,17 @@ def crowded(users, seed=1):
 
 
 def picks(line, rounds):
-    """Processor time of each pick while answers come and go."""
+    """Nanoseconds of processor time of each pick that found somebody, while answers come and go."""
     now, running, spent = 10.0, [], []
     for _ in range(rounds):
         now += 0.02
         while True:
             began = time.thread_time_ns()
             request = line.pick(now)
-            spent.append(time.thread_time_ns() - began)
+            took = time.thread_time_ns() - began
             if request is None:
                 break
+            spent.append(took)
             line.prefilled(request.generation, request.prompt_tokens, 0)
             running.append(request.generation)
         for generation in running:
@@ -46,7 +47,9 @@ def picks(line, rounds):
 @pytest.mark.parametrize("users", [20, 3_000, WAITING])
 def test_a_pick_costs_less_than_50_microseconds_at_ten_thousand_waiting(users):
     spent = picks(crowded(users), 400)
+    assert len(spent) > 400
     assert spent[len(spent) // 2] < 50_000
+    assert spent[int(len(spent) * 0.95)] < 100_000, "nor does it become dear now and then"
 
 
 def test_the_line_of_ten_thousand_is_cheap_enough_for_every_two_seconds():
