@@ -225,7 +225,7 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
     readonly_fields = ("members",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        found = super().get_queryset(request).select_related("plan_assignment__plan")
+        found: QuerySet[Any] = super().get_queryset(request).select_related("plan_assignment__plan")
         return found.annotate(size=Count("user"))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -1,15 +1,17 @@
 """Admission has a third state, draining: a word instead of a flag."""
 
+from typing import Any
+
 from django.db import migrations, models
 from django.db.models import Case, Value, When
 
 
-def to_words(apps, schema_editor):
+def to_words(apps: Any, schema_editor: Any) -> None:
     rows = apps.get_model("generations", "Admission").objects
     rows.filter(paused=True).update(state="paused")
 
 
-def to_flag(apps, schema_editor):
+def to_flag(apps: Any, schema_editor: Any) -> None:
     rows = apps.get_model("generations", "Admission").objects
     rows.update(paused=Case(When(state="open", then=Value(False)), default=Value(True)))
 
