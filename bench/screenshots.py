@@ -57,6 +57,8 @@ async def open_second(page: Page) -> None:
 
 async def answering(page: Page) -> None:
     await open_second(page)
+    # The other theme's answer may still be under way.
+    await expect(page.locator(".send.stop")).to_have_count(0, timeout=ANSWER_MS)
     await page.fill("#composer", "And which one is fairer?")
     await page.keyboard.press("Enter")
     await expect(page.locator(".answer .markdown").nth(1)).to_be_visible(timeout=ANSWER_MS)
@@ -142,7 +144,9 @@ async def take(browser: Browser, site: sites.Site, cookie: str) -> None:
     await page.context.close()
     for name, (window, locale, reach) in STATES.items():
         for scheme in ("light", "dark"):
-            page = await open_page(browser, site, cookie, viewport=window, locale=locale, color_scheme=scheme)
+            looks = {"viewport": window, "locale": locale, "color_scheme": scheme}
+            touch = {"has_touch": True, "is_mobile": True} if window is PHONE else {}
+            page = await open_page(browser, site, cookie, **looks, **touch)
             await reach(page)
             await keep(page, f"{name}-{scheme}")
             await page.context.close()

@@ -57,6 +57,34 @@ async def test_nothing_is_cut_off(
         await check(page)
 
 
+async def test_a_low_window_begins_with_the_greeting(browser: Browser, site: sites.Site, person: str) -> None:
+    window = {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2}
+    page = await open_chat(await open_context(browser, site, person, **window), site)
+    await expect(page.get_by_role("heading", name="Good")).to_be_in_viewport(ratio=1)
+
+
+async def test_on_a_phone_the_buttons_of_the_question_being_edited_are_seen(
+    browser: Browser, site: sites.Site, person: str
+) -> None:
+    page = await open_chat(
+        await open_context(browser, site, person, viewport={"width": 360, "height": 640}), site
+    )
+    for question in ("One", "Two"):
+        await ask(page, question)
+        await expect(page.locator(".question")).to_have_count(1 if question == "One" else 2)
+        await answered(page)
+    await page.locator(".scroll").evaluate("box => { box.scrollTop -= box.clientHeight * 0.4 }")
+    await (
+        page.locator(".question").last.get_by_role("button", name="Edit", exact=True).dispatch_event("click")
+    )
+    send = page.locator(".question-editor").get_by_role("button", name="Send")
+    await expect(send).to_be_in_viewport(ratio=1)
+    box = await send.bounding_box()
+    assert box
+    on_top = "([x, y]) => document.elementFromPoint(x, y).closest('.question-editor') !== null"
+    assert await page.evaluate(on_top, [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2])
+
+
 async def test_nothing_moves_for_who_wants_it_still(browser: Browser, site: sites.Site, person: str) -> None:
     page = await open_chat(await open_context(browser, site, person, reduced_motion="reduce"), site)
     await ask(page, "Quietly, please")

@@ -1,9 +1,6 @@
 """Someone who never saw the page, by what is written on it alone: no selector that a person could not read.
 
-What made earlier walks hesitate, and was mended: the archive could not be found without a folder (the
-list's menu is always there now); a notice lay over the list of prompts (it goes sooner); on a phone the
-row's menu needed a pointer that hovers (it is shown where none can); the link was copied without a
-word (it says so).
+What made the walk hesitate when done by hand, and was mended: docs/page.md.
 """
 
 from __future__ import annotations
