@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from chatsite.batches.models import Batch
 from chatsite.conversations.access import access_conversation
 from chatsite.conversations.models import Message
@@ -24,4 +26,6 @@ def check_deletable(message: Message) -> None:
     """A batch keeps a question and an answer for each of its rows. Raises Refusal `busy`."""
     is_row = message.parent is None or message.parent.parent_id is None
     if is_row and Batch.objects.filter(conversation=message.conversation_id).exists():
-        raise Refusal("busy", "A row of a batch stays with it. Delete the batch, or what follows in the row.")
+        raise Refusal(
+            "busy", _("A row of a batch stays with it. Delete the batch, or what follows in the row.")
+        )

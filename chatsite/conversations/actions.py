@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from chatsite.conversations.access import access_conversation, visible_conversations
 from chatsite.conversations.models import Conversation, Naming
@@ -63,7 +64,7 @@ def do_restore(user_id: int, ids: Sequence[UUID]) -> list[Conversation]:
         deleted_at=None
     )
     if not changed:
-        raise Refusal("not_found", "There is nothing to undo.")
+        raise Refusal("not_found", _("There is nothing to undo."))
     return list(visible_conversations(user_id).filter(id__in=ids))
 
 

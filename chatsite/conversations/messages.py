@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from chatsite.conversations.access import access_message, visible_conversations
 from chatsite.conversations.actions import UNDO_S
@@ -63,7 +64,7 @@ def do_delete_message(user_id: int, id: UUID) -> list[UUID]:
     if not doomed:
         raise Refusal("not_found", "There is no such message.")
     if there.filter(id__in=doomed, generation__status__in=("queued", "running")).exists():
-        raise Refusal("busy", "An answer is being written there. Stop it first, or wait for its end.")
+        raise Refusal("busy", _("An answer is being written there. Stop it first, or wait for its end."))
     there.filter(id__in=doomed).update(deleted_at=timezone.now())
     return doomed
 
@@ -80,7 +81,7 @@ def do_restore_message(user_id: int, id: UUID) -> Message:
         since = timezone.now() - timedelta(seconds=UNDO_S)
         row = Message.objects.select_related("parent").filter(id=id, deleted_at__gte=since).first()
     if row is None or (row.parent and row.parent.deleted_at):
-        raise Refusal("not_found", "There is nothing to undo.")
+        raise Refusal("not_found", _("There is nothing to undo."))
     together = Message.objects.filter(conversation=row.conversation_id, deleted_at=row.deleted_at)
     together.filter(id__in=_from(id, together.values_list("id", "parent_id"))).update(deleted_at=None)
     return row

@@ -108,6 +108,10 @@ def test_what_is_being_written_is_not_deleted(people: People) -> None:
             do_delete_message(people.alice.pk, message)
         assert refusal.value.code == "busy"
     assert len(shown(people.alice, first.conversation)) == 4
+    reader = Client(headers={"accept-language": "zh-CN"})
+    reader.force_login(people.alice)
+    told = reader.delete(f"/api/messages/{second.answer}").json()["error"]["message"]
+    assert told == "那里正在生成回答。请先停止，或等它结束。"
 
 
 def test_nothing_follows_what_is_deleted(people: People) -> None:
