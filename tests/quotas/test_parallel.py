@@ -15,17 +15,24 @@ from channels.db import database_sync_to_async as in_thread
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import Sum
+from django.test import AsyncClient
 from django.utils import timezone
 
 from chatsite import ratelimit
+from chatsite.accounts.keys import do_create_key
+from chatsite.accounts.models import ApiKey
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import Submitted
 from chatsite.quotas.actions import open_reservations
 from chatsite.quotas.models import Balance, Grant, LedgerEntry
+from tests.openai_api.conftest import own_connections
+from tests.openai_api.test_plan_limits import ENGINE, engine
 from tests.people import make_user, submit
 from tests.quotas.plans import assign, end
 from tests.streaming.socket import open_socket
+
+__all__ = ["engine", "own_connections"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,6 +120,35 @@ async def test_sockets_and_threads_mixed(cost: int) -> None:
         await socket.disconnect()
     await in_thread(end_all)()
     await in_thread(check_end)()
+
+
+async def test_sockets_and_programs_mixed(cost: int, own_connections: None, engine: None) -> None:
+    """Half by open pages, half by `/v1` with keys of the same person: one budget."""
+    alice = await in_thread(make_user)("alice")
+    await in_thread(assign)(user=alice, tokens_per_day=FITTING * cost + cost - 1, max_output=MAX_OUTPUT)
+    _key, text = await in_thread(do_create_key)(alice.pk, "a script", ApiKey.Scope.values)
+    sockets = [await open_socket(alice) for _ in range(5)]
+    programs = [ask_by_program(text) for _ in range(PARALLEL // 2)]
+    pages = [ask_often(socket, PARALLEL // 10) for socket in sockets]
+    statuses, *frames = await asyncio.gather(asyncio.gather(*programs), *pages)
+    by_socket = [frame.get("code", frame["type"]) for several in frames for frame in several]
+    assert set(statuses) <= {200, 429}
+    assert set(by_socket) <= {"accepted", "quota_exceeded"}
+    assert statuses.count(200) + by_socket.count("accepted") == FITTING
+    assert await in_thread(booked)(alice) == FITTING * cost
+    for socket in sockets:
+        await socket.disconnect()
+    await in_thread(end_all)()
+    await in_thread(check_end)()
+
+
+async def ask_by_program(key: str) -> int:
+    asked = {"model": ENGINE.model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = await AsyncClient().post(
+        "/v1/chat/completions", asked, content_type="application/json", headers=headers
+    )
+    return answer.status_code
 
 
 async def ask_often(socket, times: int) -> list[dict]:

@@ -1,16 +1,19 @@
-"""Ten sockets a person, over all processes; and the 201st generation is refused cleanly."""
+"""Ten sockets a person, over all processes, none once they are deactivated; the 201st question is refused."""
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
 from redis.asyncio import Redis
 
+from chatsite.accounts.models import Role
+from chatsite.generations.models import Generation
 from chatsite.streaming import presence
-from chatsite.streaming.consumer import TOO_MANY
+from chatsite.streaming.consumer import DEACTIVATED, TOO_MANY
 from chatsite.streaming.presence import MemoryPresence, RedisPresence
+from tests.console.staff import make_staff, signed_in
 from tests.people import make_user, submit
 from tests.streaming.socket import open_socket
 
@@ -44,6 +47,42 @@ async def test_one_generation_too_many_is_rejected_with_its_code(settings) -> No
     await socket.ask(type="ping")
     assert await socket.frame("pong")
     await socket.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_201st_is_rejected_and_has_a_place_when_one_has_ended(settings) -> None:
+    settings.MAX_ACTIVE_PER_USER = settings.MAX_ACTIVE_GENERATIONS
+    alice, bob = [await sync_to_async(make_user)(name) for name in ("alice", "bob")]
+    done = [await sync_to_async(submit)(bob) for _ in range(200)]
+    socket = await open_socket(alice)
+    frame = await socket.submit("Hello")
+    assert (frame["type"], frame["code"]) == ("rejected", "queue_full")
+    assert frame["message"].startswith("200 questions")
+    assert await Generation.objects.acount() == 200
+    await Generation.objects.filter(id=done[0].generation).aupdate(status="cancelled")
+    assert (await socket.submit("Hello"))["type"] == "accepted"
+    await socket.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_deactivating_in_the_console_closes_sockets_and_stops_runs() -> None:
+    alice, bob = [await sync_to_async(make_user)(name) for name in ("alice", "bob")]
+    ada = await sync_to_async(make_staff)("ada", Role.ADMINISTRATOR)
+    hers, his = [await open_socket(person) for person in (alice, alice)], await open_socket(bob)
+    for socket in (*hers, his):
+        await socket.frame("hello")
+    run = UUID((await hers[0].submit("Hello"))["generation"])
+    client = await sync_to_async(signed_in)(ada)
+    form = {"email": alice.email, "name": alice.name, "role": "member"}
+    await sync_to_async(client.post)(f"/admin/accounts/user/{alice.pk}/change/", form)
+    for socket in hers:
+        while (output := await socket.receive_output(5))["type"] != "websocket.close":
+            pass
+        assert output["code"] == DEACTIVATED
+    assert (await Generation.objects.aget(id=run)).cancel_requested
+    await his.ask(type="ping")
+    assert await his.frame("pong")
+    await his.disconnect()
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
