@@ -104,10 +104,14 @@ def test_latencies_are_of_answers_that_ended_lately(people: People) -> None:
 @pytest.fixture
 def half_an_hour(db):
     """What the process has measured, as the page's own store keeps it."""
-    store = board_store()
-    for n in range(3):
-        made = sample(45 - 15 * n, running=n, ttft_p95_s=0.5, now=time.time())
-        async_to_sync(store.record)(made)
+
+    async def record() -> None:
+        for n in range(3):
+            made = sample(45 - 15 * n, running=n, ttft_p95_s=0.5, now=time.time())
+            await board_store().record(made)
+        await board_store().close()  # with Redis its connection belongs to this loop
+
+    async_to_sync(record)()
     yield
     board_store.cache_clear()
 
