@@ -225,8 +225,9 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
     readonly_fields = ("members",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        found: QuerySet[Any] = super().get_queryset(request).select_related("plan_assignment__plan")
-        return found.annotate(size=Count("user"))
+        found = super().get_queryset(request).select_related("plan_assignment__plan")
+        counted: QuerySet[Any] = found.annotate(size=Count("user"))
+        return counted
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
