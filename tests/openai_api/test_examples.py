@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,11 +11,10 @@ import httpx
 import pytest
 
 from bench.site import Site
+from tests.openai_api.javascript import needs_client, run, run_module, run_suite
 from tests.source import ROOT
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NODE_MODULES = os.environ.get("CHATSITE_TEST_NODE_MODULES", "")
-"""A folder in which `npm install openai` has been run."""
 
 
 def examples(language: str) -> list[str]:
@@ -26,15 +23,6 @@ def examples(language: str) -> list[str]:
         for kind, code in BLOCK.findall((ROOT / "docs/api.md").read_text(encoding="utf-8"))
         if kind == language
     ]
-
-
-def run(site: Site, key: str, *command: str, cwd: Path | None = None) -> str:
-    environment = os.environ | {"OPENAI_BASE_URL": f"{site.url}/v1", "OPENAI_API_KEY": key, "NO_PROXY": "*"}
-    done = subprocess.run(
-        command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_curl(api_site: Site, key: str) -> None:
@@ -58,15 +46,15 @@ def test_javascript_without_a_package(api_site: Site, key: str, tmp_path: Path) 
     assert run(api_site, key, "node", str(tmp_path / "example.mjs")).strip()
 
 
-@pytest.mark.skipif(not NODE_MODULES, reason="CHATSITE_TEST_NODE_MODULES names no folder with npm's openai")
+@needs_client
 def test_javascript_with_the_official_client(api_site: Site, key: str) -> None:
     code = next(code for code in examples("js") if "import" in code)
-    place = Path(NODE_MODULES) / f"example-{os.getpid()}.mjs"
-    place.write_text(code, encoding="utf-8")
-    try:
-        assert run(api_site, key, "node", str(place), cwd=Path(NODE_MODULES)).strip()
-    finally:
-        place.unlink()
+    assert run_module(api_site, key, code).strip()
+
+
+@needs_client
+def test_the_contract_by_the_official_javascript_client(api_site: Site, key: str, model: str) -> None:
+    assert "promises" in run_suite(api_site, key, model)
 
 
 def test_the_document_is_a_page_for_people_who_signed_in(api_site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -9,11 +10,13 @@ import httpx
 import openai
 import pytest
 from jsonschema import validate
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
 
 from bench import keys
 from bench.site import Site
 from tests.e2e.conftest import MODELS_DIR, ready_site
+from tests.openai_api.javascript import needs_client, run_suite
+from tests.openai_api.test_disconnect import until_running
 
 pytestmark = pytest.mark.real_engine
 
@@ -149,3 +152,50 @@ def test_a_stopped_stream_frees_the_engine(real_site: Site, program: OpenAI, mod
     assert fresh.choices
     figures = httpx.get(f"{real_site.url}/metrics", trust_env=False).text.splitlines()
     assert [line[-3:] for line in figures if 'status="cancelled"' in line and "_total" in line] == ["1.0"]
+
+
+@needs_client
+def test_the_contract_by_the_official_javascript_client(real_site: Site, model: str) -> None:
+    (key,) = keys.of(real_site, 1)
+    assert "promises" in run_suite(real_site, key, model)
+
+
+async def test_the_asynchronous_client(real_site: Site, program: OpenAI, model: str) -> None:
+    asked = {"model": model, "messages": ADA, "max_tokens": 12, "temperature": 0}
+    whole = await asyncio.to_thread(program.chat.completions.create, **asked)
+    async with AsyncOpenAI(base_url=f"{real_site.url}/v1", api_key=program.api_key, timeout=120) as client:
+
+        async def streamed() -> str:
+            stream = await client.chat.completions.create(**asked, stream=True)
+            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+        texts = await asyncio.gather(*(streamed() for _ in range(4)))
+    assert texts == [whole.choices[0].message.content] * 4
+
+
+def test_errors_have_their_classes(program: OpenAI, model: str) -> None:
+    quick = program.with_options(max_retries=0)
+    with pytest.raises(openai.NotFoundError):
+        quick.chat.completions.create(model="no-such-model", messages=ADA)
+    with pytest.raises(openai.AuthenticationError):
+        quick.with_options(api_key="wrong").models.list()
+    with pytest.raises(openai.BadRequestError) as error:
+        quick.chat.completions.create(model=model, messages=[{"role": "user", "content": "long " * 20_000}])
+    assert error.value.code == "context_length_exceeded"
+    with pytest.raises(openai.APITimeoutError):
+        quick.with_options(timeout=0.3).chat.completions.create(
+            model=model, messages=ADA, max_tokens=2_000, extra_body={"ignore_eos": True}
+        )
+
+
+async def test_leaving_a_stream_frees_the_engine(real_site: Site, program: OpenAI, model: str) -> None:
+    """The one before left by its timeout: it too has gone."""
+    await until_running(real_site, 0, within_s=10)
+    stream = await asyncio.to_thread(
+        program.chat.completions.create,
+        model=model, messages=ADA, max_tokens=2_000, stream=True, extra_body={"ignore_eos": True},
+    )  # fmt: skip
+    await asyncio.to_thread(next, stream)
+    await until_running(real_site, 1)
+    await asyncio.to_thread(stream.close)
+    await until_running(real_site, 0, within_s=10)
