@@ -17,6 +17,7 @@ Rules (docs/scheduling.md; each has its test, in tests/inference/test_fair_queue
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -87,15 +88,19 @@ class FairQueue(Order):
         return aged + _merged(lanes)
 
     def beyond(self, line: Sequence[Waiting]) -> list[bool]:
-        runs, users = dict(self._running.of_user), {one.request.user for one in line}
+        policy, users = self._policy, {one.request.user for one in line}
+        runs, heavies = Counter(self._running.of_user), Counter(self._running.heavy_of_user)
         if len(users.union(runs)) <= 1:
             return [False] * len(line)
         found = []
         for waiting in line:
-            user = waiting.request.user
-            before = runs.get(user, 0)
-            found.append(before >= (waiting.request.max_running or self._policy.user_running))
-            runs[user] = before + 1
+            user, is_heavy = waiting.request.user, waiting.kind == "heavy"
+            found.append(
+                runs[user] >= (waiting.request.max_running or policy.user_running)
+                or (is_heavy and heavies[user] >= policy.user_heavy_running)
+            )
+            runs[user] += 1
+            heavies[user] += is_heavy
         return found
 
     def _candidates(self, now: float) -> Iterator[Candidate]:
