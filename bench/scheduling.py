@@ -147,7 +147,12 @@ def against(played: dict[str, Played]) -> dict[str, float]:
     """The figures that measures ask for, ours against FIFO and against no flood."""
     crowd, flood = played["a"], played["b"]
     fifo, ours = crowd["fifo"], crowd["ours"]
+    beside_flood = {}
+    if "fifo" in flood:
+        shares = [flood[side]["tokens_per_s"] for side in ("ours", "fifo")]
+        beside_flood["flood_throughput_vs_fifo"] = shares[0] / shares[1]
     return {
+        **beside_flood,
         "quick_ttft_p95_vs_fifo": of(ours, "quick", "ttft_p95_s") / of(fifo, "quick", "ttft_p95_s"),
         "light_ttft_p95_vs_no_flood": of(flood["ours"], "light", "ttft_p95_s")
         / of(flood["ours, no flood"], "light", "ttft_p95_s"),
