@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
@@ -16,7 +19,10 @@ from chatsite.console.quotas import AssignmentAdmin, GrantAdmin, PlanAdmin
 from chatsite.notices.models import Announcement
 from chatsite.quotas.models import Grant, Plan, PlanAssignment
 
-admin.site.unregister([Group, EmailAddress])
+# What allauth registers shows secrets of second factors, and opens every account to whoever may change it.
+admin.site.unregister(
+    [Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession]
+)
 admin.site.register(User, PeopleAdmin)
 admin.site.register(Group, GroupAdmin)
 admin.site.register(Invitation, InvitationAdmin)
