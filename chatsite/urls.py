@@ -89,6 +89,11 @@ urlpatterns = [
     path("accounts/sessions/", SessionsPage.as_view(), name="usersessions_list"),
     path("accounts/", include("allauth.urls")),
     path("admin/people/<int:id>/leaving", admin.site.admin_view(archive_console.leaving), name="leaving"),
+    path(
+        "admin/people/<int:id>/leaving/<uuid:job>",
+        admin.site.admin_view(archive_console.leaving_file),
+        name="leaving_file",
+    ),
     path("admin/", admin.site.urls),
     path("docs/api", docs_page.api_docs, name="api_docs"),
     path("v1/models", model_list.models),

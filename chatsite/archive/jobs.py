@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chatsite.archive.models import Job
+from chatsite.conversations.access import conversations_for_staff
 from chatsite.errors import Refusal
 
 KEEP_FILES = timedelta(days=1)
@@ -57,8 +58,18 @@ def do_ask(
 
 
 def visible_jobs(user: int) -> QuerySet[Job]:
-    """What this person asked for, newest first."""
-    return Job.objects.filter(asked_by_id=user).order_by("-created_at")
+    """What this person asked for of their own, newest first."""
+    return Job.objects.filter(asked_by_id=user, owner_id=user).order_by("-created_at")
+
+
+def exports_for_staff(user: int, owner: int) -> QuerySet[Job]:
+    """What this member of the staff exported of somebody's, newest first; the caller notes each download.
+
+    Raises Refusal `not_found` where the site's policy lets staff read nothing.
+    """
+    conversations_for_staff()
+    rows = Job.objects.filter(asked_by_id=user, owner_id=owner, kind=Job.Kind.EXPORT)
+    return rows.order_by("-created_at")
 
 
 def access_job(user: int, id: UUID) -> Job:

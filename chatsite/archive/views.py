@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -112,7 +112,11 @@ def job(request: HttpRequest, id: UUID) -> HttpResponse:
 @api("GET")
 def file(request: HttpRequest, id: UUID) -> Any:
     """The finished export, as fast as its reader takes it."""
-    found = jobs.access_job(user_id(request), id)
+    return job_file(request, jobs.access_job(user_id(request), id))
+
+
+def job_file(request: HttpRequest, found: Job) -> StreamingHttpResponse:
+    """The file of a finished export. Raises Refusal `not_found`."""
     path = jobs.folder_of(found.id) / found.file
     if found.status != Job.Status.FINISHED or not found.file or not path.is_file():
         raise Refusal("not_found", "This export has no file, or no longer. Make it again.")

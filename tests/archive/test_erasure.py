@@ -6,14 +6,15 @@ import json
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import models
 from django.db.models import Sum
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from chatsite.accounts.models import Invitation, User
+from chatsite.accounts.models import Invitation, Role, User
 from chatsite.archive.erased import remains
 from chatsite.archive.erasure import continue_erasures, do_ask_erasure
 from chatsite.archive.jobs import do_ask, folder_of
@@ -32,6 +33,7 @@ from inference.request import Usage
 from inference.worker.owner import next_epoch
 from inference.worker.recorder import Recorder
 from tests.archive.test_jobs import client_of, post
+from tests.console.staff import make_staff
 from tests.people import PASSWORD, People, make_user, submit
 
 
@@ -185,11 +187,63 @@ def staff(name: str, **fields: bool) -> Client:
     return client_of(User.objects.create_user(f"{name}@example.org", is_staff=True, **fields))
 
 
-def test_the_console_exports_for_a_leaver_and_says_so_in_the_audit(people: People, monkeypatch) -> None:
+@pytest.fixture
+def leaver_jobs_at_once(monkeypatch) -> None:
     from chatsite.archive import console
     from chatsite.archive.working import do_work
 
     monkeypatch.setattr(console, "start_after_commit", do_work)
+
+
+async def fetched(user: User, path: str) -> tuple[int, bytes]:
+    client = AsyncClient()
+    await client.aforce_login(user)
+    response = await client.get(path)
+    if not response.streaming:
+        return response.status_code, b""
+    return response.status_code, b"".join([part async for part in response.streaming_content])
+
+
+@pytest.mark.usefixtures("leaver_jobs_at_once")
+def test_by_default_a_leavers_export_is_for_the_person_alone(people: People) -> None:
+    submit(people.alice, "Why?")
+    ada, path = make_staff("ada", Role.ADMINISTRATOR), f"/admin/people/{people.alice.pk}/leaving"
+    admin = client_of(ada)
+    assert "for the person alone" in admin.post(path, {"format": "json"}, follow=True).content.decode()
+    job = Job.objects.get()
+    assert "chatsite-json.zip" not in admin.get(path).content.decode()
+    for way in (f"/api/archive/{job.id}/file", f"{path}/{job.id}"):
+        assert admin.get(way).status_code == 404
+    status, content = async_to_sync(fetched)(people.alice, f"/api/archive/{job.id}/file")
+    assert (status, content[:2]) == (200, b"PK")
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.after["for"]) == ("exported all conversations", people.alice.pk)
+
+
+@pytest.mark.usefixtures("leaver_jobs_at_once")
+def test_each_download_by_staff_is_audited_and_ends_with_the_policy(people: People, settings) -> None:
+    settings.STAFF_MAY_READ = True
+    submit(people.alice, "Why?")
+    ada, path = make_staff("ada", Role.ADMINISTRATOR), f"/admin/people/{people.alice.pk}/leaving"
+    admin = client_of(ada)
+    admin.post(path, {"format": "json"})
+    job = Job.objects.get()
+    assert f"{path}/{job.id}" in admin.get(path).content.decode()
+    assert admin.get(f"/api/archive/{job.id}/file").status_code == 404, "no way around the audit"
+    status, content = async_to_sync(fetched)(ada, f"{path}/{job.id}")
+    assert (status, content[:2]) == (200, b"PK")
+    entry = AuditEntry.objects.get(action="downloaded all conversations")
+    assert (entry.actor_name, entry.subject) == ("ada@example.org", "person alice@example.org")
+    other = make_staff("olga", Role.OWNER)
+    assert client_of(other).get(f"{path}/{job.id}").status_code == 404, "for who asked alone"
+    settings.STAFF_MAY_READ = False
+    assert admin.get(f"{path}/{job.id}").status_code == 404
+    assert AuditEntry.objects.filter(action="downloaded all conversations").count() == 1
+
+
+@pytest.mark.usefixtures("leaver_jobs_at_once")
+def test_the_console_exports_for_a_leaver_and_says_so_in_the_audit(people: People, settings) -> None:
+    settings.STAFF_MAY_READ = True
     submit(people.alice, "Why?")
     admin, path = staff("admin"), f"/admin/people/{people.alice.pk}/leaving"
     assert admin.post(path, {"format": "markdown"}).status_code == 302
