@@ -164,11 +164,13 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
-# Attempts to sign in are counted by chatsite.ratelimit, exactly and for whole offices.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+# Passwords are counted by chatsite.ratelimit, exactly and for whole offices. What is left here counts wrong
+# codes of the second factor, which only who knows the password comes to.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "10/5m/key"}
 SOCIALACCOUNT_ADAPTER = "chatsite.accounts.adapter.SingleSignOnAdapter"
 SOCIALACCOUNT_PROVIDERS = oidc_provider()
-# The provider vouches for addresses: who signs in there is the account of that address here.
+# The provider vouches for addresses: who signs in there is the account of that address here, if an invitation
+# or an administrator gave it (chatsite/accounts/addresses.py).
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 USERSESSIONS_ADAPTER = "chatsite.accounts.open_sessions.SessionsAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

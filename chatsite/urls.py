@@ -5,6 +5,7 @@ from __future__ import annotations
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from chatsite import health
@@ -86,6 +87,8 @@ urlpatterns = [
     path("manifest.webmanifest", manifest.manifest, name="manifest"),
     path("invite/<str:token>", invite_page.invite, name="invite"),
     path("join", invite_page.join, name="join"),
+    # Addresses are administrators' to change: single sign-on goes by them.
+    path("accounts/email/", RedirectView.as_view(pattern_name="chat")),
     path("accounts/sessions/", SessionsPage.as_view(), name="usersessions_list"),
     path("accounts/", include("allauth.urls")),
     path("admin/people/<int:id>/leaving", admin.site.admin_view(archive_console.leaving), name="leaving"),

@@ -64,10 +64,16 @@ def test_a_plan_cannot_widen_the_sites_rate(settings, monkeypatch, one_window) -
 
 def test_sign_ins_are_counted_by_address_and_by_account(monkeypatch, one_window) -> None:
     monkeypatch.setattr(ratelimit, "SIGN_INS_PER_ACCOUNT", 2)
+    monkeypatch.setattr(ratelimit, "SIGN_INS_FROM_ANYWHERE", 4)
     check_sign_in("192.0.2.1", "Ada@example.org")
-    check_sign_in("192.0.2.2", "ada@example.org ")
+    check_sign_in("192.0.2.1", "ada@example.org ")
     with pytest.raises(Refusal):
-        check_sign_in("192.0.2.3", "ada@example.org")
+        check_sign_in("192.0.2.1", "ada@example.org")
+    check_sign_in("192.0.2.1", "bob@example.org")
+    check_sign_in("192.0.2.2", "ada@example.org")  # a stranger's guesses keep nobody else out
+    check_sign_in("192.0.2.3", "ada@example.org")
+    with pytest.raises(Refusal):
+        check_sign_in("192.0.2.4", "ada@example.org")
 
 
 @pytest.mark.redis

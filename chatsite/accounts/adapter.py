@@ -9,6 +9,8 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from chatsite.accounts.addresses import is_vouched
+from chatsite.accounts.models import User
 from chatsite.address import address_of_request
 from chatsite.errors import Refusal
 from chatsite.ratelimit import check_sign_in
@@ -24,8 +26,10 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count the attempt. Raises ValidationError with the time to wait."""
-        super().pre_authenticate(request, **credentials)
+        """Count the attempt. Raises ValidationError with the time to wait.
+
+        allauth has one setting for passwords and second factors; its own counting is left to the second.
+        """
         try:
             check_sign_in(address_of_request(request), credentials.get("email", ""))
         except Refusal as refusal:
@@ -40,6 +44,16 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         return True
+
+    def authenticate_by_email(self, sociallogin: Any) -> tuple[Any, str] | None:
+        """The account of an address that the provider verified, where somebody vouched for it here too."""
+        for address in sociallogin.email_addresses:
+            if not address.verified or not self.can_authenticate_by_email(sociallogin, address.email):
+                continue
+            user = User.objects.filter(email__iexact=address.email, is_active=True).first()
+            if user is not None and is_vouched(user):
+                return user, user.email
+        return None
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> Any:
         user = super().populate_user(request, sociallogin, data)

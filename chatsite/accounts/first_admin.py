@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
+from chatsite.accounts.addresses import do_vouch
 from chatsite.accounts.models import User
 from chatsite.environment import env
 
@@ -38,5 +39,5 @@ def ensure_first_admin() -> FirstAdmin | None:
             f"CHATSITE_ADMIN_EMAIL={email!r}: must be an e-mail address, like ada@example.org."
         ) from error
     password = given or secrets.token_urlsafe(12)
-    User.objects.create_superuser(email, password)
+    do_vouch(User.objects.create_superuser(email, password))
     return FirstAdmin(email, None if given else password)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
+from chatsite.accounts.addresses import do_vouch
 from chatsite.accounts.models import Invitation, Role, User
 from chatsite.errors import Refusal
 
@@ -54,6 +55,8 @@ def do_accept(token: str, email: str, name: str, password: str) -> User:
         user.save()
         if row.group_id:
             user.groups.add(row.group_id)
+        if row.email:
+            do_vouch(user)
         Invitation.objects.filter(pk=row.pk).update(used_by=user)
     return user
 

@@ -21,6 +21,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from chatsite.accounts.addresses import do_vouch
 from chatsite.accounts.models import Role, User
 from chatsite.audit.record import record
 from chatsite.console.audited import AuditedAdmin
@@ -189,6 +190,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         if "role" in form.cleaned_data:
             obj.role = form.cleaned_data["role"]
         super().save_model(request, obj, form, change)
+        do_vouch(obj)
         if change and "is_active" in form.changed_data and not obj.is_active:
             do_deactivate(obj.pk)
 

@@ -92,6 +92,31 @@ def test_its_pages_open(ada: User, path: str) -> None:
     assert client.get(path, follow=True).status_code == 200
 
 
+def test_the_eleventh_wrong_code_is_refused_and_the_right_one_after_it(ada: User) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(ada, secret)
+    client = Client()
+    sign_in(client)
+    page = "/accounts/2fa/authenticate/"
+    wrong = [client.post(page, {"code": "000000"}).content.decode() for _ in range(11)]
+    assert "Too many failed" not in wrong[9]
+    assert "Too many failed" in wrong[10]
+    client.post(page, {"code": code_of(secret)})
+    assert client.get("/admin/").status_code == 302, "the right code waits too"
+
+
+def test_a_stranger_without_the_password_uses_up_no_attempt_of_the_owners(ada: User) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(ada, secret)
+    stranger = Client(REMOTE_ADDR="192.0.2.66")
+    for _ in range(11):
+        stranger.post("/accounts/login/", {"login": ada.email, "password": "wrong"})
+    client = Client()
+    assert sign_in(client) == "/accounts/2fa/authenticate/"
+    client.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
+    assert client.get("/admin/").status_code == 200
+
+
 def started_with(**settings: str) -> subprocess.CompletedProcess[str]:
     program = (
         "import django; django.setup()\n"

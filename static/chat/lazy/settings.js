@@ -92,7 +92,6 @@ function Account() {
       <li><a href="/accounts/password/change/">${t("change_password")}</a></li>
       <li><a href="/accounts/2fa/">${t("second_factor")}</a></li>
       <li><a href="/accounts/sessions/">${t("open_sessions")}</a></li>
-      <li><a href="/accounts/email/">${t("change_email")}</a></li>
     </ul>
   </div>`;
 }

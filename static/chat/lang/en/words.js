@@ -76,7 +76,6 @@ export const words = {
   second_factor: "Second factor and passkeys",
   open_sessions: "Where you are signed in",
   usage_page: "Usage",
-  change_email: "E-mail address",
 
   view_menu: "Listed: {view}",
   view_all: "All conversations",

@@ -75,7 +75,6 @@ export const words = {
   second_factor: "两步验证与通行密钥",
   open_sessions: "登录位置",
   usage_page: "用量",
-  change_email: "电子邮件地址",
 
   view_menu: "列表：{view}",
   view_all: "全部对话",
