@@ -40,7 +40,7 @@ endif
 # A GPU machine must not be given the CPU build by a folder meant for the CPU one.
 GPU_TORCH := env -u UV_FIND_LINKS
 
-.PHONY: help run test check proof bench lock vendor clean
+.PHONY: help run test check browser proof bench lock vendor clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -48,26 +48,23 @@ help: ## Show this list
 run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATSITE_DATA_DIR (var/)
 	@exec $(VENV)/bin/python manage.py serve
 
-# What meets the database; tests/e2e and tests/openai_api start sites on PostgreSQL and Redis themselves.
-DATABASE_TESTS := $(addprefix tests/,accounts archive attachments batches console conversations generations quotas page test_ratelimit.py \
-	inference/test_recorder.py openai_api/test_plan_limits.py openai_api/test_scopes.py)
+# First what shares a processor well, whole sites included, two at a time; then the real engine and what is timed, alone.
+ALONE := real_engine or timing
 
-# First what shares a processor well, two at a time; then whole sites and the real engine, one at a time.
-ALONE := real_engine or site or timing
-
-test: $(DEV_STAMP) ## Run the tests but those of the browser and the long forms; uses PostgreSQL and Redis where found
+test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
 	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not ($(ALONE) or browser or proof)"
-	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not (browser or proof)"
-	$(DEV_VENV)/bin/python -m tests.services -m "not ($(ALONE) or browser or slow or proof)" $(DATABASE_TESTS)
+	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not proof"
+	$(DEV_VENV)/bin/python -m pytest -m "browser and not ($(ALONE) or proof)"
+	$(DEV_VENV)/bin/python -m tests.services -m "database and not ($(ALONE) or site or browser or slow or proof)"
 
 check: $(DEV_STAMP) ## Lint, types, security lint and the quick unit tests
 	$(DEV_VENV)/bin/ruff check .
 	$(DEV_VENV)/bin/ruff format --check .
 	$(DEV_VENV)/bin/mypy
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not ($(ALONE) or browser or postgres or redis or slow or proof)"
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not ($(ALONE) or site or browser or postgres or redis or slow or proof)"
 
-browser: $(DEV_STAMP) ## Run the tests that drive a real Chromium
+browser: $(DEV_STAMP) ## Run only the tests that drive a real Chromium
 	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"
 
 proof: $(DEV_STAMP) ## Run the long forms of the tests

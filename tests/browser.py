@@ -15,6 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from bench import site as sites
 from tests import services
+from tests.prepared import prepared_site
 
 PEOPLE = 150
 """More than there are tests that drive the browser; each costs a row."""
@@ -55,8 +56,7 @@ async def browser(session_browser: Browser) -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def emulated_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
     """The whole site, on SQLite."""
-    with sites.embedded(EMULATED, tmp_path_factory.mktemp("emulated")) as site:
-        site.wait("/readyz")
+    with prepared_site(EMULATED, tmp_path_factory.mktemp("emulated")) as site:
         yield site
 
 

@@ -22,6 +22,10 @@ MODEL = {"embedded_model"}
 """Fixtures that prepare the embedded model on a first run, half a minute; what uses one is marked `slow`."""
 
 
+DATABASE = {"db", "transactional_db"}
+"""What uses one meets the database, and is marked `database`."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Passwords in tests are not worth the third of a second that hashing one takes on purpose."""
     from django.conf import settings
@@ -37,6 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.site)
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if item.get_closest_marker("django_db") or DATABASE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.database)
         if MODEL & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         for marker, why_not in services.WITHOUT.items():

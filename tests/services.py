@@ -82,11 +82,15 @@ WITHOUT: dict[str, Callable[[], str]] = {
 
 
 @contextmanager
-def new_database() -> Iterator[str]:
-    """The address of a new, empty PostgreSQL database, dropped at the end whoever still uses it."""
+def new_database(copy_of: str = "") -> Iterator[str]:
+    """The address of a new PostgreSQL database, dropped at the end whoever still uses it.
+
+    Empty, or as the one at the address `copy_of`, to which nobody may be connected.
+    """
+    template = urlsplit(copy_of).path.lstrip("/") or "template1"
     name = f"chatsite_{secrets.token_hex(6)}"
     with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             yield urlunsplit(urlsplit(POSTGRES_URL)._replace(path=f"/{name}"))
         finally:

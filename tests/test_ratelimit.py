@@ -13,6 +13,8 @@ from chatsite import ratelimit
 from chatsite.errors import Refusal
 from chatsite.ratelimit import check_rate, check_sign_in
 
+pytestmark = pytest.mark.database  # where rates are counted, too: once more on Redis
+
 ATTEMPTS = 120
 
 PROGRAM = """

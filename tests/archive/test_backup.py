@@ -9,18 +9,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests import services
+from tests.prepared import prepare
 from tests.source import ROOT
 
 pytestmark = pytest.mark.slow
-
-Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 FILL = """
 from tests.people import submit, make_user
@@ -42,7 +43,7 @@ LOOK = """
 import hashlib, json
 from django.apps import apps
 from django.core import serializers
-from django.contrib.auth import authenticate
+from django.core.management import call_command
 from chatsite.accounts.models import User
 from chatsite.attachments.models import Attachment
 from chatsite.attachments.storage import path_of
@@ -57,147 +58,188 @@ seen["password"] = alice.check_password("correct horse battery")
 seen["files"] = sorted(path_of(one.id).read_text() for one in Attachment.objects.all())
 seen["new"] = User.objects.create_user("new@example.org").pk
 User.objects.filter(email="new@example.org").delete()
+call_command("reconcile", "--dry-run")
 print("SEEN" + json.dumps(seen))
 """
+"""Every row, and what only a working site can tell; fails where ledger and answers do not agree."""
 
+CHANGE = """
+from tests.people import make_user
+from chatsite.accounts.models import User
+User.objects.all().delete()
+make_user("mallory")
+"""
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def kind(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-def database_url(kind: str) -> Iterator[str]:
-    if kind == "sqlite":
-        yield ""
+REFUSED = """
+from django.core.management import CommandError, call_command
+for command in {commands!r}:
+    try:
+        call_command(*command)
+    except CommandError as error:
+        print("REFUSED", str(error).replace("\\n", " "))
     else:
-        with services.new_database() as url:
-            yield url
+        print("REFUSED not at all")
+"""
+"""Several commands in one process: starting Django costs more than most of them."""
 
 
-@pytest.fixture
-def manage(tmp_path: Path, database_url: str) -> Manage:
-    """manage.py on a data directory and a database of its own."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")
-    }
-    environment |= {"CHATSITE_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
-    if database_url:
-        environment["DATABASE_URL"] = database_url
+@dataclass(frozen=True)
+class Home:
+    """A data directory and a database, and manage.py on them."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    data: Path
+    database_url: str
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")
+        }
+        environment |= {"CHATSITE_DATA_DIR": str(self.data), "PYTHONPATH": str(ROOT)}
+        if self.database_url:
+            environment["DATABASE_URL"] = self.database_url
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
         )
 
-    return run
+    def do(self, *arguments: str) -> str:
+        """Run a command that must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def look(self, first: str = "") -> dict[str, object]:
+        """What is here, after this script."""
+        found: dict[str, object] = json.loads(self.do("shell", "-c", first + LOOK).partition("SEEN")[2])
+        return found
+
+    def destroy(self) -> None:
+        shutil.rmtree(self.data)
+        if self.database_url:
+            with psycopg.connect(self.database_url, autocommit=True) as connection:
+                connection.execute("DROP SCHEMA public CASCADE")
+                connection.execute("CREATE SCHEMA public")
 
 
-def look(manage: Manage) -> dict[str, object]:
-    done = manage("shell", "-c", LOOK)
-    assert "SEEN" in done.stdout, done.stderr
-    found: dict[str, object] = json.loads(done.stdout.partition("SEEN")[2])
-    return found
+@dataclass(frozen=True)
+class Filled:
+    """A site with people in it that nobody changes, what is in it, and its backup."""
+
+    home: Home
+    seen: dict[str, object]
+    backup: Path
+
+    @contextmanager
+    def copy(self, data: Path) -> Iterator[Home]:
+        shutil.copytree(self.home.data, data)
+        if not self.home.database_url:
+            yield Home(data, "")
+            return
+        with services.new_database(self.home.database_url) as url:
+            yield Home(data, url)
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def filled(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """Made once for each kind of database; each test has a copy (`home`)."""
+    folder = tmp_path_factory.mktemp(kind)
+    data, backup = folder / "data", folder / "site.backup"
+    if kind == "sqlite":
+        prepare(data)
+        yield fill(Home(data, ""), backup)
+        return
+    with services.new_database() as url:
+        home = Home(data, url)
+        home.do("migrate")
+        yield fill(home, backup)
+
+
+def fill(home: Home, backup: Path) -> Filled:
+    seen = home.look(FILL)
+    home.do("backup", str(backup))
+    return Filled(home, seen, backup)
 
 
 @pytest.fixture
-def filled(manage: Manage) -> Manage:
-    """A site with people in it."""
-    for arguments in (("migrate",), ("shell", "-c", FILL)):
-        done = manage(*arguments)
-        assert done.returncode == 0, done.stderr
-    return manage
+def home(filled: Filled, tmp_path: Path) -> Iterator[Home]:
+    with filled.copy(tmp_path / "data") as home:
+        yield home
 
 
-def destroy(tmp_path: Path, database_url: str) -> None:
-    shutil.rmtree(tmp_path / "data")
-    if database_url:
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute("DROP SCHEMA public CASCADE")
-            connection.execute("CREATE SCHEMA public")
+def check_it_is_as_it_was(home: Home, before: dict[str, object]) -> None:
+    """All that was seen is there; a new row gets a number that none has had."""
+    after = home.look()
+    assert int(after["new"]) >= int(before["new"])  # type: ignore[call-overload]
+    assert after | {"new": 0} == before | {"new": 0}
 
 
-def test_what_was_destroyed_is_restored(filled: Manage, tmp_path: Path, database_url: str) -> None:
-    before = look(filled)
-    key = (tmp_path / "data/secret_key").read_text()
-    backup = tmp_path / "site.backup"
-    done = filled("backup", str(backup))
-    assert done.returncode == 0, done.stderr
-    assert backup.stat().st_mode & 0o077 == 0
-    assert not list(tmp_path.glob("*.part"))
-    assert "exists already" in filled("backup", str(backup)).stderr
-
-    destroy(tmp_path, database_url)
-    done = filled("restore", str(backup))
-    assert done.returncode == 0, done.stderr
-    after = look(filled)
-    assert after.pop("new") >= before.pop("new")
-    assert after == before
-    assert after["found"] == 10  # a page of hits
-    assert after["files"] == ["hello", "hello"]
-    assert (tmp_path / "data/secret_key").read_text() == key
-    assert filled("reconcile", "--dry-run").returncode == 0
-
-    assert "--replace" in filled("restore", str(backup)).stderr
-    filled("shell", "-c", "from chatsite.accounts.models import User; User.objects.all().delete()")
-    filled("shell", "-c", "from tests.people import make_user; make_user('mallory')")
-    assert filled("restore", str(backup), "--replace").returncode == 0
-    again = look(filled)
-    again.pop("new")
-    assert again == before
+def test_a_backup_is_whole_and_its_owners_alone(filled: Filled) -> None:
+    assert filled.backup.stat().st_mode & 0o077 == 0
+    assert not list(filled.backup.parent.glob("*.part"))
+    assert filled.seen["found"] == 10  # a page of hits
+    assert filled.seen["files"] == ["hello", "hello"]
+    assert filled.seen["password"]
 
 
-def test_a_damaged_backup_changes_nothing(filled: Manage, tmp_path: Path) -> None:
-    backup = tmp_path / "site.backup"
-    assert filled("backup", str(backup)).returncode == 0
-    before = look(filled)
-    with zipfile.ZipFile(backup) as archive:
+def test_what_was_destroyed_is_restored(filled: Filled, home: Home) -> None:
+    key = (home.data / "secret_key").read_text()
+    home.destroy()
+    home.do("restore", str(filled.backup))
+    check_it_is_as_it_was(home, filled.seen)
+    assert (home.data / "secret_key").read_text() == key
+
+
+def test_what_is_here_is_replaced_only_if_that_is_said(filled: Filled, home: Home) -> None:
+    home.do("shell", "-c", CHANGE)
+    assert "--replace" in home.run("restore", str(filled.backup)).stderr
+    home.do("restore", str(filled.backup), "--replace")
+    check_it_is_as_it_was(home, filled.seen)
+
+
+def test_what_is_refused_changes_nothing(filled: Filled, home: Home, tmp_path: Path, kind: str) -> None:
+    with zipfile.ZipFile(filled.backup) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(contents["manifest.json"])
+    other = {"sqlite": "postgresql", "postgresql": "sqlite"}[kind]
+    elsewhere = json.dumps(manifest | {"database": other, "entries": {}}).encode()
 
-    def changed(name: str, content: bytes | None) -> Path:
-        path = tmp_path / f"damaged-{len(name)}-{content is None}"
+    def changed(entries: dict[str, bytes | None]) -> str:
+        path = tmp_path / f"changed-{len(list(tmp_path.iterdir()))}"
         with zipfile.ZipFile(path, "w") as archive:
-            for each, held in (contents | {name: content}).items():
+            for name, held in (contents | entries).items():
                 if held is not None:
-                    archive.writestr(each, held)
-        return path
+                    archive.writestr(name, held)
+        return str(path)
 
-    for path, reason in (
-        (changed("secret_key", b"other"), "checksum"),
-        (changed("secret_key", None), "do not agree"),
-        (changed("more", b"x"), "do not agree"),
-        (changed("manifest.json", b"{}"), "no backup of chatsite"),
-        (Path(__file__), "cannot be read"),
-    ):
-        done = filled("restore", str(path), "--replace")
-        assert done.returncode != 0
-        assert reason in done.stderr
-    after = look(filled)
-    assert after.pop("new") >= before.pop("new")
-    assert after == before
+    refused = {
+        ("backup", str(filled.backup)): "exists already",
+        ("restore", changed({"secret_key": b"other"}), "--replace"): "checksum",
+        ("restore", changed({"secret_key": None}), "--replace"): "do not agree",
+        ("restore", changed({"more": b"x"}), "--replace"): "do not agree",
+        ("restore", changed({"manifest.json": b"{}"}), "--replace"): "no backup of chatsite",
+        ("restore", changed({"manifest.json": elsewhere}), "--replace"): "on its own kind",
+        ("restore", __file__, "--replace"): "cannot be read",
+    }
+    said = home.do("shell", "-c", REFUSED.format(commands=list(refused)))
+    reasons = [line for line in said.splitlines() if line.startswith("REFUSED")]
+    assert len(reasons) == len(refused)
+    for command, reason, line in zip(refused, refused.values(), reasons, strict=True):
+        assert reason in line, command
+    check_it_is_as_it_was(home, filled.seen)
 
 
-def test_a_running_site_is_left_alone(filled: Manage, tmp_path: Path, kind: str, database_url: str) -> None:
-    backup = tmp_path / "site.backup"
-    assert filled("backup", str(backup)).returncode == 0
+def test_a_running_site_is_left_alone(filled: Filled, home: Home, kind: str) -> None:
     if kind == "sqlite":
-        with (tmp_path / "data/inference.lock").open("w") as file:
+        with (home.data / "inference.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            done = filled("restore", str(backup), "--replace")
+            done = home.run("restore", str(filled.backup), "--replace")
     else:
-        with psycopg.connect(database_url):
-            done = filled("restore", str(backup), "--replace")
+        with psycopg.connect(home.database_url):
+            done = home.run("restore", str(filled.backup), "--replace")
     assert done.returncode != 0
     assert "Stop" in done.stderr
-
-
-def test_another_kind_of_database_is_refused(filled: Manage, tmp_path: Path, kind: str) -> None:
-    backup = tmp_path / "site.backup"
-    assert filled("backup", str(backup)).returncode == 0
-    with zipfile.ZipFile(backup) as archive:
-        manifest = json.loads(archive.read("manifest.json"))
-    other = {"sqlite": "postgresql", "postgresql": "sqlite"}[kind]
-    with zipfile.ZipFile(tmp_path / "other", "w") as archive:
-        archive.writestr("manifest.json", json.dumps(manifest | {"database": other, "entries": {}}))
-    assert "on its own kind" in filled("restore", str(tmp_path / "other")).stderr

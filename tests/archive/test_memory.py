@@ -13,6 +13,7 @@ import pytest
 
 from bench import processes
 from bench import site as sites
+from tests.prepared import prepared_site
 
 CONVERSATIONS = 10_000
 MOST_MIB = 50
@@ -62,8 +63,7 @@ def jobs_of(site: sites.Site) -> list[int]:
 
 @pytest.fixture
 def own_site(tmp_path: Path) -> Iterator[sites.Site]:
-    with sites.embedded({"CHATSITE_ENGINE": "emulated"}, tmp_path) as site:
-        site.wait("/readyz")
+    with prepared_site({"CHATSITE_ENGINE": "emulated"}, tmp_path) as site:
         yield site
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench import site as sites
+from tests.prepared import prepared_site
 from tests.streaming.conftest import clients_of_this_loop
 
 __all__ = ["clients_of_this_loop"]
@@ -19,6 +20,5 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
         "CHATSITE_ENGINE": "emulated", "RATE_LIMIT_PER_MINUTE": "10000", "CHATSITE_EMULATED_STEP_S": "0.2",
         "CHATSITE_EMULATED_ANSWER_TOKENS": "0", "CHATSITE_STAFF_MAY_READ": "1",
     }  # fmt: skip
-    with sites.embedded(settings, tmp_path_factory.mktemp("console")) as site:
-        site.wait("/readyz")
+    with prepared_site(settings, tmp_path_factory.mktemp("console")) as site:
         yield site

@@ -1,39 +1,23 @@
-"""A site on the real engine, a profile that minds its page, and the rows read past the site."""
+"""Sites on either engine, a profile that minds its page, and the rows read past the site."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 
 from bench import site as sites
-
-ROOT = Path(__file__).resolve().parents[2]
-
-MODELS_DIR = Path(os.environ.get("CHATSITE_TEST_MODELS") or ROOT / "var" / "test-models")
-"""Kept between runs: preparing the embedded model takes half a minute."""
-
-
-@contextmanager
-def ready_site(settings: dict[str, str], data_dir: Path) -> Iterator[sites.Site]:
-    with sites.embedded(settings, data_dir) as site:
-        site.wait("/readyz")
-        yield site
+from tests.real_site import ready_site
 
 
 @pytest.fixture(scope="module")
 def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
-    """The site as `make run` starts it; answers are bounded, since the small model rarely ends one."""
-    data_dir = tmp_path_factory.mktemp("real")
-    (MODELS_DIR / "models").mkdir(parents=True, exist_ok=True)
-    (data_dir / "models").symlink_to(MODELS_DIR / "models")
-    with ready_site({"CHATSITE_MAX_OUTPUT_TOKENS": "150"}, data_dir) as site:
+    """Answers are bounded, since the small model rarely ends one."""
+    with ready_site({"CHATSITE_MAX_OUTPUT_TOKENS": "150"}, tmp_path_factory.mktemp("real")) as site:
         yield site
 
 

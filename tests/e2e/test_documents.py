@@ -12,7 +12,8 @@ from inference.model_store.locate import model_directory
 from inference.prompt import TokenizerCounter
 from inference.request import ChatMessage
 from tests.attachments import files
-from tests.e2e.conftest import MODELS_DIR, ready_site, rows, sign_in
+from tests.e2e.conftest import rows, sign_in
+from tests.real_site import MODELS_DIR, ready_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_engine, pytest.mark.proof]
 
@@ -37,8 +38,6 @@ FACTS = ("Ada", "violin", "Lisbon", "seven", "blue", "Tuesday", "cello")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Short answers: it is documents and prompts that are looked at."""
     data_dir = tmp_path_factory.mktemp("documents")
-    (MODELS_DIR / "models").mkdir(parents=True, exist_ok=True)
-    (data_dir / "models").symlink_to(MODELS_DIR / "models")
     with ready_site({"CHATSITE_MAX_OUTPUT_TOKENS": "16"}, data_dir) as site:
         yield site
 

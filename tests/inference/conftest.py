@@ -24,12 +24,7 @@ from inference.replicas.settings import RemoteSettings
 from tests.inference.answers import Answers
 from tests.inference.processes import group_members
 from tests.inference.vllm_server import VllmServer
-
-ROOT = Path(__file__).resolve().parents[2]
-
-MODELS_DIR = Path(os.environ.get("CHATSITE_TEST_MODELS") or ROOT / "var" / "test-models")
-"""Kept between runs: preparing the embedded model takes half a minute."""
-
+from tests.real_site import MODELS_DIR
 
 EMULATED = EmulatedSettings(
     timing=Timing(step_s=0.01, max_running=34, kv_tokens=93_184), context_tokens=8_192, answer_tokens=0
@@ -135,6 +130,12 @@ class Engines:
             await live.engine.close()
             await live.answers.ended()
             assert live.answers.death is death
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What kills an engine that others share comes after them: a new start takes half a minute."""
+    items.sort(key=lambda item: item.get_closest_marker("kills_engine") is not None)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

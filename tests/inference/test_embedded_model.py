@@ -12,7 +12,7 @@ import pytest
 
 from inference.engines.base import EngineStartError
 from inference.model_store import embedded
-from tests.inference.conftest import ROOT
+from tests.source import ROOT
 
 
 def quiet(phase: str, fraction: float | None) -> None:

@@ -227,6 +227,7 @@ async def test_counters_grow_with_the_work(live: LiveEngine) -> None:
     assert after.prompt_tokens > before.prompt_tokens
 
 
+@pytest.mark.kills_engine
 async def test_death_is_told_to_everyone_and_close_is_safe_after_it(live: LiveEngine) -> None:
     """Last, for it ends the shared engine."""
     await live.answers.add(new_id(), QUESTION, max_tokens=1000)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.inference.conftest import MODELS_DIR, ROOT
 from tests.inference.processes import group_members, wait_for_empty
+from tests.real_site import MODELS_DIR
+from tests.source import ROOT
 
 CHILD = """
 import os, subprocess, sys, time

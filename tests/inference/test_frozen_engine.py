@@ -20,8 +20,8 @@ from inference.engine_settings import read_settings
 from inference.engines.base import EngineRequest, Step
 from inference.engines.vllm import VllmEngine
 from inference.request import ChatMessage, Sampling
-from tests.inference.conftest import MODELS_DIR
 from tests.inference.processes import group_members
+from tests.real_site import MODELS_DIR
 
 GRACE_S = 2.0
 """Shorter than in service, so that waiting for it is bearable: this model's steps take 0.03 s."""

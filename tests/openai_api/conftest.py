@@ -10,9 +10,10 @@ from django.db import connections
 from openai import AsyncOpenAI, OpenAI
 
 from bench import keys
-from bench.site import Site, embedded
+from bench.site import Site
 from chatsite.database import close_threads
 from chatsite.wiring import board_store, stream_log
+from tests.prepared import prepared_site
 
 OWNERS = 80
 """Each test gets keys of owners of its own, so that no test meets another's rate limit."""
@@ -29,9 +30,8 @@ EMULATED = {
 
 
 @pytest.fixture(scope="session")
-def api_site() -> Iterator[Site]:
-    with embedded(EMULATED) as site:
-        site.wait("/readyz")
+def api_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with prepared_site(EMULATED, tmp_path_factory.mktemp("api")) as site:
         yield site
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from bench import keys
-from bench.site import Site, embedded
+from bench.site import embedded
 from chatsite.openai_api.logprobs import chat_logprobs, text_logprobs
 from inference.request import TokenLogprob
 from inference.stream_log.base import Delta
 from inference.stream_log.merge import merge
 from tests.inference.scripted_server import ScriptedServer
+from tests.prepared import prepare
 
 HELLO = [{"role": "user", "content": "Why is the sky blue?"}]
 SEA = TokenLogprob("海", -0.25, (("海", -0.25), (" sea", -1.5)))
@@ -23,19 +25,20 @@ WIDE = TokenLogprob(" wide", -1.0, ((" wide", -1.0),))
 
 
 @pytest.fixture
-async def remote() -> AsyncIterator[AsyncOpenAI]:
+async def remote(tmp_path: Path) -> AsyncIterator[AsyncOpenAI]:
     """A client of a site whose engine is a scripted server."""
     server = await ScriptedServer().start()
     settings = {"CHATSITE_ENGINE": "remote", "CHATSITE_REMOTE_URLS": server.url}
-    site: Site
-    with embedded(settings) as site:
-        await asyncio.to_thread(site.wait, "/readyz")
+    prepare(tmp_path)
+    with embedded(settings, tmp_path) as site:
+        await asyncio.to_thread(site.wait, "/readyz")  # which the scripted server answers, in this loop
         (key,) = await asyncio.to_thread(keys.of, site, 1)
         async with AsyncOpenAI(base_url=f"{site.url}/v1", api_key=key, max_retries=0, timeout=30) as client:
             yield client
     await server.stop()
 
 
+@pytest.mark.site
 async def test_whole_and_streamed(remote: AsyncOpenAI) -> None:
     model = (await remote.models.list()).data[0].id
     asked = {"model": model, "messages": HELLO, "logprobs": True, "top_logprobs": 2}

@@ -14,9 +14,9 @@ from openai import AsyncOpenAI, OpenAI
 
 from bench import keys
 from bench.site import Site
-from tests.e2e.conftest import MODELS_DIR, ready_site
 from tests.openai_api.javascript import needs_client, run_suite
 from tests.openai_api.test_disconnect import until_running
+from tests.real_site import ready_site
 
 pytestmark = pytest.mark.real_engine
 
@@ -31,10 +31,7 @@ SCHEMA = {
 
 @pytest.fixture(scope="module")
 def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    data_dir = tmp_path_factory.mktemp("real-api")
-    (MODELS_DIR / "models").mkdir(parents=True, exist_ok=True)
-    (data_dir / "models").symlink_to(MODELS_DIR / "models")
-    with ready_site({}, data_dir) as site:
+    with ready_site({}, tmp_path_factory.mktemp("real-api")) as site:
         yield site
 
 

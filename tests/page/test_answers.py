@@ -11,6 +11,7 @@ from playwright.async_api import Browser, expect
 from bench import site as sites
 from tests.page.conftest import sign_in
 from tests.page.test_flows import ANSWER_MS, answered, ask
+from tests.prepared import prepared_site
 
 pytestmark = pytest.mark.browser
 
@@ -46,8 +47,7 @@ def thinking_site(tmp_path: Path) -> Iterator[sites.Site]:
         "CHATSITE_EMULATED_CONTEXT_TOKENS": "4000",
         "CHATSITE_EMULATED_REASONING_TOKENS": "40",
     }
-    with sites.embedded(settings, tmp_path) as site:
-        site.wait("/readyz")
+    with prepared_site(settings, tmp_path) as site:
         yield site
 
 

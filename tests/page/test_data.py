@@ -18,6 +18,7 @@ from playwright.async_api import Browser, Page, expect
 from bench import site as sites
 from tests.page.conftest import sign_in
 from tests.page.test_accessibility import AXE, RUN_AXE
+from tests.prepared import prepared_site
 
 pytestmark = pytest.mark.browser
 
@@ -33,8 +34,7 @@ LOOKS = {
 def own_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
     """A site to itself: the last flow erases an account."""
     settings = {"CHATSITE_ENGINE": "emulated", "CHATSITE_EMULATED_STEP_S": "0.002"}
-    with sites.embedded(settings, tmp_path_factory.mktemp("data")) as site:
-        site.wait("/readyz")
+    with prepared_site(settings, tmp_path_factory.mktemp("data")) as site:
         yield site
 
 

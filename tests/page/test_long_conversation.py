@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from bench import site as sites
 from tests.page.conftest import sign_in
+from tests.prepared import prepared_site
 
 pytestmark = pytest.mark.browser
 
@@ -25,8 +26,7 @@ def small_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]
         "CHATSITE_MAX_OUTPUT_TOKENS": "20",
         "RATE_LIMIT_PER_MINUTE": "10000",
     }
-    with sites.embedded(settings, tmp_path_factory.mktemp("small")) as site:
-        site.wait("/readyz")
+    with prepared_site(settings, tmp_path_factory.mktemp("small")) as site:
         yield site
 
 

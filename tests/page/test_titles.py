@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from bench import site as sites
 from tests.page.conftest import sign_in
 from tests.page.test_flows import answered, ask
+from tests.prepared import prepared_site
 
 pytestmark = pytest.mark.browser
 
@@ -28,8 +29,7 @@ def titling_site(tmp_path: Path) -> Iterator[sites.Site]:
         "CHATSITE_EMULATED_ANSWER_TOKENS": "12",
         "CHATSITE_TITLES": "on",
     }
-    with sites.embedded(settings, tmp_path) as site:
-        site.wait("/readyz")
+    with prepared_site(settings, tmp_path) as site:
         yield site
 
 
