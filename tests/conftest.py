@@ -27,10 +27,14 @@ DATABASE = {"db", "transactional_db"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Passwords in tests are not worth the third of a second that hashing one takes on purpose."""
+    """Hashing a password takes a third of a second on purpose, and emptying PostgreSQL a whole one."""
     from django.conf import settings
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    from tests.flush import sql_flush
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    DatabaseOperations.sql_flush = sql_flush
 
 
 @pytest.hookimpl(tryfirst=True)

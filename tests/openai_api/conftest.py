@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 from bench import keys
 from bench.site import Site
 from chatsite.database import close_threads
-from chatsite.wiring import board_store, stream_log
+from tests.clients import close_clients
 from tests.prepared import prepared_site
 
 OWNERS = 80
@@ -68,9 +68,6 @@ def model(api_site: Site, owners: Iterator[str]) -> str:
 async def own_connections(transactional_db: None):
     """For views in this process: connections belong to the event loop and the database of one test."""
     yield
-    for shared in (board_store, stream_log):
-        if shared.cache_info().currsize:
-            await shared().close()
-        shared.cache_clear()
+    await close_clients()
     close_threads()
     await sync_to_async(connections.close_all)()

@@ -1,23 +1,15 @@
-"""Every test has an event loop of its own; clients that belong to a loop must not outlive it."""
+"""Clients that belong to the loop of one test."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import pytest
-from channels.layers import channel_layers
 
-from chatsite.wiring import board_store, presence, stream_log
+from tests.clients import close_clients
 
 
 @pytest.fixture(autouse=True)
 async def clients_of_this_loop() -> AsyncIterator[None]:
     yield
-    for opened in (stream_log, board_store, presence):
-        if opened.cache_info().currsize:
-            await opened().close()
-        opened.cache_clear()
-    for layer in channel_layers.backends.values():
-        if hasattr(layer, "close_pools"):
-            await layer.close_pools()
-    channel_layers.backends.clear()
+    await close_clients()
