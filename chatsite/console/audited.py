@@ -7,18 +7,20 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import transaction
-from django.db.models import Model, QuerySet
-from django.forms import ModelForm
+from django.db.models import Manager, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from chatsite.audit.record import record
 
-SECRET = frozenset({"password", "password1", "password2", "usable_password"})
+SECRET = frozenset({"password", "password1", "password2", "usable_password", "digest"})
 """Fields whose values are nobody's business."""
 
 
 class AuditedAdmin(admin.ModelAdmin):
-    """Change and audit entry are one transaction. Beside a choice is only what makes a new one."""
+    """Change and audit entry are one transaction, and both sides of a change are read from the row itself.
+
+    Beside a choice is only what makes a new one.
+    """
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -31,27 +33,47 @@ class AuditedAdmin(admin.ModelAdmin):
         with transaction.atomic():
             return super().changeform_view(*args, **kwargs)
 
-    def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """Before it is saved: what the row holds of the fields that change."""
+        names = [name for name in form.changed_data if name in form.cleaned_data]
+        row = self.model._default_manager.filter(pk=form.instance.pk).first() if change else None
+        form.audit_before = {name: _shown(row, name, form.initial.get(name)) for name in names} if row else {}
+        return super().save_form(request, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        changed = [name for name in form.changed_data if name in form.cleaned_data]
-        before = {name: _shown(name, form.initial.get(name)) for name in changed} if change else {}
-        after = {name: _shown(name, form.cleaned_data[name]) for name in changed}
-        if changed or not change:
-            record(request.user, "changed" if change else "added", form.instance, before, after)
+        names = [name for name in form.changed_data if name in form.cleaned_data]
+        row = self.model._default_manager.get(pk=form.instance.pk)
+        after = {name: _shown(row, name, form.cleaned_data[name]) for name in names}
+        if names or not change:
+            record(request.user, "changed" if change else "added", row, form.audit_before, after)
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        record(request.user, "deleted", obj)
+        record(request.user, "deleted", obj, _all_of(obj))
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for obj in queryset:
-            record(request.user, "deleted", obj)
-        super().delete_queryset(request, queryset)
+        with transaction.atomic():
+            for obj in queryset:
+                record(request.user, "deleted", obj, _all_of(obj))
+            super().delete_queryset(request, queryset)
 
 
-def _shown(name: str, value: object) -> object:
+def _all_of(row: Model) -> dict[str, object]:
+    """What a row held that is about to go: all but what was empty or is secret."""
+    fields = [*row._meta.concrete_fields, *row._meta.many_to_many]
+    held = {field.name: _shown(row, field.name, None) for field in fields if field.name not in SECRET}
+    return {name: value for name, value in held.items() if value not in (None, "")}
+
+
+def _shown(row: Model, name: str, otherwise: object) -> object:
+    """A field as people read it: the name of what it points to. `otherwise`: for the form's own fields."""
     if name in SECRET:
         return "•••"
+    value = getattr(row, name, otherwise)
+    if isinstance(value, Manager):
+        own = name in {field.name for field in row._meta.many_to_many}
+        value = value.all() if own else otherwise
     if isinstance(value, QuerySet | list | tuple):
         return ", ".join(sorted(str(one) for one in value))
     return value

@@ -10,13 +10,15 @@ from allauth.mfa.models import Authenticator
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -169,6 +171,16 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         )
         return format_html("<table>{}</table>", rows)
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Django's page, which notes a changed password with the change."""
+        with transaction.atomic():
+            before = self.get_object(request, unquote(id))
+            response = super().user_change_password(request, id, form_url)
+            after = self.get_object(request, unquote(id))
+            if before is not None and after is not None and before.password != after.password:
+                record(request.user, "set the password", after)
+        return response
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser:
             return False
@@ -232,12 +244,12 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
         return counted
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
         if "managers" in form.cleaned_data:
             chosen = form.cleaned_data["managers"]
             form.instance.managers.exclude(user__in=chosen).delete()
             for user in chosen:
                 form.instance.managers.get_or_create(user=user)
+        super().save_related(request, form, formsets, change)
         if "plan" in form.changed_data:
             _assign(form.instance, form.cleaned_data["plan"])
 
