@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import structlog
@@ -15,11 +16,24 @@ _SHARED: list[Any] = [
 ]
 
 
+_SECRET_PATH = re.compile(r"(/(?:invite|s|accounts/password/reset/key)/)[^\s?'\"]+")
+"""Invitations, share links, links to set a password."""
+
+
 class NotReadiness(logging.Filter):
     """ "Not ready" is an answer, not an error: whoever asks every second would fill the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "/readyz" not in record.getMessage()
+
+
+class SecretPaths(logging.Filter):
+    """Addresses that let in whoever knows them are cut after their beginning, whoever logs them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.msg, str) and _SECRET_PATH.search(message := record.getMessage()):
+            record.msg, record.args = _SECRET_PATH.sub(r"\1…", message), None
+        return True
 
 
 def logging_config(level: str, form: str) -> dict[str, Any]:
@@ -48,8 +62,14 @@ def logging_config(level: str, form: str) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
             }
         },
-        "filters": {"not_readiness": {"()": NotReadiness}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chatsite"}},
+        "filters": {"not_readiness": {"()": NotReadiness}, "secret_paths": {"()": SecretPaths}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "chatsite",
+                "filters": ["secret_paths"],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # One line per request and frame is the metrics' task, not the log's.

@@ -185,9 +185,10 @@ STAFF_MAY_READ = env.bool("CHATSITE_STAFF_MAY_READ", False)
 SIGNUP_DOMAINS = [domain.strip().lower() for domain in env.list("CHATSITE_SIGNUP_DOMAINS", default=[])]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-# Sites without a mail server work: links can be copied; with EMAIL_URL set they are sent.
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+# Sites without a mail server work: links can be copied; with EMAIL_URL set they are sent. Without it nothing
+# is written anywhere: links that let somebody in are nothing for a log.
 SENDS_MAIL = bool(env.str("EMAIL_URL", ""))
+vars().update(env.email_url_config(env.str("EMAIL_URL", "") or "dummymail://"))
 
 # --- language -----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -11,6 +11,7 @@ from django.views.i18n import set_language
 from chatsite import health
 from chatsite.accounts import invite_page
 from chatsite.accounts.open_sessions import SessionsPage
+from chatsite.accounts.reset_page import ResetPage
 from chatsite.archive import console as archive_console
 from chatsite.archive import leaving
 from chatsite.archive import views as archive
@@ -89,6 +90,7 @@ urlpatterns = [
     path("join", invite_page.join, name="join"),
     # Addresses are administrators' to change: single sign-on goes by them.
     path("accounts/email/", RedirectView.as_view(pattern_name="chat")),
+    path("accounts/password/reset/", ResetPage.as_view(), name="account_reset_password"),
     path("accounts/sessions/", SessionsPage.as_view(), name="usersessions_list"),
     path("accounts/", include("allauth.urls")),
     path("admin/people/<int:id>/leaving", admin.site.admin_view(archive_console.leaving), name="leaving"),

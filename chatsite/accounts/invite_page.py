@@ -81,6 +81,9 @@ def join(request: HttpRequest) -> HttpResponse:
     """For addresses of the site's own domains: the link goes to the address, which proves whose it is."""
     if not settings.SIGNUP_DOMAINS:
         return _refused(request, Refusal("not_found", _("Accounts are made by invitation here.")))
+    if not settings.SENDS_MAIL:
+        told = _("This site sends no mail. Ask an administrator for an invitation.")
+        return _refused(request, Refusal("not_found", told))
     try:
         check_stranger(address_of_request(request))
     except Refusal as refusal:

@@ -88,7 +88,7 @@ def test_joining_is_closed_where_no_domain_is_named() -> None:
 
 
 def test_people_of_the_domain_get_a_link_and_others_cannot_tell(settings) -> None:
-    settings.SIGNUP_DOMAINS = ["example.org"]
+    settings.SIGNUP_DOMAINS, settings.SENDS_MAIL = ["example.org"], True
     make_user("known")
     pages = [
         Client().post("/join", {"email": email}).content
