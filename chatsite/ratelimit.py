@@ -30,6 +30,9 @@ SIGN_INS_PER_MINUTE = 100
 STRANGERS_PER_MINUTE = 30
 """Openings of invitations and requests to join from one address: a workshop's worth."""
 
+WRONG_KEYS_PER_MINUTE = 30
+"""API keys that let nobody in, from one address: a program with an old one that tries every two seconds."""
+
 SIGN_INS_PER_ACCOUNT = 10
 """Attempts on one account from one address in five minutes: a stranger elsewhere keeps nobody out."""
 
@@ -81,17 +84,28 @@ def check_stranger(address: str) -> None:
     _count("stranger", address, f"{STRANGERS_PER_MINUTE}/m")
 
 
-def _count(what: str, who: str, rate: str) -> RateUsage:
+def check_wrong_keys(address: str) -> None:
+    """Raises Refusal `rate_limited` while this minute's wrong keys from there are used up. Counts nothing."""
+    _count("wrong-key", address, f"{WRONG_KEYS_PER_MINUTE}/m", increment=False)
+
+
+def count_wrong_key(address: str) -> None:
+    """Count an API key that lets nobody in. Raises Refusal `rate_limited`."""
+    _count("wrong-key", address, f"{WRONG_KEYS_PER_MINUTE}/m")
+
+
+def _count(what: str, who: str, rate: str, *, increment: bool = True) -> RateUsage:
+    """Without `increment`: whether one more would be refused."""
     usage = get_usage(
         SimpleNamespace(method="POST"),
         group=f"{what}:{rate}",
         key=lambda _group, _request: who,
         rate=rate,
-        increment=True,
+        increment=increment,
     )
     assert usage, "a rate and a key were given"
     wait = max(1.0, float(usage["time_left"]))
-    if usage["should_limit"]:
+    if usage["should_limit"] or (not increment and usage["count"] >= usage["limit"]):
         raise Refusal(
             "rate_limited",
             f"At most {usage['limit']} in this time are allowed; please wait {wait:.0f} s.",

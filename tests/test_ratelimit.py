@@ -78,6 +78,19 @@ def test_sign_ins_are_counted_by_address_and_by_account(monkeypatch, one_window)
         check_sign_in("192.0.2.4", "ada@example.org")
 
 
+def test_a_crowd_pushes_out_no_count(one_window) -> None:
+    check_sign_in("192.0.2.1", "ada@example.org")
+    for one in range(2_000):
+        check_rate(one, is_staff=False)
+    refused = 0
+    for _ in range(ratelimit.SIGN_INS_PER_ACCOUNT):
+        try:
+            check_sign_in("192.0.2.1", "ada@example.org")
+        except Refusal:
+            refused += 1
+    assert refused == 1
+
+
 @pytest.mark.redis
 def test_two_processes_allow_exactly_the_limit_together(redis_url: str) -> None:
     environment = os.environ | {

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from django.core.cache import cache
 from django.http import HttpRequest
 
-from chatsite.accounts.keys import SHOWN_CHARS, find_key, needs_touch, touch_key
+from chatsite.accounts.keys import SHOWN_CHARS, digest_of, find_key, needs_touch, touch_key
 from chatsite.accounts.models import ApiKey
+from chatsite.address import address_of_request
 from chatsite.database import read, write
 from chatsite.openai_api.errors import ApiError
 from chatsite.quotas.features import check_feature
 from chatsite.quotas.terms import terms_of
+from chatsite.ratelimit import check_wrong_keys, count_wrong_key
 
 MAX_KEY_CHARS = 200
 """Of a header that can be a key; longer ones are not hashed."""
 
 
+KNOWN_S = 3_600
+"""How long after its use a good key is let in while others at its address send wrong ones."""
+
+
 async def authenticate(request: HttpRequest, scope: ApiKey.Scope) -> ApiKey:
     """The key, with its owner. Raises ApiError: 401 for whoever is nobody, 403 for a missing scope;
-    Refusal `not_in_plan` where the owner's plan leaves programs out.
+    Refusal `not_in_plan` where the owner's plan leaves programs out, `rate_limited` where too many wrong keys
+    came from there.
     """
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     text = text.strip()
@@ -25,7 +33,7 @@ async def authenticate(request: HttpRequest, scope: ApiKey.Scope) -> ApiKey:
         raise ApiError(
             401, "You didn't provide an API key. Send it in a header: Authorization: Bearer YOUR_KEY."
         )
-    key = await read(_find, text) if len(text) <= MAX_KEY_CHARS else None
+    key = await read(_find, text, address_of_request(request)) if len(text) <= MAX_KEY_CHARS else None
     if key is None:
         raise unknown_key(text[:SHOWN_CHARS])
     if scope not in key.scopes:
@@ -39,10 +47,19 @@ async def authenticate(request: HttpRequest, scope: ApiKey.Scope) -> ApiKey:
     return key
 
 
-def _find(text: str) -> ApiKey | None:
+def _find(text: str, address: str) -> ApiKey | None:
+    """Whoever guesses is refused before the database is asked, and holds up no key that was good lately."""
+    known = f"good-key:{digest_of(text)}"
+    if not cache.get(known):
+        check_wrong_keys(address)
     key = find_key(text)
-    if key is not None:
-        check_feature(terms_of(key.owner_id), "api")
+    if key is None:
+        cache.delete(known)
+        count_wrong_key(address)
+        return None
+    if needs_touch(key):
+        cache.set(known, True, KNOWN_S)
+    check_feature(terms_of(key.owner_id), "api")
     return key
 
 

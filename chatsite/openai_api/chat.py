@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from msgspec import UNSET, UnsetType
 
 from chatsite.accounts.models import ApiKey
+from chatsite.address import address_of_request
 from chatsite.openai_api.asked import BATCH_HEADER, chat_sampling, chat_turns, may_wait
 from chatsite.openai_api.endpoint import answer, body, endpoint
 from chatsite.openai_api.logprobs import chat_logprobs
@@ -51,7 +52,9 @@ async def chat_completions(request: HttpRequest, key: ApiKey) -> HttpResponseBas
     check_model(board, asked.model)
     batch = may_wait(asked, request.headers.get(BATCH_HEADER, ""))
     sampling = chat_sampling(asked, board)
-    prompt = Prompt(chat_turns(asked.messages), sampling, bool(asked.store), batch)
+    prompt = Prompt(
+        chat_turns(asked.messages), sampling, bool(asked.store), batch, address_of_request(request)
+    )
     run = await start(key, board, prompt)
     told = ChatAnswer(
         run, asked.model, "flex" if batch else "default",

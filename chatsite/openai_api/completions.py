@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from msgspec import UNSET
 
 from chatsite.accounts.models import ApiKey
+from chatsite.address import address_of_request
 from chatsite.openai_api.asked import BATCH_HEADER, completion_sampling, may_wait
 from chatsite.openai_api.endpoint import answer, body, endpoint
 from chatsite.openai_api.errors import ApiError
@@ -47,7 +48,9 @@ async def completions(request: HttpRequest, key: ApiKey) -> HttpResponseBase:
     text = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
     batch = may_wait(asked, request.headers.get(BATCH_HEADER, ""))
     sampling = completion_sampling(asked, board)
-    run = await start(key, board, Prompt((ChatMessage("raw", text),), sampling, batch=batch))
+    turns = (ChatMessage("raw", text),)
+    prompt = Prompt(turns, sampling, batch=batch, address=address_of_request(request))
+    run = await start(key, board, prompt)
     told = TextAnswer(
         run, asked.model, with_usage=bool(asked.stream_options and asked.stream_options.include_usage)
     )

@@ -36,12 +36,13 @@ _farewells: set[asyncio.Task[None]] = set()
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a request asks for. `store`: keep it in the history; `batch`: it may wait."""
+    """What a request asks for. `store`: keep it in the history; `batch`: it may wait; `address`: whence."""
 
     turns: tuple[ChatMessage, ...]
     sampling: Sampling
     store: bool = False
     batch: bool = False
+    address: str = ""
 
 
 class Run:
@@ -103,7 +104,12 @@ async def start(key: ApiKey, board: Board, prompt: Prompt) -> Run:
 
 def _submit(key: ApiKey, ask: Ask, prompt: Prompt) -> tuple[Submitted, RateUsage]:
     terms = terms_of(key.owner_id)
-    rate = check_rate(key.owner_id, is_staff=key.owner.is_staff, per_minute=terms.requests_per_minute)
+    rate = check_rate(
+        key.owner_id,
+        is_staff=key.owner.is_staff,
+        per_minute=terms.requests_per_minute,
+        address=prompt.address,
+    )
     return do_submit_prompt(replace(ask, terms=terms), prompt.turns, store=prompt.store), rate
 
 

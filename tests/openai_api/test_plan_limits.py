@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from django.contrib.auth.models import Group
 from django.http import HttpResponseBase
 from django.test import AsyncClient
 
+from chatsite import ratelimit
 from chatsite.accounts.keys import do_create_key
 from chatsite.accounts.models import ApiKey, User
 from chatsite.conversations.models import Conversation
@@ -65,8 +67,10 @@ class Caller:
     async def ask(self, number: int = 0, **fields: Any) -> HttpResponseBase:
         return await self.post("/v1/chat/completions", {**ASKED, **fields}, number)
 
-    async def post(self, path: str, body: dict[str, Any], number: int = 0) -> HttpResponseBase:
-        headers = {"Authorization": f"Bearer {self.keys[number]}"}
+    async def post(
+        self, path: str, body: dict[str, Any], number: int = 0, address: str = "127.0.0.1"
+    ) -> HttpResponseBase:
+        headers = {"Authorization": f"Bearer {self.keys[number]}", "X-Forwarded-For": address}
         return await AsyncClient().post(path, body, content_type="application/json", headers=headers)
 
 
@@ -251,3 +255,20 @@ async def test_what_is_refused_leaves_nothing(alice: Caller) -> None:
     await alice.ask()
     await alice.ask(messages=[{"role": "user", "content": "word " * 100}])
     assert not await Generation.objects.aexists()
+
+
+async def test_questions_from_one_address_are_counted_over_keys_and_people(
+    alice: Caller, bob: Caller, charlie: Caller, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("127.0.0.1")]
+    monkeypatch.setattr(ratelimit, "ADDRESS_PER_SECOND", 1)
+    told = []
+    for who, path, address in (
+        (alice, "/v1/chat/completions", "192.0.2.1"),
+        (bob, "/v1/chat/completions", "192.0.2.1"),
+        (bob, "/v1/completions", "192.0.2.1"),
+        (charlie, "/v1/completions", "192.0.2.2"),
+    ):
+        asked = ASKED if "chat" in path else {"model": "m", "prompt": "Why?", "max_tokens": 9, "stream": True}
+        told.append((await who.post(path, asked, address=address)).status_code)
+    assert told == [200, 429, 429, 200]

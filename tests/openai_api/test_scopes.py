@@ -14,7 +14,10 @@ from chatsite.accounts.keys import do_create_key, do_revoke_key
 from chatsite.accounts.models import ApiKey, User
 from tests.people import make_user
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_connections")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("own_connections", "one_window"),
+]
 
 ROUTES = [
     ("get", "/v1/models", "models"),
