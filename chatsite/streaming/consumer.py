@@ -302,6 +302,8 @@ def decode(text: str | None) -> Any:
         raise Refusal("bad_frame", "Frames are JSON text; this was binary.")
     try:
         return _decoder.decode(text)
+    except RecursionError as error:
+        raise Refusal("bad_frame", "The frame is nested too deeply.") from error
     except (msgspec.MsgspecError, UnicodeError) as error:
         if _LONE_SURROGATE.search(text):
             raise Refusal("forbidden_text", "The text holds a lone surrogate: half a character.") from error

@@ -47,6 +47,8 @@ ID = "6f1e1f5e-7d0c-4b59-9a0e-3c1f5d3c2b1a"
         f'{{"type": "submit", "id": "{ID}", "content": "x", "params": {{"temperature": 9}}}}',
         f'{{"type": "follow", "generation": "{ID}", "after": -1}}',
         "[" * 50_000,
+        '{"x":' + "[" * 50_000,
+        '{"type": "ping", "x":' + '{"y":' * 50_000,
     ],
 )
 async def test_what_is_no_frame_is_a_bad_frame(socket, text: str) -> None:
