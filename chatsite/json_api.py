@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 import msgspec
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from chatsite.errors import Refusal
@@ -30,7 +33,10 @@ def api(*methods: str) -> Callable[[View], View]:
             try:
                 return view(request, **kwargs)
             except Refusal as refusal:
-                return error(refusal.status, refusal.code, refusal.message)
+                response = error(refusal.status, refusal.code, refusal.message)
+                if refusal.retry_after_s is not None:
+                    response["Retry-After"] = str(math.ceil(refusal.retry_after_s))
+                return response
 
         return wrapped
 
@@ -38,9 +44,14 @@ def api(*methods: str) -> Callable[[View], View]:
 
 
 def body(request: HttpRequest, schema: type[T]) -> T:
-    """The request's JSON as a schema that refuses unknown fields. Raises Refusal `bad_frame`."""
+    """The request's JSON as a schema that refuses unknown fields. Raises Refusal: `bad_frame`, `too_long`."""
     try:
         return msgspec.json.decode(request.body, type=schema)
+    except RequestDataTooBig as problem:
+        most = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,}"
+        raise Refusal("too_long", f"The request is longer than {most} bytes. Send less at once.") from problem
+    except RecursionError as problem:
+        raise Refusal("bad_frame", "The request is nested too deeply.") from problem
     except (msgspec.MsgspecError, UnicodeError) as problem:
         raise Refusal("bad_frame", f"The request was not understood: {problem}.") from problem
 

@@ -87,7 +87,7 @@ def imports(request: HttpRequest) -> HttpResponse:
 def data(request: HttpRequest, id: UUID) -> HttpResponse:
     """The next bytes of the file, from `offset` on; with the last ones the import begins."""
     offset = request.GET.get("offset", "")
-    if not offset.isascii() or not offset.isdigit():
+    if not (offset.isascii() and offset.isdigit() and len(offset) < 19):
         raise Refusal("bad_frame", f"offset={offset!r}: must be the number of bytes sent before.")
     return answer(item(do_append(user_id(request), id, int(offset), request)))
 

@@ -16,6 +16,7 @@ from chatsite.conversations.access import access_conversation, visible_conversat
 from chatsite.conversations.models import Conversation, Message
 from chatsite.conversations.news import tell_changed_from_thread
 from chatsite.errors import Refusal
+from chatsite.generations.content import check_characters
 from chatsite.json_api import answer, api, body, user_id
 from chatsite.page.attachments import attached_to
 from chatsite.page.message_items import message_items
@@ -24,13 +25,17 @@ PAGE = 50
 """Conversations in one page of the sidebar: more than two screens of it."""
 
 
+MAX_FOLDER_CHARS = 60
+"""Of a folder's name: a line of the sidebar."""
+
+
 class Change(msgspec.Struct, forbid_unknown_fields=True):
     """What a person may change; what is left out stays."""
 
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     pinned: bool | None = None
     archived: bool | None = None
-    folder: Annotated[str, msgspec.Meta(max_length=60)] | None = None
+    folder: Annotated[str, msgspec.Meta(max_length=MAX_FOLDER_CHARS)] | None = None
 
 
 class Chosen(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,7 +53,7 @@ def conversations(request: HttpRequest) -> HttpResponse:
     rows = visible_conversations(user_id(request)).filter(temporary=False)
     rows = rows.filter(archived=request.GET.get("archived") == "1")
     if folder := request.GET.get("folder"):
-        rows = rows.filter(folder=folder)
+        rows = rows.filter(folder=check_characters(folder, MAX_FOLDER_CHARS))
     rows = rows.order_by("-pinned", "-updated_at", "-id")
     if cursor := request.GET.get("before"):
         rows = rows.filter(_after(cursor))

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 from chatsite.conversations.models import Instructions, Preset, Prompt
 from chatsite.errors import Refusal
+from chatsite.generations.content import check_characters
 from chatsite.json_api import answer, api, body, user_id
 
 MAX_KEPT = 200
@@ -20,8 +21,11 @@ MAX_KEPT = 200
 
 Row = TypeVar("Row", Prompt, Preset)
 
+MAX_TEXT_CHARS = 32_768
+"""Of a prompt or of instructions: a long letter."""
+
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"\S")]
-Text = Annotated[str, msgspec.Meta(max_length=32_768)]
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 
 
 class PromptForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,7 +102,9 @@ def instructions(request: HttpRequest) -> HttpResponse:
     """What this person always wants of the model. `site_titles`: whether the site gives titles at all."""
     owner = user_id(request)
     if request.method == "PUT":
-        changed = msgspec.structs.asdict(body(request, InstructionsForm))
+        form = body(request, InstructionsForm)
+        check_characters(form.text or "", MAX_TEXT_CHARS)
+        changed = msgspec.structs.asdict(form)
         kept = {name: value for name, value in changed.items() if value is not None}
         Instructions.objects.update_or_create(owner_id=owner, defaults=kept)
     row = Instructions.objects.filter(owner_id=owner).first() or Instructions()
@@ -139,6 +145,8 @@ def _own(kind: type[Row], owner: int, id: UUID) -> Row:
 def _keep(row: Row, form: msgspec.Struct) -> Row:
     """Write the form into the row. Raises Refusal where the name is taken or the library is full."""
     for field, value in msgspec.structs.asdict(form).items():
+        if isinstance(value, str):
+            check_characters(value, len(value))
         setattr(row, field, value)
     others = type(row)._default_manager.filter(owner_id=row.owner_id).exclude(id=row.id)
     if others.count() >= MAX_KEPT:

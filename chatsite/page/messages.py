@@ -18,10 +18,13 @@ from chatsite.conversations.messages import (
 )
 from chatsite.conversations.models import Message
 from chatsite.conversations.news import tell_changed_from_thread
-from chatsite.generations.content import check_content
+from chatsite.generations.content import check_characters, check_content
 from chatsite.generations.submit import MAX_CONTENT_CHARS
 from chatsite.json_api import answer, api, body, user_id
 from chatsite.page.message_items import message_items
+
+MAX_COMMENT_CHARS = 2_000
+"""Of feedback: some paragraphs."""
 
 
 class Words(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,7 +37,7 @@ class Rating(msgspec.Struct, forbid_unknown_fields=True):
     """Thumbs: up 1, down -1, neither 0; and why."""
 
     value: Literal[-1, 0, 1]
-    comment: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
+    comment: Annotated[str, msgspec.Meta(max_length=MAX_COMMENT_CHARS)] = ""
 
 
 @api("POST")
@@ -70,5 +73,6 @@ def restore(request: HttpRequest, id: UUID) -> HttpResponse:
 def feedback(request: HttpRequest, id: UUID) -> HttpResponse:
     """Say what one thinks of an answer."""
     rating = body(request, Rating)
+    check_characters(rating.comment, MAX_COMMENT_CHARS)
     do_rate(user_id(request), id, rating.value, rating.comment)
     return HttpResponse(status=204)
