@@ -44,6 +44,8 @@ def read_share(id: UUID, *, signed_in: bool) -> tuple[Share, list[Message]]:
 
 
 def _alive() -> QuerySet[Share]:
-    """Links to what is there: not deleted, the conversation and the branch."""
-    there = Share.objects.filter(conversation__deleted_at=None, leaf__deleted_at=None)
+    """Links to what is there: not deleted, the conversation and the branch, and its owner's account open."""
+    there = Share.objects.filter(
+        conversation__deleted_at=None, leaf__deleted_at=None, conversation__owner__is_active=True
+    )
     return there.select_related("conversation")

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -50,11 +51,16 @@ def share(request: HttpRequest, id: UUID) -> HttpResponse:
 
 @require_safe
 def shared(request: HttpRequest, id: UUID) -> HttpResponse:
-    """The branch, for reading. Nobody indexes it, no cache keeps it, its address goes to no other site."""
+    """The branch, for reading. Nobody indexes it, no cache keeps it, its address goes to no other site.
+
+    Who is not signed in is asked to, for whatever is not public: which links there are is not told.
+    """
     try:
         found, branch = read_share(id, signed_in=request.user.is_authenticated)
         check_feature(terms_of(found.conversation.owner_id), "sharing")
     except Refusal as refusal:
+        if not request.user.is_authenticated:
+            return _private(redirect_to_login(request.path))
         raise Http404(refusal.message) from refusal
     documents = attached_to(found.conversation)
     boot = {
@@ -63,7 +69,10 @@ def shared(request: HttpRequest, id: UUID) -> HttpResponse:
         "language": get_language() or "en",
         "static": static(""),
     }
-    response = render(request, "shared.html", {"boot": boot, "share": found})
+    return _private(render(request, "shared.html", {"boot": boot, "share": found}))
+
+
+def _private(response: HttpResponse) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     response["X-Robots-Tag"] = "noindex, nofollow"
     response["Referrer-Policy"] = "no-referrer"

@@ -70,7 +70,8 @@ def test_a_team_link_opens_for_who_signs_in_and_a_public_one_for_all(people: Peo
     alice = signed_in(people.alice)
     team = alice.post("/api/shares", {"leaf": str(done.answer)}, JSON).json()
     public = alice.post("/api/shares", {"leaf": str(done.message), "public": True}, JSON).json()
-    assert Client().get(team["path"]).status_code == 404
+    sign_in = f"/accounts/login/?next={team['path']}"
+    assert Client().get(team["path"]).url == sign_in
     assert signed_in(people.bob).get(team["path"]).status_code == 200
     page = Client().get(public["path"])
     assert (page.status_code, page["X-Robots-Tag"], page["Referrer-Policy"]) == (
@@ -82,9 +83,28 @@ def test_a_team_link_opens_for_who_signs_in_and_a_public_one_for_all(people: Peo
     assert [one["id"] for one in alice.get("/api/shares").json()["shares"]] == [public["id"], team["id"]]
     assert signed_in(people.bob).delete(f"/api/shares/{public['id']}").status_code == 404
     assert alice.delete(f"/api/shares/{public['id']}").status_code == 204
-    assert Client().get(public["path"]).status_code == 404
+    assert Client().get(public["path"]).url == sign_in.replace(team["id"], public["id"])
+    assert signed_in(people.bob).get(public["path"]).status_code == 404
     Conversation.objects.update(deleted_at=timezone.now())
     assert signed_in(people.bob).get(team["path"]).status_code == 404
+
+
+def test_links_of_a_closed_account_lead_nowhere(people: People) -> None:
+    done = submit(people.alice, "Shared question")
+    alice = signed_in(people.alice)
+    links = [
+        alice.post("/api/shares", {"leaf": str(done.answer), "public": public}, JSON).json()["path"]
+        for public in (True, False)
+    ]
+    bob = signed_in(people.bob)
+    assert [bob.get(link).status_code for link in links] == [200, 200]
+    people.alice.is_active = False
+    people.alice.save()
+    assert [bob.get(link).status_code for link in links] == [404, 404]
+    assert [Client().get(link).status_code for link in links] == [302, 302]
+    people.alice.is_active = True
+    people.alice.save()
+    assert Client().get(links[0]).status_code == 200, "and again when it is opened again"
 
 
 def test_a_link_shows_its_branch_and_no_other(people: People) -> None:
@@ -182,4 +202,5 @@ def test_the_manifest_names_icons_that_exist(client: Client) -> None:
 )
 def test_strangers_are_told_to_sign_in(db: None, path: str) -> None:
     assert Client().get(path).status_code == 401
-    assert Client().get(f"/s/{uuid4()}").status_code == 404
+    missing = f"/s/{uuid4()}"
+    assert Client().get(missing).url == f"/accounts/login/?next={missing}", "as one for the team"
