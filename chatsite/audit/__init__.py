@@ -1,1 +1,1 @@
-"""The audit log: who of the staff did what, when, from what to what. Imports nothing of the site."""
+"""The audit log: what staff did, and who made keys: when, from what to what. Imports nothing of the site."""

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from chatsite.accounts.keys import check_new_key, do_create_key
-from chatsite.accounts.models import ApiKey
+from chatsite.accounts.models import ApiKey, User
 from chatsite.audit.record import record
 from chatsite.errors import Refusal
 from chatsite.generations.cancel import do_revoke
@@ -69,6 +69,13 @@ class ApiKeyAdmin(admin.ModelAdmin):
     @admin.display(description=_("may"))
     def may(self, key: ApiKey) -> str:
         return ", ".join(str(words) for scope, words in SCOPES if scope in key.scopes)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A key acts as its owner: those of the site's owners are made by owners alone."""
+        if db_field.name == "owner":
+            people = User.objects.filter(is_active=True)
+            kwargs["queryset"] = people if request.user.is_superuser else people.filter(is_superuser=False)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.action(
         description=_("Revoke: lets nobody in any more, running requests stop"), permissions=["add"]

@@ -8,10 +8,12 @@ from uuid import UUID
 
 import msgspec
 from asgiref.sync import async_to_sync
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from chatsite.accounts.keys import access_key, do_create_key, keys_of
 from chatsite.accounts.models import ApiKey
+from chatsite.audit.record import record
 from chatsite.generations.cancel import do_revoke
 from chatsite.generations.doorbell import ring
 from chatsite.json_api import answer, api, body, user_id
@@ -36,14 +38,20 @@ def keys(request: HttpRequest) -> HttpResponse:
         return answer({"keys": [item(key) for key in keys_of(owner)], "scopes": ApiKey.Scope.values})
     new = body(request, NewKey)
     check_feature(terms_of(owner), "api")
-    made, text = do_create_key(owner, new.name, new.scopes, new.expires_at, new.token_budget)
+    with transaction.atomic():
+        made, text = do_create_key(owner, new.name, new.scopes, new.expires_at, new.token_budget)
+        record(request.user, "added", made, after={"owner": made.owner, "scopes": ", ".join(made.scopes)})
     return answer(item(made) | {"key": text}, status=201)
 
 
 @api("DELETE")
 def key(request: HttpRequest, id: UUID) -> HttpResponse:
     """Revoke: it lets nobody in any more, and what it has running stops."""
-    for generation in do_revoke(access_key(user_id(request), id).id)[:1]:
+    with transaction.atomic():
+        found = access_key(user_id(request), id)
+        stopped = do_revoke(found.id)
+        record(request.user, "revoked", found)
+    for generation in stopped[:1]:
         # One ring is enough: whoever hears it looks at all rows.
         async_to_sync(ring)("cancelled", generation)
     return HttpResponse(status=204)
