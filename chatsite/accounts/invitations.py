@@ -7,8 +7,9 @@ import secrets
 from datetime import datetime
 
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from chatsite.accounts.addresses import do_vouch
 from chatsite.accounts.models import Invitation, Role, User
@@ -43,7 +44,10 @@ def access_invitation(token: str, now: datetime) -> Invitation:
 
 
 def do_accept(token: str, email: str, name: str, password: str) -> User:
-    """Make the account and use the invitation up, once however often it is sent. Raises Refusal."""
+    """Make the account and use the invitation up, once however often it is sent.
+
+    Raises Refusal: `not_found`, or `busy` where another account took the address meanwhile.
+    """
     now = timezone.now()
     with transaction.atomic():
         row = access_invitation(token, now)
@@ -52,7 +56,11 @@ def do_accept(token: str, email: str, name: str, password: str) -> User:
         user = User(email=(row.email or email).strip().lower(), name=name)
         user.role = Role(row.role)
         user.set_password(password)
-        user.save()
+        try:
+            with transaction.atomic():
+                user.save()
+        except IntegrityError as error:
+            raise Refusal("busy", _("There is an account with this address. Sign in instead.")) from error
         if row.group_id:
             user.groups.add(row.group_id)
         if row.email:

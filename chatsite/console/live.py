@@ -54,7 +54,10 @@ def live(request: HttpRequest) -> HttpResponse:
 def cancel(request: HttpRequest) -> HttpResponse:
     """Stop anybody's run."""
     _check_may_act(request)
-    id = UUID(request.POST["generation"])
+    try:
+        id = UUID(request.POST.get("generation", ""))
+    except ValueError:
+        return HttpResponse("generation: must be the id of a run.", status=400)
     with transaction.atomic():
         job = Generation.objects.select_related("user").filter(id=id, status__in=ACTIVE).first()
         if job is not None:
@@ -72,7 +75,7 @@ def cancel(request: HttpRequest) -> HttpResponse:
 def admission(request: HttpRequest) -> HttpResponse:
     """Pause, drain or resume: meanwhile nothing new starts, what runs ends, what waits keeps its place."""
     _check_may_act(request)
-    wanted = request.POST["state"]
+    wanted = request.POST.get("state", "")
     if wanted not in LEVERS:
         return HttpResponse(f"state={wanted}: must be one of {', '.join(LEVERS)}.", status=400)
     state = AdmissionState(wanted)

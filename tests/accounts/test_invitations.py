@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from chatsite.accounts.invitations import do_accept, do_invite
+from chatsite.accounts.invite_page import AccountForm
 from chatsite.accounts.models import Invitation, Role, User
 from chatsite.audit.models import AuditEntry
 from chatsite.errors import Refusal
@@ -49,6 +50,25 @@ def test_a_copied_link_makes_an_account_and_signs_in() -> None:
     assert guest.get("/").status_code == 200
     assert link.rpartition("/")[2] not in str(list(Invitation.objects.values())), "only the hash is stored"
     assert AuditEntry.objects.get().subject.startswith("invitation")
+
+
+def test_of_two_who_take_one_address_at_once_the_second_is_told(monkeypatch) -> None:
+    """Both forms were checked before either account was made."""
+    first, second = invite(), invite()
+    guest = Client()
+    page = AccountForm.clean_email
+
+    def meanwhile(form: AccountForm) -> str:
+        email = page(form)
+        do_accept(first, email, "", "x")
+        return email
+
+    monkeypatch.setattr(AccountForm, "clean_email", meanwhile)
+    answer = guest.post(f"/invite/{second}", GOOD)
+    assert answer.status_code == 409
+    assert "Sign in instead" in answer.content.decode()
+    assert User.objects.count() == 1
+    assert Invitation.objects.filter(used_at=None).count() == 1, "the second one can still be used"
 
 
 def test_a_link_is_good_once_and_for_its_time() -> None:

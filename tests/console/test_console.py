@@ -95,6 +95,13 @@ def test_the_page_says_when_all_is_drained(people: People, admin: Client) -> Non
     assert Generation.objects.get(id=waiting.generation).status == "queued"
 
 
+@pytest.mark.parametrize("form", [{}, {"generation": "x"}, {"generation": ""}, {"state": "x"}])
+def test_a_lever_without_its_place_is_refused(admin: Client, form: dict[str, str]) -> None:
+    answers = [admin.post(f"/admin/live/{lever}", form).status_code for lever in ("cancel", "admission")]
+    assert answers == [400, 400]
+    assert not AuditEntry.objects.exists()
+
+
 def test_auditors_look_and_do_not_touch(people: People) -> None:
     done = submit(people.alice)
     client = signed_in(make_staff("audrey", Role.AUDITOR))
