@@ -252,7 +252,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             await read(check_session, self.scope["session"], self.user_id)
         except Refusal:
-            await self.close(NOT_SIGNED_IN)
+            await self.end_session()
+
+    async def end_session(self) -> None:
+        """Nobody is signed in here any more."""
+        await self.close(NOT_SIGNED_IN)
 
     async def _tell_other_tabs(self, conversation: UUID) -> None:
         await tell_changed(self.user_id, [conversation], by=self.channel_name)

@@ -35,9 +35,9 @@ current `seq` acknowledges.
 **Once.** A submit whose `accepted` never came is sent again with the same `id`: the same id is the same
 generation.
 
-**Close codes.** 4401: nobody is signed in. 4403: the account was closed. 4429: too many sockets, or a
-flood of frames (more than {rate} a second, {burst} at once). 1007: invalid UTF-8. 1009: a message over
-1 MiB. The client keeps the draft in all cases.
+**Close codes.** 4401: nobody is signed in, or no longer (looked at every 20 s). 4403: the account was closed.
+4429: too many sockets, or a flood of frames (more than {rate} a second, {burst} at once). 1007: invalid
+UTF-8. 1009: a message over 1 MiB. The client keeps the draft in all cases.
 
 **Codes** of `rejected` and `error`: {codes}.
 """

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
+import structlog
+from django.db import DatabaseError
+
+from chatsite.accounts.sessions import which_ended
+from chatsite.database import read
 from chatsite.streaming.engine_status import engine_status
 from chatsite.streaming.frames import EngineStatus, Status
 from chatsite.streaming.presence import RENEW_S
@@ -20,13 +25,23 @@ POLL_S = 1.0
 """The board is published every second."""
 
 
+RECHECK_S = 20.0
+"""How long a socket may outlive its session: signed out, or the password changed elsewhere."""
+
+log = structlog.get_logger(__name__)
+
+
 class Watching(Protocol):
     """A socket, as the watcher sees it."""
 
     user_id: int
     channel_name: str
 
+    scope: dict[str, Any]
+
     async def send_frame(self, frame: Status) -> None: ...
+
+    async def end_session(self) -> None: ...
 
 
 class StatusWatch:
@@ -36,6 +51,7 @@ class StatusWatch:
         self._sockets: set[Watching] = set()
         self._task: asyncio.Task[None] | None = None
         self._renewed = time.monotonic()
+        self._rechecked = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -61,7 +77,23 @@ class StatusWatch:
                     return_exceptions=True,
                 )
             await self._renew()
+            await self._recheck()
             await asyncio.sleep(POLL_S)
+
+    async def _recheck(self) -> None:
+        """Close the sockets whose sessions have ended."""
+        if time.monotonic() - self._rechecked < RECHECK_S:
+            return
+        self._rechecked = time.monotonic()
+        held = tuple(self._sockets)
+        try:
+            ended = await read(which_ended, [(socket.user_id, socket.scope["session"]) for socket in held])
+        except DatabaseError as error:
+            # Each question is checked again anyway; the next look may find the database back.
+            log.warning("sessions_not_checked", error=repr(error))
+            return
+        over = [socket.end_session() for socket, has_ended in zip(held, ended, strict=True) if has_ended]
+        await asyncio.gather(*over, return_exceptions=True)
 
     async def _renew(self) -> None:
         """Keep these sockets counted."""
