@@ -88,7 +88,8 @@ def _export(request: HttpRequest, person: User) -> None:
     wanted = {"format": format, "language": get_language() or "en"}
     reader = request.user.pk if settings.STAFF_MAY_READ else person.pk
     job = jobs.do_ask(person.pk, reader, Job.Kind.EXPORT, wanted)
-    after = {"format": format, "conversations": exportable(person.pk).count(), "for": reader}
+    whom = "the person" if reader == person.pk else "staff"
+    after = {"format": format, "conversations": exportable(person.pk).count(), "for": whom}
     record(request.user, "exported all conversations", person, after=after)
     start_after_commit(job.id)
     if reader == person.pk:

@@ -33,8 +33,11 @@ _WORDS: dict[str, Promise] = {
     "read": _("read"),
     "listed the conversations": _("listed the conversations"),
     "exported all conversations": _("exported all conversations"),
+    "downloaded all conversations": _("downloaded all conversations"),
     "asked to erase": _("asked to erase"),
+    "erased": _("erased"),
     "made a password link": _("made a password link"),
+    "set the password": _("set the password"),
     "reset the second factor": _("reset the second factor"),
 }
 
