@@ -23,7 +23,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from chatsite.accounts.addresses import do_vouch
+from chatsite.accounts.addresses import do_vouch, is_vouched
 from chatsite.accounts.models import Role, User
 from chatsite.audit.record import record
 from chatsite.console.audited import AuditedAdmin
@@ -113,7 +113,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         ),
     )
 
-    actions = ("make_reset_link", "reset_second_factor")
+    actions = ("make_reset_link", "reset_second_factor", "confirm_address")
 
     @admin.action(description=_("Make a link to set a new password"), permissions=["change"])
     def make_reset_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -125,6 +125,16 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             link = request.build_absolute_uri(reverse("account_reset_password_from_key", kwargs=key))
             record(request.user, "made a password link", user)
             messages.success(request, format_html("{}: <code>{}</code>", user, link))
+
+    @admin.action(description=_("Confirm the e-mail address"), permissions=["change"])
+    def confirm_address(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For who typed it themselves: from now on single sign-on leads to this account."""
+        for user in queryset:
+            if self.has_change_permission(request, user) and not is_vouched(user):
+                with transaction.atomic():
+                    do_vouch(user)
+                    record(request.user, "confirmed the address", user)
+                messages.success(request, _("%(person)s may use single sign-on now.") % {"person": user})
 
     @admin.action(description=_("Reset the second factor"), permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -202,7 +212,8 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         if "role" in form.cleaned_data:
             obj.role = form.cleaned_data["role"]
         super().save_model(request, obj, form, change)
-        do_vouch(obj)
+        if not change or "email" in form.changed_data:
+            do_vouch(obj)
         if change and "is_active" in form.changed_data and not obj.is_active:
             do_deactivate(obj.pk)
 

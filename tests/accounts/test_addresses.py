@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from chatsite.accounts.invitations import do_accept, do_invite
 from chatsite.accounts.models import Role, User
+from chatsite.audit.models import AuditEntry
 from tests.console.staff import make_staff, signed_in
 from tests.people import PASSWORD, make_user
 
@@ -93,12 +94,25 @@ def test_an_administrators_word_joins_and_the_old_address_no_longer(sso) -> None
     assert joined("new@example.org") == mallory
 
 
-def test_an_address_that_an_administrator_looked_at_joins(sso) -> None:
+def test_an_address_that_an_administrator_confirmed_joins(sso) -> None:
     alice = invited("", "alice@example.org")
     admin = signed_in(make_staff("ada", Role.ADMINISTRATOR))
-    form = {"email": "alice@example.org", "name": "", "role": "member", "is_active": "on"}
+    form = {"email": "alice@example.org", "name": "Alice", "role": "member", "is_active": "on"}
     admin.post(f"/admin/accounts/user/{alice.pk}/change/", form)
+    assert joined("alice@example.org") is None, "another change says nothing of the address"
+    wish = {"action": "confirm_address", "_selected_action": alice.pk}
+    for _ in range(2):
+        admin.post("/admin/accounts/user/", wish)
     assert joined("alice@example.org") == alice
+    assert AuditEntry.objects.filter(action="confirmed the address").count() == 1
+
+
+def test_nobody_confirms_what_they_may_not_change(sso) -> None:
+    owner = make_staff("olga", Role.OWNER)
+    wish = {"action": "confirm_address", "_selected_action": owner.pk}
+    for role in (Role.ADMINISTRATOR, Role.AUDITOR):
+        signed_in(make_staff(role, role)).post("/admin/accounts/user/", wish)
+    assert joined(owner.email) is None
 
 
 def test_whom_the_provider_brought_comes_back_as_themselves(sso) -> None:

@@ -37,6 +37,7 @@ _WORDS: dict[str, Promise] = {
     "asked to erase": _("asked to erase"),
     "erased": _("erased"),
     "made a password link": _("made a password link"),
+    "confirmed the address": _("confirmed the address"),
     "set the password": _("set the password"),
     "reset the second factor": _("reset the second factor"),
 }
