@@ -85,24 +85,34 @@ def restore_backup(path: Path, say: Say, *, replace: bool) -> Manifest:
             )
         say("verifying …")
         verify(archive, manifest)
+        _check_known(manifest)
         if not replace and (found := _people()):
             raise BackupError(
                 f"This site holds {found} accounts. --replace erases them and all that is theirs."
             )
+        say("documents …")
+        documents = _unpacked(archive, manifest)
         say("database …")
         if manifest.database == "sqlite":
             sqlite.load(archive)
         else:
-            postgres.load(archive, manifest, replace=replace)
-        say("documents …")
-        _restore_files(archive, manifest)
+            postgres.load(archive, manifest)
+        _put(documents)
+        if manifest.has_secret_key:
+            _write_key(Path(settings.DATA_DIR) / KEY, archive.read(KEY))
         say("migrations …")
         call_command("migrate", interactive=False, verbosity=0)
     return manifest
 
 
-def _is_whole(path: Path) -> bool:
-    return path.is_file() and path.parent.name != "incoming"
+def _check_known(manifest: Manifest) -> None:
+    """Raises BackupError where the backup is of a newer site, whose tables this code does not know."""
+    known = set(MigrationLoader(None).disk_migrations)
+    if missing := [".".join(one) for one in manifest.migrations if one not in known]:
+        raise BackupError(
+            f"The backup is of a newer site: migration {missing[0]} is not known here. "
+            "Restore it with that version of chatsite or a newer one."
+        )
 
 
 def _migrations() -> list[tuple[str, str]]:
@@ -126,9 +136,9 @@ def _people() -> int:
     return User.objects.count()
 
 
-def _restore_files(archive: zipfile.ZipFile, manifest: Manifest) -> None:
-    data = Path(settings.DATA_DIR)
-    fresh, target = data / f"{FILES}.restoring", data / FILES
+def _unpacked(archive: zipfile.ZipFile, manifest: Manifest) -> Path:
+    """The documents in a folder beside those that are here, which stay for now. Raises BackupError."""
+    fresh = Path(settings.DATA_DIR) / f"{FILES}.restoring"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
     for name in manifest.entries:
@@ -140,11 +150,14 @@ def _restore_files(archive: zipfile.ZipFile, manifest: Manifest) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with archive.open(name) as source, path.open("wb") as file:
             shutil.copyfileobj(source, file)
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(fresh, target)
+    return fresh
+
+
+def _put(documents: Path) -> None:
+    data = Path(settings.DATA_DIR)
+    shutil.rmtree(data / FILES, ignore_errors=True)
+    os.replace(documents, data / FILES)
     shutil.rmtree(data / "archive", ignore_errors=True)  # exports of the site that was
-    if manifest.has_secret_key:
-        _write_key(data / KEY, archive.read(KEY))
 
 
 def _write_key(path: Path, content: bytes) -> None:

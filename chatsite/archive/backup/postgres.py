@@ -36,25 +36,23 @@ def dump(writer: Writer) -> None:
                         target.write(part)
 
 
-def load(archive: zipfile.ZipFile, manifest: Manifest, *, replace: bool) -> None:
-    """Make the tables as they were, and fill them in one transaction. Raises BackupError."""
-    if replace:
-        _drop_all()
-    executor = MigrationExecutor(connection)
-    known = set(executor.loader.graph.nodes)
-    targets = [(app, name) for app, name in manifest.migrations]
-    if missing := [target for target in targets if target not in known]:
-        raise BackupError(
-            f"The backup is of a newer site: migration {'.'.join(missing[0])} is not known here."
-        )
-    executor.migrate(targets)
+def load(archive: zipfile.ZipFile, manifest: Manifest) -> None:
+    """Drop what is here, make the tables as they were, and fill them: one transaction. Raises BackupError.
+
+    Whatever fails, and wherever the process dies, the database is what it was.
+    """
     tables = [name.removeprefix(FOLDER) for name in manifest.entries if name.startswith(FOLDER)]
     with transaction.atomic(), connection.cursor() as cursor:
+        # A table with checks that wait for the end of the transaction could not be altered or emptied in it.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        _drop_all(cursor)
+        MigrationExecutor(connection).migrate(list(manifest.migrations))
         present = set(connection.introspection.table_names(cursor))
         if odd := sorted(set(tables) - present):
             raise BackupError(f"{odd[0]}: the migrations of this site make no such table.")
         names = sql.SQL(", ").join(map(sql.Identifier, sorted(present)))
         cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # the tables come in no order
         for table in tables:
             _fill(cursor, archive, table)
         models = apps.get_models(include_auto_created=True)
@@ -84,11 +82,10 @@ def _columns(cursor: Any, table: str) -> list[str]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def _drop_all() -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        if tables := connection.introspection.table_names(cursor):
-            names = sql.SQL(", ").join(map(sql.Identifier, tables))
-            cursor.execute(sql.SQL("DROP TABLE {} CASCADE").format(names))
+def _drop_all(cursor: Any) -> None:
+    if tables := connection.introspection.table_names(cursor):
+        names = sql.SQL(", ").join(map(sql.Identifier, tables))
+        cursor.execute(sql.SQL("DROP TABLE {} CASCADE").format(names))
 
 
 def others_connected() -> int:

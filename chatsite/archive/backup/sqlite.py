@@ -35,8 +35,11 @@ def load(archive: zipfile.ZipFile) -> None:
         with archive.open(NAME) as source, fresh.open("wb") as file:
             shutil.copyfileobj(source, file)
             os.fsync(file.fileno())
-        with closing(sqlite3.connect(fresh)) as copy:
-            problem = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        try:
+            with closing(sqlite3.connect(fresh)) as copy:
+                problem = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            problem = str(error)
         if problem != "ok":
             raise BackupError(f"{NAME}: the database in it is damaged ({problem}).")
         connection.close()
