@@ -19,11 +19,14 @@ from django.urls import path  # noqa: E402
 from chatsite import direct  # noqa: E402
 from chatsite.console.socket import LiveConsumer  # noqa: E402
 from chatsite.flow import WithRoom  # noqa: E402
-from chatsite.openai_api.handler import ApiHandler  # noqa: E402
+from chatsite.on_loop import ApiHandler, ChecksHandler  # noqa: E402
 from chatsite.static_files import StaticFiles  # noqa: E402
 from chatsite.streaming.consumer import ChatConsumer  # noqa: E402
 
 direct.install()
+
+CHECKS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What machines ask (chatsite/health.py)."""
 
 
 def with_outer_send(application: Any) -> Any:
@@ -38,11 +41,12 @@ def with_outer_send(application: Any) -> Any:
     return outer
 
 
-def by_caller(pages: Any, programs: Any) -> Any:
-    """`/v1` goes to the handler for programs, all else to the one for browsers."""
+def by_caller(pages: Any, programs: Any, checks: Any) -> Any:
+    """`/v1` goes to the handler for programs, health and figures to theirs, all else to that for browsers."""
 
     async def choose(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        handler = programs if scope["path"].startswith("/v1/") else pages
+        path = scope["path"]
+        handler = programs if path.startswith("/v1/") else checks if path in CHECKS else pages
         await handler(scope, receive, send)
 
     return choose
@@ -53,7 +57,9 @@ sockets = URLRouter([path("ws/chat/", ChatConsumer.as_asgi()), path("ws/console/
 application = ProtocolTypeRouter(
     {
         "http": StaticFiles(
-            WithRoom(by_caller(http, ApiHandler())), str(settings.STATIC_ROOT), settings.STATIC_URL
+            WithRoom(by_caller(http, ApiHandler(), ChecksHandler())),
+            str(settings.STATIC_ROOT),
+            settings.STATIC_URL,
         ),
         "websocket": with_outer_send(AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))),
     }

@@ -1,7 +1,7 @@
-"""The way in for `/v1`: Django's handler with what a program's request needs, on the event loop.
+"""Ways in for machines: Django's handler with what their requests need, on the event loop.
 
 Django takes every hook of a middleware to a thread and back, twice a request, and eleven of them look
-for a browser: its session, language, form token, messages. A program has a key instead, and the five
+for a browser: its session, language, form token, messages. A machine has none of these, and the five
 that are left only compute (docs/decisions/0053-programs-have-their-own-chain.md).
 """
 
@@ -52,8 +52,10 @@ class _Logged(RequestMiddleware):
         return response
 
 
-class ApiHandler(ASGIHandler):
-    """Serves `/v1`."""
+class LoopHandler(ASGIHandler):
+    """Serves with these middlewares, the innermost first."""
+
+    middlewares: tuple[type[MiddlewareMixin], ...]
 
     def load_middleware(self, is_async: bool = False) -> None:
         """The chain: headers, then log, then the view. No hook of a view, template or exception."""
@@ -63,7 +65,24 @@ class ApiHandler(ASGIHandler):
         self._exception_middleware: list[Hook] = []
         view: Any = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
         chain: Any = convert_exception_to_response(_Logged(view))
-        for middleware in (XFrameOptionsMiddleware, CommonMiddleware, CSPMiddleware, SecurityMiddleware):
+        for middleware in self.middlewares:
             chain = convert_exception_to_response(_OnLoop(middleware, chain))
         assert iscoroutinefunction(chain)
         self._middleware_chain = chain
+
+
+class ApiHandler(LoopHandler):
+    """Serves `/v1`."""
+
+    middlewares = (XFrameOptionsMiddleware, CommonMiddleware, CSPMiddleware, SecurityMiddleware)
+
+
+class ChecksHandler(LoopHandler):
+    """Serves the checks of `health`, by whatever name or address they are asked for.
+
+    Proxies, containers and Prometheus ask the process itself, so their Host is none of
+    CHATSITE_ALLOWED_HOSTS. CommonMiddleware, which compares it, is left out; these answers hold no address
+    made of it.
+    """
+
+    middlewares = (XFrameOptionsMiddleware, CSPMiddleware, SecurityMiddleware)
