@@ -6,8 +6,10 @@ import json
 import re
 import shutil
 import subprocess
+from ipaddress import ip_network
 
 import pytest
+from django.core.checks import run_checks
 
 from tests import services
 from tests.source import ROOT
@@ -69,3 +71,37 @@ def test_units_start_what_exists(unit):
     commands = ROOT / "inference/management/commands"
     for command in re.findall(r"manage\.py (\w+)", text):
         assert command in {"migrate", "collectstatic"} or (commands / f"{command}.py").exists(), command
+
+
+def test_compose_passes_what_a_proxy_and_a_first_start_need():
+    text = (ROOT / "deploy/compose.yml").read_text(encoding="utf-8")
+    block = text.partition("environment: &environment\n")[2].partition("\n\n")[0]
+    passed = set(re.findall(r"^    ([A-Z_]+):", block, re.M))
+    settings = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    assert not [name for name in passed if f"`{name}`" not in settings]
+    assert passed >= {
+        "CHATSITE_HTTPS", "CHATSITE_ALLOWED_HOSTS", "CHATSITE_TRUSTED_ORIGINS", "CHATSITE_TRUSTED_PROXIES",
+        "CHATSITE_ADMIN_EMAIL", "CHATSITE_ADMIN_PASSWORD", "EMAIL_URL",
+    }  # fmt: skip
+
+
+def test_the_proxy_file_names_what_must_be_set():
+    text = (ROOT / "deploy/Caddyfile").read_text(encoding="utf-8")
+    for name in ("HTTPS", "ALLOWED_HOSTS", "TRUSTED_ORIGINS", "TRUSTED_PROXIES"):
+        assert f"CHATSITE_{name}=" in text
+
+
+@pytest.mark.parametrize(
+    ("https", "proxies", "warned"),
+    [(True, [], True), (True, [ip_network("127.0.0.1")], False), (False, [], False)],
+)
+def test_a_proxy_that_nobody_trusts_is_warned_of(settings, https: bool, proxies: list, warned: bool):
+    settings.HTTPS, settings.TRUSTED_PROXIES = https, proxies
+    assert ("chatsite.W001" in {message.id for message in run_checks()}) is warned
+
+
+def test_the_image_copies_what_exists():
+    text = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+    sources = [source for line in re.findall(r"^COPY (.+)$", text, re.M) for source in line.split()[:-1]]
+    assert sources
+    assert not [source for source in sources if not (ROOT / source).exists()]
