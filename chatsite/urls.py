@@ -35,6 +35,8 @@ from chatsite.page import (
 # Django's own sign-in form would bypass the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler400 = "chatsite.page.bad_request.bad_request"
+
 urlpatterns = [
     path("", shell.chat, name="chat"),
     path("c/<uuid:conversation>", shell.chat, name="conversation"),

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from chatsite.accounts.first_admin import FirstAdmin, ensure_first_admin
 from chatsite.assets import is_collected, mark_collected
+from inference.management.start_block import admin_lines, name_lines, start_block
 from inference.worker.server import build_service, serve
 
 
@@ -37,20 +38,14 @@ class Command(BaseCommand):
             mark_collected(root)
 
     def _print_block(self, admin: FirstAdmin | None, engine: str) -> None:
-        lines = [
-            ("Address", f"http://{settings.HOST}:{settings.PORT}/"),
-            ("Engine", engine),
-            ("Data", str(settings.DATA_DIR)),
-        ]
-        if admin is not None:
-            lines.insert(1, ("Administrator", admin.email))
-            if admin.password:
-                lines.insert(
-                    2, ("One-time password", f"{admin.password}   (shown once; change it after signing in)")
-                )
-        width = max(len(name) for name, _ in lines)
-        self.stdout.write("")
-        for name, value in lines:
-            self.stdout.write(f"  {name.ljust(width)}  {value}")
-        self.stdout.write("")
+        block = start_block(
+            [
+                ("Address", f"http://{settings.HOST}:{settings.PORT}/"),
+                *name_lines(settings.HOST, settings.ALLOWED_HOSTS),
+                *admin_lines(admin),
+                ("Engine", engine),
+                ("Data", str(settings.DATA_DIR)),
+            ]
+        )
+        self.stdout.write(block)
         self.stdout.flush()
