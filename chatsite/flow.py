@@ -1,4 +1,4 @@
-"""Sending a file as fast as its reader takes it. Daphne itself would hold all of it in memory.
+"""Sending something large as fast as its reader takes it. Daphne itself would hold all of it in memory.
 
 Daphne hands every part of a response to Twisted at once, and Twisted keeps what the network does not take.
 Its connection tells a registered producer when enough is kept and when there is room again; `WithRoom`
@@ -8,7 +8,8 @@ puts a function into the scope that waits for that room (docs/decisions/0070-exp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,18 @@ class WithRoom:
 
 def file_response(request: HttpRequest, path: Path, name: str, media_type: str) -> StreamingHttpResponse:
     """The file to be saved under `name`, as fast as its reader takes it; kept by no cache."""
-    response = StreamingHttpResponse(
-        file_in_parts(path, getattr(request, "scope", {})), content_type=media_type
-    )
+    response = parts_response(request, _parts_of(path), name, media_type)
     response["Content-Length"] = path.stat().st_size
+    return response
+
+
+def parts_response(
+    request: HttpRequest, parts: AsyncGenerator[bytes], name: str, media_type: str
+) -> StreamingHttpResponse:
+    """The same of parts that are made on the way; each should be of about CHUNK_BYTES."""
+    response = StreamingHttpResponse(
+        as_room_is_made(parts, getattr(request, "scope", {})), content_type=media_type
+    )
     save_as(response, name)
     return response
 
@@ -71,17 +80,23 @@ def save_as(response: HttpResponseBase, name: str) -> None:
     response["Cache-Control"] = "no-store"
 
 
-async def file_in_parts(path: Path, scope: dict[str, Any]) -> AsyncIterator[bytes]:
-    """The file's bytes, each part when there is room for it."""
+async def as_room_is_made(parts: AsyncGenerator[bytes], scope: dict[str, Any]) -> AsyncGenerator[bytes]:
+    """Each part when there is room for it; none is made before."""
     request = scope.get("daphne_request")
     producer = Producer()
-    with path.open("rb") as file:
-        if request is not None:
-            request.registerProducer(producer, True)
-        try:
-            while part := await asyncio.to_thread(file.read, CHUNK_BYTES):
+    if request is not None:
+        request.registerProducer(producer, True)
+    try:
+        async with aclosing(parts):
+            async for part in parts:
                 yield part
                 await producer.room()
-        finally:
-            if request is not None and request.channel is not None:
-                request.unregisterProducer()
+    finally:
+        if request is not None and request.channel is not None:
+            request.unregisterProducer()
+
+
+async def _parts_of(path: Path) -> AsyncGenerator[bytes]:
+    with path.open("rb") as file:
+        while part := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield part

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable
 from datetime import date, timedelta
+from io import StringIO
 from typing import Any, get_args
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.db.models import Max, Min
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from chatsite.database import read
+from chatsite.flow import parts_response, save_as
 from chatsite.quotas.charts import chart_of
 from chatsite.quotas.models import LedgerEntry
 from chatsite.quotas.reports import By, Row, fold_months, read_report, usage_by
@@ -28,15 +32,18 @@ DAYS_SHOWN = 93
 SHOWN = 50
 """Rows of a table: those who use most. The CSV has all."""
 
-AT_ONCE = 2000
-"""Ledger entries held in memory while a CSV streams."""
+AT_ONCE = 1000
+"""Ledger entries read and sent together: about CHUNK_BYTES (chatsite/flow.py) of CSV."""
 
 LEDGER_COLUMNS = (
     "id", "created_at", "day", "kind", "generation", "attempt", "person", "user_id", "user__email",
     "group_name", "model", "tokens", "granted", "prompt_tokens", "completion_tokens", "note",
 )  # fmt: skip
+DAY = LEDGER_COLUMNS.index("day")
 
 USAGE_COLUMNS = ("requests", "prompt_tokens", "completion_tokens", "tokens")
+
+CSV = "text/csv; charset=utf-8"
 
 
 @require_safe
@@ -64,16 +71,38 @@ def usage_csv(request: HttpRequest) -> HttpResponseBase:
         return HttpResponse(f"by={by}: must be one of {', '.join(get_args(By))}.", status=400)
     since, until = _period(request)
     rows = ((_name(by, row), *(row[name] for name in USAGE_COLUMNS)) for row in usage_by(by, since, until))
-    return _csv(f"usage-{by}-{since}-{until}.csv", (by, *USAGE_COLUMNS), rows)
+    response = HttpResponse(_csv([(by, *USAGE_COLUMNS), *rows]), content_type=CSV)
+    save_as(response, f"usage-{by}-{since}-{until}.csv")
+    return response
 
 
 @require_safe
 def ledger_csv(request: HttpRequest) -> HttpResponseBase:
-    """Every entry of the period, as it was booked."""
+    """Every entry of the period, as it was booked, as fast as its reader takes them."""
     since, until = _period(request)
-    entries = LedgerEntry.objects.filter(day__gte=since, day__lte=until).order_by("id")
-    rows = entries.values_list(*LEDGER_COLUMNS).iterator(AT_ONCE)
-    return _csv(f"ledger-{since}-{until}.csv", LEDGER_COLUMNS, rows)
+    return parts_response(request, _ledger(since, until), f"ledger-{since}-{until}.csv", CSV)
+
+
+async def _ledger(since: date, until: date) -> AsyncGenerator[bytes]:
+    yield _csv([LEDGER_COLUMNS])
+    id, last = await read(_ends, since, until)
+    while rows := await read(_entries, id, last):
+        id = rows[-1][0]
+        yield _csv(row for row in rows if since <= row[DAY] <= until)
+
+
+def _ends(since: date, until: date) -> tuple[int, int]:
+    """The id before the period's first, and its last as of now; (0, 0) where there is none."""
+    found = LedgerEntry.objects.filter(day__gte=since, day__lte=until).aggregate(
+        first=Min("id"), last=Max("id")
+    )
+    return (found["first"] or 1) - 1, found["last"] or 0
+
+
+def _entries(after: int, last: int) -> list[tuple[Any, ...]]:
+    """The next ones by id, whatever their day: the database steps along the key, and sorts nothing."""
+    entries = LedgerEntry.objects.filter(id__gt=after, id__lte=last).order_by("id")
+    return list(entries.values_list(*LEDGER_COLUMNS)[:AT_ONCE])
 
 
 def _period(request: HttpRequest) -> tuple[date, date]:
@@ -118,16 +147,10 @@ def _name(by: By, row: Row) -> str:
             return row["model"] or _("unknown")
 
 
-def _csv(name: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> StreamingHttpResponse:
-    def lines() -> Iterator[str]:
-        writer = csv.writer(_Echo())
-        yield writer.writerow(head)
-        for row in rows:
-            yield writer.writerow([_cell(value) for value in row])
-
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+def _csv(rows: Iterable[Iterable[object]]) -> bytes:
+    text = StringIO()
+    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode()
 
 
 def _cell(value: object) -> object:
@@ -135,10 +158,3 @@ def _cell(value: object) -> object:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"
     return value
-
-
-class _Echo:
-    """A file that gives back what is written, for a writer whose lines are streamed."""
-
-    def write(self, line: str) -> str:
-        return line

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from io import StringIO
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group
 from django.db.models import Sum
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from chatsite.accounts.models import Role, User
 from chatsite.audit.models import AuditEntry
+from chatsite.flow import CHUNK_BYTES
 from chatsite.generations.admission import read_admission
 from chatsite.generations.models import Generation
 from chatsite.quotas.models import Balance, Grant, LedgerEntry, Plan, PlanAssignment
@@ -219,18 +225,55 @@ def test_the_audit_log_cannot_be_changed(admin: Client) -> None:
 
 
 def rows(client: Client, path: str) -> list[dict[str, str]]:
-    text = b"".join(client.get(path).streaming_content).decode()  # type: ignore[attr-defined]
-    return list(csv.DictReader(StringIO(text)))
+    return list(csv.DictReader(StringIO(client.get(path).content.decode())))
 
 
-def test_csv_equals_the_ledger(people: People, admin: Client) -> None:
+class Connection:
+    """The server's end of a slow reader's connection, as far as it tells a producer to wait."""
+
+    channel: object = True
+    producer: Any = None
+
+    def registerProducer(self, producer: Any, _streaming: bool) -> None:
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+
+class Slow(AsyncClient):
+    """A browser behind this connection of the server's."""
+
+    connection: Connection | None = None
+
+    def _base_scope(self, **request: Any) -> dict[str, Any]:
+        return {**super()._base_scope(**request), "daphne_request": self.connection}
+
+
+async def ledger_parts(user: User, connection: Connection | None = None) -> AsyncGenerator[bytes]:
+    """The ledger's CSV as the server streams it."""
+    client = Slow()
+    client.connection = connection
+    await client.aforce_login(user)
+    response = await client.get("/admin/ledger.csv")
+    assert response.status_code == 200
+    async for part in response.streaming_content:
+        yield part
+
+
+async def ledger_of(user: User) -> list[dict[str, str]]:
+    content = b"".join([part async for part in ledger_parts(user)])
+    return list(csv.DictReader(StringIO(content.decode())))
+
+
+def test_csv_equals_the_ledger(people: People, transactional_db, admin: Client) -> None:
     for person in (people.alice, people.bob):
         end(submit(person), completion_tokens=7)
     end(submit(people.bob), "cancelled", 0, started=False)
     end(submit(people.charlie))
     people.charlie.delete()
     submit(people.alice)
-    ledger = rows(admin, "/admin/ledger.csv")
+    ledger = async_to_sync(ledger_of)(make_staff("lena", Role.ADMINISTRATOR))
     sums = LedgerEntry.objects.aggregate(t=Sum("tokens"), p=Sum("prompt_tokens"), c=Sum("completion_tokens"))
     assert len(ledger) == LedgerEntry.objects.count()
     assert sum(int(row["tokens"]) for row in ledger) == sums["t"]
@@ -239,6 +282,28 @@ def test_csv_equals_the_ledger(people: People, admin: Client) -> None:
         assert sum(int(row["prompt_tokens"]) for row in usage) == sums["p"]
         assert sum(int(row["completion_tokens"]) for row in usage) == sums["c"]
     assert admin.get("/admin/usage.csv?by=nothing").status_code == 400
+
+
+async def test_a_long_ledger_leaves_in_few_parts_as_there_is_room(people: People, transactional_db) -> None:
+    day, me = timezone.localdate(), await sync_to_async(make_staff)("lena", Role.ADMINISTRATOR)
+    days = [day] * 2_500 + [day - timedelta(days=90)]
+    await LedgerEntry.objects.abulk_create(
+        LedgerEntry(user=people.alice, person=uuid4(), generation=uuid4(), day=day, kind="adjust", tokens=1)
+        for day in days
+    )
+    connection = Connection()
+    parts = ledger_parts(me, connection)
+    content = await anext(parts)
+    connection.producer.pauseProducing()
+    more = asyncio.ensure_future(anext(parts))
+    await asyncio.wait([more], timeout=0.3)
+    assert not more.done()
+    connection.producer.resumeProducing()
+    rest = [await more, *[part async for part in parts]]
+    assert connection.producer is None
+    assert len(rest) == 3
+    assert max(map(len, rest)) < 2 * CHUNK_BYTES
+    assert len((content + b"".join(rest)).decode().splitlines()) == 1 + 2_500
 
 
 def test_no_cell_of_a_csv_is_a_formula(people: People, admin: Client) -> None:
