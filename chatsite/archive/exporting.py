@@ -1,4 +1,4 @@
-"""An export as a file: one document, or a zip of one per conversation. One conversation is held at a time."""
+"""An export as a file: one document, or a zip of one per conversation, which are not all held at once."""
 
 from __future__ import annotations
 
@@ -57,10 +57,13 @@ def write_all(owner: int, format: str, folder: Path, tell: Tell) -> Path:
         if format == "json":
             account = msgspec.json.encode(read_account(owner))
             archive.writestr("account.json", msgspec.json.format(account, indent=1) + b"\n")
-        for done, record in enumerate(read_all(owner)):
+        done = 0
+        for record in read_all(owner):
             tell(done, total)
             archive.writestr(f"conversations/{stem_of(record)}.{kind.suffix}", kind.render(record, unheard))
             if format == "json":
                 _add_files(archive, record)
+            done += 1  # noqa: SIM113 - enumerate would hold the record
+            del record  # or it were held, with its documents, while the next ones are read
     tell(total, total)
     return path

@@ -1,8 +1,8 @@
-"""Rows as records: the way out. A few conversations are held at a time, however many there are."""
+"""Rows as records: the way out. A few conversations are held at a time, of those with documents one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from uuid import UUID
 
@@ -25,7 +25,10 @@ from chatsite.conversations.models import Conversation, Feedback, Message, Prese
 from chatsite.generations.models import ACTIVE, Generation, Status
 
 AT_ONCE = 10
-"""Conversations read together: three queries for all of them, and their text in memory."""
+"""Conversations read together: a few queries for all of them, and their messages in memory.
+
+One with documents is read alone: their texts come with it, up to a hundred times two million characters.
+"""
 
 
 def exportable(owner: int) -> QuerySet[Conversation]:
@@ -36,8 +39,24 @@ def exportable(owner: int) -> QuerySet[Conversation]:
 def read_all(owner: int) -> Iterator[ConversationRecord]:
     """Every exportable conversation, in the order of their beginning."""
     ids = list(exportable(owner).order_by("created_at", "id").values_list("id", flat=True))
-    for start in range(0, len(ids), AT_ONCE):
-        yield from read(owner, ids[start : start + AT_ONCE])
+    sent = Attachment.objects.filter(conversation__in=exportable(owner))
+    for group in _groups(ids, set(sent.values_list("conversation_id", flat=True).distinct())):
+        yield from read(owner, group)
+
+
+def _groups(ids: Sequence[UUID], alone: Collection[UUID]) -> Iterator[list[UUID]]:
+    """What is read together, in this order."""
+    group: list[UUID] = []
+    for id in ids:
+        if group and (id in alone or len(group) == AT_ONCE):
+            yield group
+            group = []
+        group.append(id)
+        if id in alone:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def read(owner: int, ids: Sequence[UUID]) -> list[ConversationRecord]:

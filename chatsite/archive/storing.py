@@ -30,13 +30,16 @@ Files = dict[str, UUID]
 
 @transaction.atomic
 def do_store(owner: int, record: ConversationRecord, source: Source) -> tuple[Stored, Files]:
-    """Store a checked record; says whether it was new, had grown, or was all here, and its documents."""
+    """Store a checked record; says whether it was new, had grown, or was all here, and its documents.
+
+    Those of a known one too: an import that died between a conversation and its files is made again.
+    """
     home, is_new = _home(owner, record, source)
     ids = _ids(home, record)
     held = set(home.messages.values_list("id", flat=True)) if not is_new else set()
     new = [message for message in record.messages if ids[message.id] not in held]
     if not is_new and not new:
-        return "known", {}
+        return "known", _documents_here(home, record)
     if is_new:
         home.save(force_insert=True)
         Keep.objects.create(conversation=home, days=record.keep_days, since=timezone.now())
@@ -45,7 +48,7 @@ def do_store(owner: int, record: ConversationRecord, source: Source) -> tuple[St
         Conversation.objects.filter(id=home.id).update(updated_at=max(home.updated_at, record.updated_at))
     _write(home, new, ids)
     _write_documents(home, record, new, ids)
-    return "new" if is_new else "grown", document_ids(home, record)
+    return "new" if is_new else "grown", _documents_here(home, record)
 
 
 def _home(owner: int, record: ConversationRecord, source: Source) -> tuple[Conversation, bool]:
@@ -153,6 +156,12 @@ def document_ids(home: Conversation, record: ConversationRecord) -> dict[str, UU
         source: id if id in kept and id is not None else uuid5(home.id, f"document:{source}")
         for source, id in own.items()
     }
+
+
+def _documents_here(home: Conversation, record: ConversationRecord) -> Files:
+    """Of those that this conversation holds: no file comes in without its row."""
+    held = set(home.attachments.values_list("id", flat=True))
+    return {source: id for source, id in document_ids(home, record).items() if id in held}
 
 
 def _generation(home: Conversation, answer: UUID, one: MessageRecord) -> Generation:

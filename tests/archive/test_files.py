@@ -53,6 +53,16 @@ def test_a_document_travels_with_its_file(people: People) -> None:
     assert path_of(copy.id).exists()
 
 
+def test_an_import_that_died_before_the_files_is_mended_by_the_next(people: People) -> None:
+    with_document(people)
+    content, bob = exported(people), client_of(people.bob)
+    send(bob, content)
+    copy = Attachment.objects.get(owner=people.bob)
+    path_of(copy.id).unlink()
+    assert send(bob, content)["result"] == {"new": 0, "grown": 0, "known": 1}
+    assert path_of(copy.id).read_bytes() == b"hello"
+
+
 def test_without_its_file_the_text_is_kept(people: People) -> None:
     with_document(people)
     home = Conversation.objects.get()

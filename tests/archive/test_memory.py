@@ -1,4 +1,7 @@
-"""Exporting ten thousand conversations takes little memory; so does a reader who takes the file slowly."""
+"""Exporting ten thousand conversations, or ten of a hundred documents, takes little memory.
+
+So does a reader who takes the file slowly.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import httpx
 import pytest
@@ -38,6 +42,31 @@ for start in range(0, {count}, 500):
             ))
     Conversation.objects.bulk_create(homes)
     Message.objects.bulk_create(turns)
+"""
+
+DOCUMENTS, DOCUMENT_CHARS = 100, 40_000
+
+FILL_DOCUMENTS = """
+from chatsite.accounts.models import User
+from chatsite.attachments.models import Attached, Attachment
+from chatsite.conversations.models import Conversation, Message
+owner = User.objects.get()
+for number in range(10):
+    home = Conversation.objects.create(owner=owner, title=f"批 {{number}}")
+    turns = Message.objects.bulk_create(
+        Message(conversation=home, role="user", content="Summarise.") for _ in range({documents})
+    )
+    files = Attachment.objects.bulk_create(
+        Attachment(
+            owner=owner, conversation=home, name=f"{{place}}.txt", kind="text", size=1, status="ready",
+            chars={chars}, tokens={chars},
+            text="".join(chr(0x4E00 + (place * 7 + at * at) % 20_000) for at in range({chars})),
+        )
+        for place in range({documents})
+    )
+    Attached.objects.bulk_create(
+        Attached(message=turn, attachment=file, position=0) for turn, file in zip(turns, files)
+    )
 """
 
 
@@ -101,6 +130,31 @@ def test_ten_thousand_conversations_leave_within_50_mib(own_site: sites.Site, cl
     assert most_web - idle < MOST_MIB
     assert job_idle > 0
     assert most_job - job_idle < MOST_MIB
+
+
+def exported(site: sites.Site, client: httpx.Client) -> tuple[dict[str, Any], float]:
+    """An export of everything, and the most memory that its process had."""
+    job, most = client.post("/api/archive/exports", json={"format": "json"}).json(), 0.0
+    while job["status"] in ("queued", "running"):
+        sleep(0.05)
+        most = max(most, sum(map(rss_mib, jobs_of(site))))
+        job = client.get(f"/api/archive/{job['id']}").json()
+    return job, most
+
+
+@pytest.mark.proof
+@pytest.mark.site
+def test_batches_of_a_hundred_documents_leave_within_50_mib(
+    own_site: sites.Site, client: httpx.Client
+) -> None:
+    """Ten of them, 80 MiB of text: one is held at a time."""
+    _, idle = exported(own_site, client)
+    own_site.manage("shell", "-c", FILL_DOCUMENTS.format(documents=DOCUMENTS, chars=DOCUMENT_CHARS))
+    job, most = exported(own_site, client)
+    print(json.dumps({"job_idle_mib": round(idle), "job_growth_mib": round(most - idle)}))
+    assert (job["status"], job["done"]) == ("finished", 10)
+    assert idle > 0
+    assert most - idle < MOST_MIB
 
 
 @pytest.mark.site
