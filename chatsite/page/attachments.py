@@ -98,7 +98,8 @@ def file(request: HttpRequest, id: UUID) -> StreamingHttpResponse:
 def _read(row: Attachment) -> None:
     path = incoming_path(row.id)
     try:
-        document = read_document(path if path.exists() else path_of(row.id), settings.READ_LIMITS)
+        stored = path if path.exists() else path_of(row.id)
+        document = read_document(stored, settings.READ_LIMITS, row.owner_id)
     except UnreadableError as error:
         do_reject(row.id, error)
         return

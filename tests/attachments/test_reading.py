@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+import tempfile
 import time
 from contextlib import suppress
 from functools import cache
@@ -14,6 +17,7 @@ from chatsite.attachments.reading.limits import Limits
 from chatsite.attachments.reading.reader import Document, read_document
 from chatsite.attachments.reading.unreadable import UnreadableError
 from tests.attachments import files
+from tests.source import ROOT
 
 TIGHT = Limits(seconds=5, memory_mb=512, pages=20, chars=100_000)
 
@@ -21,7 +25,7 @@ TIGHT = Limits(seconds=5, memory_mb=512, pages=20, chars=100_000)
 def read(tmp_path: Path, content: bytes, limits: Limits = TIGHT) -> Document:
     path = tmp_path / "file"
     path.write_bytes(content)
-    return read_document(path, limits)
+    return read_document(path, limits, owner=1)
 
 
 def refused(tmp_path: Path, content: bytes, limits: Limits = TIGHT) -> UnreadableError:
@@ -107,6 +111,47 @@ def test_a_bomb_ends_within_its_limits_with_an_error(tmp_path: Path, bomb) -> No
     began = time.monotonic()
     assert refused(tmp_path, content).reason
     assert time.monotonic() - began < TIGHT.wall_s + 2
+
+
+CONFINED = """
+import os, sys, threading
+from pathlib import Path
+from chatsite.attachments.reading import child
+from chatsite.attachments.reading.limits import Limits
+paths = [Path(path) for path in sys.argv[1:]]
+for path in paths:  # so that all is imported: somebody else may not read the interpreter's files
+    child.read(path, Limits())
+child.confine(Limits())
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+def fork():
+    if os.fork() == 0:
+        os._exit(0)
+for start in (fork, threading.Thread(target=int).start):
+    try:
+        start()
+        print("STARTED")
+    except (OSError, RuntimeError):
+        print("REFUSED")
+for path in paths:
+    print(child.read(path, Limits())["kind"])
+"""
+
+
+def test_the_reader_starts_no_process_and_needs_none() -> None:
+    """As somebody whom the kernel holds to it: root it does not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        paths = []
+        for number, content in enumerate(good_files()):
+            path = Path(folder) / str(number)
+            path.write_bytes(content)
+            path.chmod(0o644)
+            paths.append(str(path))
+        command = [sys.executable, "-c", CONFINED, *paths]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.split() == ["REFUSED", "REFUSED", "pdf", "docx", "text"], done.stderr
 
 
 @cache

@@ -1,7 +1,8 @@
 """The process that reads one document: `python -I -m …child <path> <limits as JSON>`, one JSON line out.
 
 It limits itself before it looks at the file: address space, processor time, size of what it writes, no
-child processes, and an alarm on the clock that holds even when its parent is gone. What comes out is
+threads or child processes (which the kernel does not hold root to), and an alarm on the clock that holds even
+when its parent is gone. What comes out is
 `{"kind", "pages", "text"}` or `{"reason", "figures"}`; a death without a line is for the parent to explain.
 """
 
@@ -47,6 +48,7 @@ def confine(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.seconds, limits.seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(NICENESS)
     signal.alarm(int(limits.wall_s))

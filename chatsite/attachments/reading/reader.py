@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -16,15 +15,16 @@ from typing import IO
 import structlog
 
 from chatsite.attachments.reading.limits import Limits
+from chatsite.attachments.reading.slots import Slots
 from chatsite.attachments.reading.unreadable import UnreadableError
 from chatsite.environment import BASE_DIR
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 2
-"""Documents that one web process reads at once; the others wait."""
+"""Documents that one web process reads at once, of different people; the others wait."""
 
-_slots = threading.BoundedSemaphore(AT_ONCE)
+_slots = Slots(AT_ONCE)
 
 CHILD = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -42,9 +42,9 @@ class Document:
     text: str
 
 
-def read_document(path: Path, limits: Limits) -> Document:
-    """Blocks while others are read, then for at most `limits.wall_s` seconds. Raises UnreadableError."""
-    with _slots, tempfile.TemporaryFile() as output:
+def read_document(path: Path, limits: Limits, owner: int) -> Document:
+    """Blocks until it is the owner's turn, then `limits.wall_s` seconds at most. Raises UnreadableError."""
+    with _slots.taken_by(owner), tempfile.TemporaryFile() as output:
         code = _run(path, limits, output)
         output.seek(0)
         line = output.read(limits.output_bytes)
