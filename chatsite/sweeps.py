@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatsite.accounts.expired_sessions import erase_expired_sessions
 from chatsite.archive.erasure import continue_erasures
 from chatsite.archive.jobs import sweep_jobs
 from chatsite.archive.retention import erase_due
@@ -28,4 +29,5 @@ SWEEPS: tuple[Callable[[], int], ...] = (
     erase_due,
     continue_erasures,
     sweep_jobs,
+    erase_expired_sessions,
 )

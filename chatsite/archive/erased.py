@@ -23,7 +23,7 @@ def remains(user_id: int, email: str = "") -> Iterator[str]:
     if email:
         yield from _texts(email)
     if sessions := sessions_of(user_id):
-        yield f"{len(sessions)} open sessions"
+        yield f"{len(sessions)} sessions"
     yield from _terms(user_id)
     yield from _files()
 

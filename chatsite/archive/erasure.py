@@ -15,7 +15,6 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from chatsite.accounts.models import Invitation, User
 from chatsite.archive.jobs import folder_of
@@ -131,6 +130,6 @@ def _without(value: Any, user: User, name: str) -> Any:
 
 
 def sessions_of(user_id: int) -> list[Session]:
-    """Open sessions of this person. They say whose they are only when they are decoded."""
-    rows = Session.objects.filter(expire_date__gte=timezone.now()).iterator()
+    """Sessions of this person, expired ones too. They say whose they are only when they are decoded."""
+    rows = Session.objects.iterator()
     return [row for row in rows if str(row.get_decoded().get(SESSION_KEY)) == str(user_id)]
