@@ -61,6 +61,28 @@ def test_no_file_names_a_path_of_one_machine():
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_decision_has_a_number_of_its_own():
+    paths = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert paths
+    numbers = [path.name[:4] for path in paths]
+    assert len(set(numbers)) == len(numbers), numbers
+    titles = [re.match(r"# 0*(\d+)", path.read_text(encoding="utf-8")) for path in paths]
+    assert [title and int(title[1]) for title in titles] == list(map(int, numbers))
+
+
+def test_every_decision_that_is_named_exists():
+    name = re.compile(r"docs/decisions/(\d{4}(?:-[\w-]+\.md)?)")
+    decisions = {path.name for path in (ROOT / "docs/decisions").glob("*.md")}
+    known = decisions | {path[:4] for path in decisions}
+    wrong = [
+        f"{path.relative_to(ROOT)}: {found}"
+        for path in tracked(".py", ".md", ".js", ".css", ".html", ".yml")
+        for found in name.findall(path.read_text(encoding="utf-8"))
+        if found not in known
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_no_drawer_of_odds_and_ends():
     assert not [
         path for path in tracked(".py", ".js") if path.stem in {"utils", "util", "helpers", "misc", "common"}

@@ -20,17 +20,13 @@ WIRE = (
 SHELL = ("worker", "apps", "management")
 """The parts of `inference` that know Django; all else in it is the core."""
 
-COMMANDS = ("chatsite.asgi", "chatsite.wiring", "chatsite.management")
+COMMANDS = ("chatsite.asgi", "chatsite.wiring")
 """Where processes are put together: they may import from both tiers."""
 
 HEAVY = {
     "vllm": ("inference.engine_host",),
-    "torch": ("inference.engine_host", "inference.model_store.convert", "inference.model_store.quantise"),
-    "transformers": (
-        "inference.engine_host",
-        "inference.model_store.convert",
-        "inference.model_store.quantise",
-    ),
+    "torch": ("inference.engine_host", "inference.model_store.convert"),
+    "transformers": ("inference.engine_host", "inference.model_store.convert"),
 }
 """Libraries that cost seconds and hundreds of megabytes to import, and the only modules that may."""
 
@@ -66,6 +62,12 @@ def test_the_test_sees_imports():
     assert ("chatsite.streaming.frames", "inference.request.Usage") in {
         (name, target) for name, target, _ in arrows("chatsite")
     }
+
+
+def test_every_exception_names_a_module_that_exists():
+    named = {*WIRE, *COMMANDS, *(f"inference.{name}" for name in SHELL), *sum(HEAVY.values(), ())}
+    named |= {f"chatsite.{name}" for name in (*ORDER, *LEAVES)}
+    assert not named - set(modules("chatsite", "inference"))
 
 
 def test_entry_packages_import_leftwards_only():

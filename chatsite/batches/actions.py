@@ -20,9 +20,8 @@ from chatsite.conversations.models import Conversation, Naming, title_from
 from chatsite.conversations.search import index_beginning
 from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
-from chatsite.generations.content import check_content
+from chatsite.generations.content import MAX_CONTENT_CHARS, check_content
 from chatsite.generations.models import ACTIVE, Generation, Status
-from chatsite.generations.submit import MAX_CONTENT_CHARS
 from inference.request import Sampling
 
 ENDED_BADLY = (Status.FAILED, Status.TIMED_OUT, Status.INTERRUPTED, Status.CANCELLED)

@@ -6,6 +6,9 @@ import re
 
 from chatsite.errors import Refusal
 
+MAX_CONTENT_CHARS = 256 * 1024
+"""The reference's limit for one message. Larger input belongs into an attachment."""
+
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 """Control characters but tab, line feed and carriage return; lone surrogates; non-characters.
 

@@ -26,7 +26,7 @@ from chatsite.conversations.search import index_beginning, index_messages
 from chatsite.conversations.system_prompt import system_of
 from chatsite.errors import Refusal
 from chatsite.generations.beginning import cut
-from chatsite.generations.content import check_characters, check_content
+from chatsite.generations.content import MAX_CONTENT_CHARS, check_characters, check_content
 from chatsite.generations.context import Context, context_of
 from chatsite.generations.counting import count_prompt
 from chatsite.generations.key_budget import check_key_budget
@@ -41,9 +41,6 @@ from chatsite.quotas.resolution import Terms
 from chatsite.quotas.standing import budgets_of
 from chatsite.quotas.terms import terms_of
 from inference.request import ChatMessage, Sampling
-
-MAX_CONTENT_CHARS = 256 * 1024
-"""The reference's limit for one message. Larger input belongs into an attachment."""
 
 
 @dataclass(frozen=True)

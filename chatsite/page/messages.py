@@ -18,8 +18,7 @@ from chatsite.conversations.messages import (
 )
 from chatsite.conversations.models import Message
 from chatsite.conversations.news import tell_changed_from_thread
-from chatsite.generations.content import check_characters, check_content
-from chatsite.generations.submit import MAX_CONTENT_CHARS
+from chatsite.generations.content import MAX_CONTENT_CHARS, check_characters, check_content
 from chatsite.json_api import answer, api, body, user_id
 from chatsite.page.message_items import message_items
 

@@ -23,6 +23,7 @@ from chatsite.database import read, write
 from chatsite.errors import Refusal
 from chatsite.generations.access import active_generations
 from chatsite.generations.cancel import do_cancel
+from chatsite.generations.content import MAX_CONTENT_CHARS
 from chatsite.generations.doorbell import ring
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import Ask, Submitted, do_regenerate, do_submit
@@ -32,7 +33,6 @@ from chatsite.streaming.budget_news import BudgetNews
 from chatsite.streaming.engine_status import engine_status
 from chatsite.streaming.follower import Follower
 from chatsite.streaming.frames import (
-    MAX_CONTENT_CHARS,
     VERSION,
     Accepted,
     Active,

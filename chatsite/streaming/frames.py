@@ -1,6 +1,6 @@
 """The wire, version 1: every frame of `/ws/chat/`, as schemas that refuse unknown fields.
 
-docs/protocol.md is generated from this file (`manage.py write_protocol`).
+docs/protocol.md is generated from this file (`python -m chatsite.streaming.describe`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from chatsite.quotas.budget import Budget, Notice
 from inference.request import FinishReason, Usage
 
 VERSION = 1
-
-MAX_CONTENT_CHARS = 256 * 1024
-"""The reference's limit for one message. Larger input belongs into an attachment."""
 
 Code = Literal[
     "empty",
