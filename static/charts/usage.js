@@ -6,6 +6,8 @@
 import uPlot from "uplot";
 
 const HEIGHT = 220;
+const DAY_S = 86_400;
+const LABEL_PX = 90;
 const compact = new Intl.NumberFormat(document.documentElement.lang, { notation: "compact" });
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -22,7 +24,17 @@ function colours(place) {
 }
 
 /** Half of the space between two bars, so that the first and the last are whole; half a day around a single one. */
-const halfStep = (at) => (at.length > 1 ? Math.min(...at.slice(1).map((one, n) => one - at[n])) / 2 : 43_200);
+const halfStep = (at) => (at.length > 1 ? Math.min(...at.slice(1).map((one, n) => one - at[n])) / 2 : DAY_S / 2);
+
+/** Whole days, as many as have room for their names. */
+function daysIn(plot, _axis, least, most) {
+  const first = Math.ceil(least / DAY_S) * DAY_S;
+  const room = Math.max(1, Math.floor(plot.width / LABEL_PX));
+  const step = Math.ceil((most - first) / DAY_S / room) * DAY_S || DAY_S;
+  const found = [];
+  for (let at = first; at <= most; at += step) found.push(at);
+  return found;
+}
 
 function options(place, width, at) {
   const { ink, line, read, written } = colours(place);
@@ -39,7 +51,7 @@ function options(place, width, at) {
     legend: { show: false },
     scales: { x: { range: () => [at[0] - half, at.at(-1) + half] }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.05)] } },
     axes: [
-      { ...axis, grid: { show: false }, values: (_plot, days) => days.map(dayOf) },
+      { ...axis, grid: { show: false }, splits: daysIn, values: (_plot, days) => days.map(dayOf) },
       { ...axis, size: 60, values: (_plot, tokens) => tokens.map((one) => compact.format(one)) },
     ],
     series: [{}, { label: place.dataset.written, ...whole }, { label: place.dataset.read, ...part }],
