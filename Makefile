@@ -54,7 +54,7 @@ ALONE := real_engine or timing
 test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
 	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not ($(ALONE) or browser or proof)"
 	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not proof"
-	$(DEV_VENV)/bin/python -m pytest -m "browser and not ($(ALONE) or proof)"
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "browser and not ($(ALONE) or proof)"
 	$(DEV_VENV)/bin/python -m tests.services -m "database and not ($(ALONE) or site or browser or slow or proof)"
 
 check: $(DEV_STAMP) ## Lint, types, security lint and the quick unit tests
@@ -62,7 +62,7 @@ check: $(DEV_STAMP) ## Lint, types, security lint and the quick unit tests
 	$(DEV_VENV)/bin/ruff format --check .
 	$(DEV_VENV)/bin/mypy
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not ($(ALONE) or site or browser or postgres or redis or slow or proof)"
+	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not ($(ALONE) or site or browser or postgres or redis or transactional or slow or proof)"
 
 browser: $(DEV_STAMP) ## Run only the tests that drive a real Chromium
 	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"

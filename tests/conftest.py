@@ -47,6 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         if item.get_closest_marker("django_db") or DATABASE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.database)
+        if _empties_tables(item):
+            item.add_marker(pytest.mark.transactional)
         if MODEL & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         for marker, why_not in services.WITHOUT.items():
@@ -54,6 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 _SKIPPED[reason] += 1
                 if not services.CI:
                     item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _empties_tables(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    asked = bool(marker and marker.kwargs.get("transaction"))
+    return asked or "transactional_db" in getattr(item, "fixturenames", ())
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
