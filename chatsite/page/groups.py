@@ -96,7 +96,8 @@ def _invite(request: HttpRequest, group: Group, form: InviteForm) -> str:
         if User.objects.filter(email__iexact=email).exists():
             form.add_error("email", _("There is an account with this address; an administrator adds it."))
             return ""
-        maker = User.objects.get(pk=request.user.pk)
+        assert request.user.is_authenticated
+        maker = request.user
         row, token = do_invite(email, Role.MEMBER, group, timezone.now() + GOOD_FOR, maker)
         record(request.user, "invited", row, after={"group": group.name})
     return request.build_absolute_uri(reverse("invite", args=[token]))

@@ -12,14 +12,18 @@ export const view = signal(ALL);
 /** Ids picked for something done to many at once; null while nothing is being picked. */
 export const picked = signal(null);
 
+/** Counts the looks at the first page: an answer to an earlier look says nothing any more. */
+let looks = 0;
+
 export async function listConversations({ more = false } = {}) {
   const before = more ? state.value.list.next : null;
   if (more && !before) return;
+  const look = more ? looks : ++looks;
   const shown = view.value;
   const since = Date.now();
   try {
     const page = await api.listConversations(before, shown);
-    if (view.value !== shown) return;
+    if (view.value !== shown || look !== looks) return;
     if (shown.folder && page.folders && !page.folders.includes(shown.folder)) showView(ALL);
     else dispatch({ type: "listed", append: more, since, ...page });
   } catch (error) {
