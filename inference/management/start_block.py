@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from chatsite.accounts.first_admin import FirstAdmin
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1", "[::1]"}
-WILDCARDS = {"0.0.0.0", "::", "[::]"}  # noqa: S104 - read, not bound
+WILDCARDS = {"0.0.0.0", "::", "[::]"}  # noqa: S104 - read, not bound  # nosec
 """Where to listen; nobody types them as a name."""
 
 

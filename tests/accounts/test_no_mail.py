@@ -34,6 +34,7 @@ def backend_with(**settings: str) -> str:
     ).stdout.strip()  # fmt: skip
 
 
+@pytest.mark.slow
 def test_without_a_mail_server_nothing_is_written_anywhere() -> None:
     assert backend_with() == "django.core.mail.backends.dummy.EmailBackend False"
     assert backend_with(EMAIL_URL="") == "django.core.mail.backends.dummy.EmailBackend False"

@@ -128,6 +128,7 @@ def started_with(**settings: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_single_sign_on_is_a_matter_of_settings() -> None:
     three = {
         "CHATSITE_OIDC_SERVER": "https://id.example.org", "CHATSITE_OIDC_CLIENT_ID": "chat",

@@ -47,6 +47,7 @@ def test_export_import_export_is_identical(db: None, record: ConversationRecord)
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(record=conversations(), data=st.data())
+@pytest.mark.slow
 def test_a_conversation_that_grew_gets_only_what_is_new(
     db: None, record: ConversationRecord, data: st.DataObject
 ) -> None:

@@ -14,6 +14,7 @@ from inference.scheduling.policy import Policy
 FAST = EmulatedSettings(timing=Timing(step_s=0.005, max_running=4, step_budget=512), answer_tokens=0)
 
 
+@pytest.mark.slow
 async def test_sides_share_one_engine_and_lose_nobody():
     engine = EmulatedEngine(FAST)
     info = await engine.start(lambda _what, _done: None)

@@ -134,7 +134,8 @@ def test_search_and_links_are_honest_and_undone_too(people: People) -> None:
     )
     do_delete_message(people.alice.pk, second.message)
     assert search(people.alice.pk, "whale") == ([], None)
-    assert Client().get(whole["path"]).status_code == 404
+    assert client.get(whole["path"]).status_code == 404
+    assert Client().get(whole["path"]).url.startswith("/accounts/login/"), "a stranger learns nothing"
     assert "silver whale" not in Client().get(beginning["path"]).content.decode()
     assert [one["id"] for one in client.get("/api/shares").json()["shares"]] == [beginning["id"]]
     do_restore_message(people.alice.pk, second.message)

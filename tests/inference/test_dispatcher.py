@@ -193,6 +193,7 @@ async def test_a_full_line_raises_and_the_board_says_when_to_come_back():
         assert "one too many" not in stage.dispatcher.known
 
 
+@pytest.mark.slow
 async def test_the_waiting_hear_their_position_and_hear_it_change():
     async with Stage(timing=Timing(step_s=0.01, max_running=1)) as stage:
         stage.ask("a", tokens=250)

@@ -100,6 +100,7 @@ async def test_a_dead_engine_ends_the_sweep():
     await engine.close()
 
 
+@pytest.mark.slow
 def test_the_command_says_what_to_set(monkeypatch):
     for name, value in FAST.items():
         monkeypatch.setenv(name, value)

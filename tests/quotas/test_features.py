@@ -117,7 +117,8 @@ def test_sharing_and_links_made_before(people: People) -> None:
     plan = assign(allow_sharing=False)
     answer = signed_in(people.alice).post("/api/shares", form, JSON)
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_in_plan")
-    assert Client().get(made["path"]).status_code == 404
+    assert signed_in(people.bob).get(made["path"]).status_code == 404
+    assert Client().get(made["path"]).url.startswith("/accounts/login/"), "a stranger learns nothing"
     assert Share.objects.count() == 1
     plan.allow_sharing = True
     plan.save()
