@@ -30,9 +30,6 @@ SIGN_INS_PER_MINUTE = 100
 STRANGERS_PER_MINUTE = 30
 """Openings of invitations and requests to join from one address: a workshop's worth."""
 
-WRONG_KEYS_PER_MINUTE = 30
-"""API keys that let nobody in, from one address: a program with an old one that tries every two seconds."""
-
 SIGN_INS_PER_ACCOUNT = 10
 """Attempts on one account from one address in five minutes: a stranger elsewhere keeps nobody out."""
 
@@ -86,12 +83,12 @@ def check_stranger(address: str) -> None:
 
 def check_wrong_keys(address: str) -> None:
     """Raises Refusal `rate_limited` while this minute's wrong keys from there are used up. Counts nothing."""
-    _count("wrong-key", address, f"{WRONG_KEYS_PER_MINUTE}/m", increment=False)
+    _count("wrong-key", address, f"{settings.WRONG_KEYS_PER_MINUTE}/m", increment=False)
 
 
 def count_wrong_key(address: str) -> None:
     """Count an API key that lets nobody in. Raises Refusal `rate_limited`."""
-    _count("wrong-key", address, f"{WRONG_KEYS_PER_MINUTE}/m")
+    _count("wrong-key", address, f"{settings.WRONG_KEYS_PER_MINUTE}/m")
 
 
 def _count(what: str, who: str, rate: str, *, increment: bool = True) -> RateUsage:

@@ -215,6 +215,7 @@ STORAGES = {
 # --- limits -------------------------------------------------------------------------------------
 RATE_LIMIT_PER_MINUTE = positive("RATE_LIMIT_PER_MINUTE", 300)
 UPLOADS_PER_MINUTE = positive("CHATSITE_UPLOADS_PER_MINUTE", 60)
+WRONG_KEYS_PER_MINUTE = positive("CHATSITE_WRONG_KEYS_PER_MINUTE", 30)
 # The reference's "at most 200 open connections": here generations running or waiting.
 MAX_ACTIVE_GENERATIONS = positive("CHATSITE_MAX_ACTIVE_GENERATIONS", 200)
 MAX_ACTIVE_PER_USER = positive("CHATSITE_MAX_ACTIVE_PER_USER", 20)

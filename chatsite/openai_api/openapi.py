@@ -28,7 +28,7 @@ ERRORS = {
     504: "It took longer than allowed.",
 }
 
-READING, ASKING = (401, 403, 405), tuple(ERRORS)
+READING, ASKING = (401, 403, 405, 429), tuple(ERRORS)
 """What requests that only read, and those that ask the model, may be refused with."""
 
 

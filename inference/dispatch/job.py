@@ -20,6 +20,7 @@ class Job:
     """
 
     __slots__ = (
+        "_how",
         "_reasoning",
         "_splitter",
         "_text",
@@ -55,8 +56,8 @@ class Job:
         self.started_at: float | None = None
         self.first_text_at: float | None = None
         self.first_answer_at: float | None = None
-        raw = raw_prompt(request.messages) is not None
-        self._splitter = ReasoningSplitter("off" if raw else reasoning)
+        self._how: Reasoning = "off" if raw_prompt(request.messages) is not None else reasoning
+        self._splitter = ReasoningSplitter(self._how)
         self.prompt_tokens = request.prompt_tokens
         self.cached_tokens = 0
         self.completion_tokens = 0
@@ -106,6 +107,12 @@ class Job:
             priority=priority,
             affinity=request.conversation,
         )
+
+    def begin_again(self) -> None:
+        """Back in line after an engine was lost before a word reached anybody: what the splitter held back of
+        that run is forgotten with it."""
+        self._splitter = ReasoningSplitter(self._how)
+        self.completion_tokens = 0
 
     def take(self, output: Output, now: float) -> Delta | None:
         """Add one step's news; the delta to log, if it brought anything to read."""

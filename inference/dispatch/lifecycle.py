@@ -160,6 +160,7 @@ class Lifecycle:
     def _requeue(self, job: Job, now: float) -> None:
         """Back to its old place in line; its row stays claimed."""
         job.phase, job.started_at = "waiting", None
+        job.begin_again()
         self._scheduler.requeue(job.generation, now)
         self._wake()
 

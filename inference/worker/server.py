@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from inference.worker.service import InferenceService
+from inference.worker.service import InferenceService, end_all
 
 if TYPE_CHECKING:
     from daphne.server import Server
@@ -21,6 +20,9 @@ log = structlog.get_logger(__name__)
 
 DRAIN_S = 5.0
 """How long running answers may go on after Ctrl-C before they are kept as interrupted."""
+
+END_S = 10.0
+"""For the parts of a drained service to end: closing an engine takes seconds."""
 
 
 def build_service() -> InferenceService:
@@ -90,10 +92,10 @@ async def _run(service: InferenceService) -> None:
     if asked.is_set():
         log.info("draining", seconds=DRAIN_S)
         await service.drain(DRAIN_S)
-    waiting.cancel()
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+        await asyncio.wait({running}, timeout=END_S)  # it ends by itself, part after part
+    await end_all([waiting, running])
+    if not running.cancelled():
+        running.result()
 
 
 def _check_address(host: str, port: int) -> None:

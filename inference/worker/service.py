@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -68,6 +70,18 @@ BATCHES_S = 1.0
 
 FILES_S = 3_600.0
 """How often documents that were never sent, and files without a row, are looked for."""
+
+
+CANCEL_AGAIN_S = 0.5
+"""Clients of Redis may swallow a cancellation that meets a connection as it opens or breaks."""
+
+
+async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel until all have ended."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 class LockLostError(Exception):
@@ -141,9 +155,10 @@ class InferenceService:
                 group.create_task(self._end_reservations(), name="reservations"),
                 group.create_task(self._note_budgets(), name="notices"),
             ]
-            await dispatcher.run()
-            for task in background:
-                task.cancel()
+            try:
+                await dispatcher.run()
+            finally:
+                await end_all(background)
 
     async def _take_in(self, intake: Intake) -> None:
         """At each ring, and every few seconds without one."""

@@ -26,6 +26,8 @@ EMULATED = {
     "CHATSITE_EMULATED_ANSWER_TOKENS": "0",
     # Low enough to be met by a slow machine too, which never asks five times in one second.
     "RATE_LIMIT_PER_MINUTE": "40",
+    # Every test asks from one address, and some with wrong keys on purpose.
+    "CHATSITE_WRONG_KEYS_PER_MINUTE": "100000",
 }
 
 

@@ -9,7 +9,6 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import HttpCommunicator
 
-from chatsite import ratelimit
 from chatsite.accounts.keys import do_create_key, do_revoke_key
 from chatsite.accounts.models import ApiKey
 from chatsite.asgi import application
@@ -51,8 +50,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-async def test_guessing_ends_before_the_database_is_asked(asked: list[str], monkeypatch) -> None:
-    monkeypatch.setattr(ratelimit, "WRONG_KEYS_PER_MINUTE", 3)
+async def test_guessing_ends_before_the_database_is_asked(asked: list[str], settings) -> None:
+    settings.WRONG_KEYS_PER_MINUTE = 3
     answers = [await call(f"cs-guess-{n}") for n in range(5)]
     assert [answer["status"] for answer in answers] == [401, 401, 401, 429, 429]
     assert len(asked) == 3
@@ -61,8 +60,8 @@ async def test_guessing_ends_before_the_database_is_asked(asked: list[str], monk
     assert (await call("cs-guess-9", "192.0.2.2"))["status"] == 401, "others are not held up"
 
 
-async def test_a_good_key_is_not_held_up_by_wrong_ones_beside_it(monkeypatch) -> None:
-    monkeypatch.setattr(ratelimit, "WRONG_KEYS_PER_MINUTE", 1)
+async def test_a_good_key_is_not_held_up_by_wrong_ones_beside_it(settings) -> None:
+    settings.WRONG_KEYS_PER_MINUTE = 1
     key, text = await new_key("alice")
     served = (await call(text))["status"]
     assert served in (200, 503)

@@ -1,0 +1,19 @@
+"""A job that runs a second time tells what the second run says, and nothing that was held back of the first."""
+
+from inference.dispatch.job import Job
+from inference.engines.base import Output
+from inference.request import ChatMessage, Request, Sampling
+
+
+def test_what_was_held_back_of_a_lost_run_is_forgotten() -> None:
+    request = Request(
+        generation="g", attempt=1, user="u", conversation="c", messages=(ChatMessage("user", "Hello"),),
+        sampling=Sampling(), prompt_tokens=3, max_tokens=10, new_chars=5,
+    )  # fmt: skip
+    job = Job(request, "quick", 0.0)
+    assert job.take(Output("g", "\n\n", 1), 1.0) is None, "it might begin a thought, so it is held back"
+    job.begin_again()
+    job.take(Output("g", "\n\n", 1), 2.0)
+    job.take(Output("g", "A table", 2, finish_reason="stop"), 3.0)
+    assert job.text == "\n\nA table"
+    assert job.completion_tokens == 3
