@@ -1,4 +1,4 @@
-"""A job that runs a second time tells what the second run says, and nothing that was held back of the first."""
+"""A job that runs again tells what the second run says, and nothing that was held back of the first."""
 
 from inference.dispatch.job import Job
 from inference.engines.base import Output
@@ -11,9 +11,11 @@ def test_what_was_held_back_of_a_lost_run_is_forgotten() -> None:
         sampling=Sampling(), prompt_tokens=3, max_tokens=10, new_chars=5,
     )  # fmt: skip
     job = Job(request, "quick", 0.0)
-    assert job.take(Output("g", "\n\n", 1), 1.0) is None, "it might begin a thought, so it is held back"
+    assert job.take(Output("g", "\n\n", new_tokens=1), 1.0) is None, (
+        "it might begin a thought, so it is held back"
+    )
     job.begin_again()
-    job.take(Output("g", "\n\n", 1), 2.0)
-    job.take(Output("g", "A table", 2, finish_reason="stop"), 3.0)
+    job.take(Output("g", "\n\n", new_tokens=1), 2.0)
+    job.take(Output("g", "A table", new_tokens=2, finish_reason="stop"), 3.0)
     assert job.text == "\n\nA table"
     assert job.completion_tokens == 3
