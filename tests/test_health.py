@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import redis
 
 from chatsite.asgi import application
 from inference.board import Board, RedisBoard
+from tests.clients import close_clients
 from tests.source import ROOT
 
 PROXY = "127.0.0.1"
@@ -45,6 +47,12 @@ async def status_of(path: str, host: str, client: str = PROXY, **headers: str) -
     await application(scope, receive, send)
     status: int = sent[0]["status"]
     return status
+
+
+@pytest.fixture(autouse=True)
+async def clients_of_this_loop() -> AsyncIterator[None]:
+    yield
+    await close_clients()
 
 
 @pytest.mark.django_db(transaction=True)

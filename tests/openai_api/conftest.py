@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +72,9 @@ def model(api_site: Site, owners: Iterator[str]) -> str:
 async def own_connections(transactional_db: None):
     """For views in this process: connections belong to the event loop and the database of one test."""
     yield
+    # Streams that a test left unread hold connections of this loop: they end now, while it lives.
+    gc.collect()
+    await asyncio.sleep(0.01)
     await close_clients()
     close_threads()
     await sync_to_async(connections.close_all)()
