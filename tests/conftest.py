@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, why_not in services.WITHOUT.items():
             if item.get_closest_marker(marker) and (reason := why_not()):
                 _SKIPPED[reason] += 1
-                if not services.CI:
+                if not services.CI or marker in services.OPTIONAL:
                     item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -67,13 +67,15 @@ def _empties_tables(item: pytest.Item) -> bool:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if services.CI:
         for marker, why_not in services.WITHOUT.items():
+            if marker in services.OPTIONAL:
+                continue
             if item.get_closest_marker(marker) and (reason := why_not()):
                 pytest.fail(f"CI=true, and {reason}", pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What this run did not look at, where nobody overlooks it."""
-    if _SKIPPED and not services.CI:
+    if _SKIPPED:
         terminalreporter.section("NOT TESTED HERE", sep="!", yellow=True, bold=True)
         for reason, count in _SKIPPED.items():
             terminalreporter.write_line(f"{count} tests: {reason}", yellow=True)

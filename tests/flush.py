@@ -9,12 +9,15 @@ from __future__ import annotations
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 
+DJANGOS = DatabaseOperations.sql_flush
+"""For whom the numbers of rows shall begin anew too."""
+
 
 def sql_flush(operations: DatabaseOperations, style: object, tables: list[str], **options: bool) -> list[str]:
     """The statements that empty these tables, instead of Django's own."""
-    named = {table: operations.quote_name(table) for table in tables}
     if options.get("reset_sequences"):
-        raise NotImplementedError("No test here counts on the numbers that rows get.")
+        return DJANGOS(operations, style, tables, **options)
+    named = {table: operations.quote_name(table) for table in tables}
     filled = " UNION ALL ".join(
         f"SELECT '{table}' WHERE EXISTS (SELECT FROM {name})" for table, name in named.items()
     )

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -72,13 +72,37 @@ def without_vllm() -> str:
     return "" if importlib.util.find_spec("vllm") else "vllm is not installed in this environment"
 
 
+def without(command: str) -> str:
+    """Why a program cannot be run; empty when it can."""
+    return "" if shutil.which(command) else f"no {command} on PATH"
+
+
+NODE_MODULES = os.environ.get("CHATSITE_TEST_NODE_MODULES", "")
+"""A folder in which `npm install openai` has been run."""
+
+
+def without_openai_js() -> str:
+    """Why the official JavaScript client cannot be asked; empty when it can."""
+    missing = "" if NODE_MODULES else "CHATSITE_TEST_NODE_MODULES names no folder with npm's openai"
+    return without("node") or missing
+
+
 WITHOUT: dict[str, Callable[[], str]] = {
     "postgres": without_postgres,
     "redis": without_redis,
     "browser": without_browser,
     "real_engine": without_vllm,
+    "redis_server": partial(without, "redis-server"),
+    "promtool": partial(without, "promtool"),
+    "poppler": partial(without, "pdftotext"),
+    "node": partial(without, "node"),
+    "openai_js": without_openai_js,
 }
 """Marker → why its tests cannot run here."""
+
+OPTIONAL = {"node", "openai_js"}
+"""Missing in CI too, these are told and no failure: the project itself needs no Node, and `.ci/run` uses npm
+where the machine has it."""
 
 
 @contextmanager

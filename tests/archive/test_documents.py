@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -179,11 +178,8 @@ def test_word_opens_and_holds_everything() -> None:
     assert not zipfile.ZipFile(io.BytesIO(word.render(record, unheard))).testzip()
 
 
-needs_poppler = pytest.mark.skipif(not shutil.which("pdftotext"), reason="no pdftotext on PATH")
-
-
 @pytest.mark.slow
-@needs_poppler
+@pytest.mark.poppler
 def test_a_pdf_shows_chinese_and_code_and_fetches_nothing(tmp_path: Path, monkeypatch) -> None:
     met: list[str] = []
     refuse = pdf._refuse
@@ -204,7 +200,7 @@ def test_a_pdf_is_made_in_parts_of_whole_turns() -> None:
     assert [len(part) for part in cut] == [1, 1, 100, 100, 51]
 
 
-@needs_poppler
+@pytest.mark.poppler
 @pytest.mark.proof
 def test_a_pdf_of_a_thousand_messages_shows_them_all(tmp_path: Path) -> None:
     content = pdf.render(dialogue(1000), unheard)

@@ -1,7 +1,6 @@
 """A Redis of our own is killed in the middle of answers: readers in another connection miss nothing."""
 
 import asyncio
-import shutil
 import socket
 import subprocess
 
@@ -10,7 +9,6 @@ from redis.exceptions import ConnectionError
 
 from inference.stream_log.base import Delta
 from inference.stream_log.redis import RedisStreamLog
-from tests import services
 from tests.inference.doubles import Reader, Stage
 
 pytestmark = pytest.mark.redis
@@ -43,16 +41,13 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path):
-    if shutil.which("redis-server") is None:
-        if services.CI:
-            pytest.fail("CI=true, and redis-server is not on PATH", pytrace=False)
-        pytest.skip("redis-server is not on PATH")
     server = Server(tmp_path)
     server.start()
     yield server
     server.kill()
 
 
+@pytest.mark.redis_server
 async def test_a_restart_of_redis_loses_and_doubles_nothing(server):
     writer, reading = RedisStreamLog(server.url), RedisStreamLog(server.url)
     async with Stage(log=writer) as stage:

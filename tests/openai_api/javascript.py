@@ -6,16 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from bench.site import Site
-
-NODE_MODULES = os.environ.get("CHATSITE_TEST_NODE_MODULES", "")
-"""A folder in which `npm install openai` has been run."""
-
-needs_client = pytest.mark.skipif(
-    not NODE_MODULES, reason="CHATSITE_TEST_NODE_MODULES names no folder with npm's openai"
-)
+from tests.services import NODE_MODULES
 
 
 def run(site: Site, key: str, *command: str, cwd: Path | None = None, **environment: str) -> str:

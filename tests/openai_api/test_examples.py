@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from bench.site import Site
-from tests.openai_api.javascript import needs_client, run, run_module, run_suite
+from tests.openai_api.javascript import run, run_module, run_suite
 from tests.source import ROOT
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -39,20 +38,20 @@ def test_python(api_site: Site, key: str) -> None:
     assert text
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="no node on PATH")
+@pytest.mark.node
 def test_javascript_without_a_package(api_site: Site, key: str, tmp_path: Path) -> None:
     code = next(code for code in examples("js") if "import" not in code)
     (tmp_path / "example.mjs").write_text(code, encoding="utf-8")
     assert run(api_site, key, "node", str(tmp_path / "example.mjs")).strip()
 
 
-@needs_client
+@pytest.mark.openai_js
 def test_javascript_with_the_official_client(api_site: Site, key: str) -> None:
     code = next(code for code in examples("js") if "import" in code)
     assert run_module(api_site, key, code).strip()
 
 
-@needs_client
+@pytest.mark.openai_js
 def test_the_contract_by_the_official_javascript_client(api_site: Site, key: str, model: str) -> None:
     assert "promises" in run_suite(api_site, key, model)
 

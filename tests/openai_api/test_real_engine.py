@@ -14,7 +14,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from bench import keys
 from bench.site import Site
-from tests.openai_api.javascript import needs_client, run_suite
+from tests.openai_api.javascript import run_suite
 from tests.openai_api.test_disconnect import until_running
 from tests.real_site import ready_site
 
@@ -151,7 +151,7 @@ def test_a_stopped_stream_frees_the_engine(real_site: Site, program: OpenAI, mod
     assert [line[-3:] for line in figures if 'status="cancelled"' in line and "_total" in line] == ["1.0"]
 
 
-@needs_client
+@pytest.mark.openai_js
 def test_the_contract_by_the_official_javascript_client(real_site: Site, model: str) -> None:
     (key,) = keys.of(real_site, 1)
     assert "promises" in run_suite(real_site, key, model)
