@@ -37,7 +37,7 @@ DECODE_STEPS = 16
 QUIET = 25
 """Percentile of step times that is taken, and the best round: other work on the machine only ever adds."""
 
-ROUNDS, FULL_ROUNDS = 1, 8
+ROUNDS, FULL_ROUNDS = 3, 8
 
 
 @dataclass(frozen=True)
