@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -22,6 +22,33 @@ DRAIN_S = 240.0
 """How long the last questions may take: a first-come line of a hundred on two cores is two minutes."""
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a crowd met between its warm-up and its end: `traces` of whoever asked then, and the tokens that
+    the engine computed then. `queue` is the line's length over time, from the start."""
+
+    span_s: float
+    output_tokens: int
+    prompt_tokens: int
+    traces: list[Trace]
+    queue: list[tuple[float, int]]
+
+
+def figures_of(runs: Sequence[Run]) -> dict[str, Any]:
+    """The simulation's figures, of the runs of one side taken together; the queue is the first run's."""
+    span = sum(run.span_s for run in runs)
+    output = sum(run.output_tokens for run in runs)
+    traces = [trace for run in runs for trace in run.traces]
+    return {
+        "tokens_per_s": (output + sum(run.prompt_tokens for run in runs)) / span,
+        "tokens_per_s_of_runs": [(run.output_tokens + run.prompt_tokens) / run.span_s for run in runs],
+        "output_tokens_per_s": output / span,
+        **figures(traces),
+        "queue": runs[0].queue,
+        "forecast": forecast_error(traces),
+    }
+
+
 @dataclass
 class Crowd:
     """People on one dispatcher. Times in traces are seconds since the start."""
@@ -38,8 +65,8 @@ class Crowd:
     queue: list[tuple[float, int]] = field(default_factory=list)
     _waiting: dict[str, tuple[Trace, asyncio.Future[Outcome]]] = field(default_factory=dict)
 
-    async def run(self, loads: Iterable[Load], warm_up_s: float) -> dict[str, Any]:
-        """Ask until `until_s`, wait for what was asked, and give the simulation's figures."""
+    async def run(self, loads: Iterable[Load], warm_up_s: float) -> Run:
+        """Ask until `until_s`, and wait for what was asked."""
         lent = LentEngine(self.engine, self.info)
         self._dispatcher, self._scheduler = dispatcher_on(
             lent, self.info, self.policy, self.order, self._ended
@@ -58,7 +85,7 @@ class Crowd:
         await self._dispatcher.drain(0.0)
         await running
         await lent.close()
-        return self._figures(lent, warm_up_s)
+        return self._run(lent, warm_up_s)
 
     async def _life(self, load: Load, ask: Ask | None) -> None:
         """One person: ask, read, think, ask again, until the time is over."""
@@ -117,17 +144,14 @@ class Crowd:
                     self._waiting[place.generation][0].forecasts.append((now - self._zero, place.eta_s))
             await asyncio.sleep(LOOK_S)
 
-    def _figures(self, lent: LentEngine, warm_up_s: float) -> dict[str, Any]:
-        """Throughput counts what was computed between warm-up and end; people, whoever asked then."""
-        span = self.until_s - warm_up_s
+    def _run(self, lent: LentEngine, warm_up_s: float) -> Run:
         made = [
             (new, prompts) for at, new, prompts in lent.made if warm_up_s <= at - self._zero < self.until_s
         ]
-        asked = [trace for trace in self.traces if trace.asked_s >= warm_up_s]
-        return {
-            "tokens_per_s": sum(map(sum, made)) / span,
-            "output_tokens_per_s": sum(new for new, _ in made) / span,
-            **figures(asked),
-            "queue": self.queue,
-            "forecast": forecast_error(asked),
-        }
+        return Run(
+            span_s=self.until_s - warm_up_s,
+            output_tokens=sum(new for new, _ in made),
+            prompt_tokens=sum(prompts for _, prompts in made),
+            traces=[trace for trace in self.traces if trace.asked_s >= warm_up_s],
+            queue=self.queue,
+        )

@@ -1,20 +1,26 @@
 """Who waits for whom: FIFO, strict classes and ours on the same engine, slots and admission.
 
 The emulated half plays bench/scenarios.py on a virtual clock: the scheduler is the real one, only engine
-and clock are not. The real half runs scenarios (a) and a small (b) on vLLM with the embedded model, through
-the site's own dispatcher without its web tier; the engine is started once and drained between sides.
+and clock are not. The real half runs scenarios (a) and (b) on vLLM with the embedded model, through the
+site's own dispatcher without its web tier; the engine is started once and drained between sides. What the
+machine does meanwhile must not look like a difference between sides: each side of (a) is played in many
+rounds, in mirrored order, and heavy requests differ in size, or a first-come crowd moves in waves.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import random
+import string
 from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bench import real_engine
-from bench.crowd import Crowd
+from bench.crowd import Crowd, Run, figures_of
 from bench.loads import ClosedLoop, arrivals
 from bench.real_engine import ENGINES, NOT_REAL, real_side
 from bench.results import Result
@@ -35,10 +41,18 @@ SEED = 1
 KEPT_SAMPLES = 300
 """Of each side's times, evenly over their order: enough to draw a distribution again."""
 
-REAL_S, REAL_FULL_S = 75.0, 240.0
-REAL_FLOOD_S, REAL_FULL_FLOOD_S = 40.0, 120.0
-REAL_WARM_UP_S = 20.0
+REAL_S, REAL_FULL_S = 40.0, 60.0
+MIRRORED, FULL_MIRRORED = 2, 3
+"""How often all sides are played forth and back: one round's throughput differs from the next by 3 %."""
+REAL_FLOOD_S, REAL_FULL_FLOOD_S = 60.0, 120.0
+REAL_WARM_UP_S = 10.0
 QUICK_PER_S = 0.6
+SPREAD = (0.7, 1.3)
+"""Requests of the crowds that never pause are this many times the given size, uniformly."""
+THINK_S = 10.0
+LIGHT_TOKENS, FLOOD_TOKENS = (60, 32), (90, 48)
+LIGHT_SHARE = 0.5
+"""Part of what the engine did in (a) that the light users of (b) ask for, as they do on the emulated card."""
 QUICK_TOKENS = (25, 32)
 HEAVY_TOKENS, FULL_HEAVY_TOKENS = (200, 48), (400, 96)
 """Prompt and answer of one request; the short form's are half as long: its line clears in two minutes."""
@@ -65,9 +79,13 @@ def emulated(full: bool) -> dict[str, Played]:
     }
 
 
-def exact(seed: int, user: str, number: int, sizes: tuple[int, int]) -> Ask:
-    """A question of one size: on the real engine the crowd's variety would cost more time than it tells."""
-    prompt, output = sizes
+def exact(
+    seed: int, user: str, number: int, sizes: tuple[int, int], spread: tuple[float, float] = (1.0, 1.0)
+) -> Ask:
+    """A question of one size, or of a size within `spread`: the tails of real lengths would take more time
+    to average than a benchmark has."""
+    times = random.Random(f"{seed}/size/{user}/{number}").uniform(*spread)
+    prompt, output = (round(times * size) for size in sizes)
     ask = sized(seed, user, number, prompt, output)
     # The template and the number in front of the text take about twenty tokens of the prompt.
     chars = round(max(4, prompt - 20) * 4.2)
@@ -80,7 +98,7 @@ def crowd_loads(until_s: float, heavy_tokens: tuple[int, int]) -> list[Load]:
     """(a): a hundred heavy users who never pause, and quick questions by others."""
     heavy = ClosedLoop(
         [f"heavy-{n}" for n in range(100)],
-        lambda user, n: exact(SEED, user, n, heavy_tokens),
+        lambda user, n: exact(SEED, user, n, heavy_tokens, SPREAD),
         think_s=0.0,
         seed=SEED,
     )
@@ -94,17 +112,23 @@ def crowd_loads(until_s: float, heavy_tokens: tuple[int, int]) -> list[Load]:
     return [heavy, quick]
 
 
-def flood_loads(flooded: bool) -> list[Load]:
-    """(b), small: one user with 50 requests at once for ever, and ten who ask one and think ten seconds."""
+def light_users(tokens_per_s: float) -> int:
+    """How many people with short questions take half of an engine that computes so much, at most 99."""
+    each_per_s = sum(LIGHT_TOKENS) / THINK_S
+    return max(10, min(99, round(LIGHT_SHARE * tokens_per_s / each_per_s)))
+
+
+def flood_loads(light_users: int, flooded: bool) -> list[Load]:
+    """(b): one user with 50 requests at once for ever, and light ones who ask one and think."""
     light = ClosedLoop(
-        [f"light-{n}" for n in range(10)],
-        lambda user, n: exact(SEED, user, n, (60, 32)),
-        think_s=10.0,
+        [f"light-{n}" for n in range(light_users)],
+        lambda user, n: exact(SEED, user, n, LIGHT_TOKENS),
+        think_s=THINK_S,
         seed=SEED,
     )
     flooder = ClosedLoop(
         ["flooder"],
-        lambda user, n: exact(SEED, user, n, (120, 48)),
+        lambda user, n: exact(SEED, user, n, FLOOD_TOKENS, SPREAD),
         think_s=0.0,
         seed=SEED,
         outstanding=50,
@@ -117,23 +141,29 @@ async def real(full: bool) -> dict[str, Played]:
     sizes = FULL_HEAVY_TOKENS if full else HEAVY_TOKENS
     until_s, flood_s = (REAL_FULL_S, REAL_FULL_FLOOD_S) if full else (REAL_S, REAL_FLOOD_S)
     policy = Policy(**REAL_POLICY)
-    openings = iter("ABCDEFGHIJ")
+    openings = iter(string.ascii_uppercase)
     async with real_engine.vllm() as (engine, info):
 
-        async def play(side: str, loads: Sequence[Load], until_s: float) -> dict[str, Any]:
+        async def play(side: str, loads: Sequence[Load], until_s: float) -> Run:
             settings, order = sides(policy)[side]
             crowd = Crowd(settings, order, engine, info, until_s, next(openings))
             return await crowd.run(loads, REAL_WARM_UP_S)
 
-        await play("ours", flood_loads(False), 2.0)
-        crowd = {
-            side: await play(side, crowd_loads(until_s, sizes), until_s)
-            for side in (SIDES if full else ("fifo", "ours"))
+        async def mirrored(order: tuple[str, ...], times: int) -> Played:
+            runs: dict[str, list[Run]] = {side: [] for side in order}
+            for side in (*order, *reversed(order)) * times:
+                runs[side].append(await play(side, crowd_loads(until_s, sizes), until_s))
+            return {side: figures_of(mine) for side, mine in runs.items()}
+
+        await play("fifo", crowd_loads(REAL_WARM_UP_S, sizes), REAL_WARM_UP_S)
+        crowd = await mirrored(SIDES if full else ("fifo", "ours"), times=FULL_MIRRORED if full else MIRRORED)
+        people = light_users(crowd["ours"]["tokens_per_s"])
+        flood = {
+            "ours": figures_of([await play("ours", flood_loads(people, True), flood_s)]),
+            "ours, no flood": figures_of([await play("ours", flood_loads(people, False), flood_s)]),
         }
-        flood = {"ours": await play("ours", flood_loads(True), flood_s)}
-        flood["ours, no flood"] = await play("ours", flood_loads(False), flood_s)
         if full:
-            flood["fifo"] = await play("fifo", flood_loads(True), flood_s)
+            flood["fifo"] = figures_of([await play("fifo", flood_loads(people, True), flood_s)])
         return {"a": crowd, "b": flood}
 
 
@@ -159,6 +189,15 @@ def against(played: dict[str, Played]) -> dict[str, float]:
         "heavy_p95_vs_fifo": of(ours, "heavy", "whole_p95_s") / of(fifo, "heavy", "whole_p95_s"),
         "throughput_vs_fifo": ours["tokens_per_s"] / fifo["tokens_per_s"],
     }
+
+
+def throughput_error(played: Played) -> float:
+    """Standard error of the ratio of throughputs in (a), from how each side's rounds differ."""
+    squares = []
+    for side in ("fifo", "ours"):
+        rounds = played[side]["tokens_per_s_of_runs"]
+        squares.append((stdev(rounds) / fmean(rounds)) ** 2 / len(rounds))
+    return math.sqrt(sum(squares))
 
 
 def forecasts(played: dict[str, Played]) -> float:
@@ -194,7 +233,7 @@ def _shown(value: float | None) -> Any:
 
 
 def run(full: bool) -> Result:
-    """Short: virtual minutes and 75 s a side on the real engine; full: a quarter of an hour, 240 s."""
+    """Short: virtual minutes, and four times 40 s a side on the real engine; full: longer of each."""
     card = emulated(full)
     notes = []
     here: dict[str, Played] = {}
@@ -226,6 +265,7 @@ def run(full: bool) -> Result:
             "emulated.forecast_error": forecasts(card),
             **({f"real.{name}": value for name, value in against(here).items()} if here else {}),
             **({"real.forecast_error": forecasts(here)} if here else {}),
+            **({"real.throughput_standard_error": throughput_error(here["a"])} if here else {}),
         },
         columns=(
             "engine", "scenario", "side", "who", "asked", "failed", "TTFT p50 s", "TTFT p95 s", "whole P95 s",
@@ -250,6 +290,7 @@ def thinned(played: dict[str, Played]) -> dict[str, Any]:
     return {
         scenario: {
             side: {
+                "tokens_per_s": _some(figures.get("tokens_per_s_of_runs", [])),
                 "ttft_s": {group: _some(mine["ttft_s"]) for group, mine in figures["users"].items()},
                 "queue": _some([(round(at, 1), length) for at, length in figures["queue"]]),
             }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.crowd import Crowd
+from bench.crowd import Crowd, figures_of
 from bench.loads import ClosedLoop, arrivals
 from bench.scenarios import sides
 from bench.workload import sized
@@ -30,10 +30,14 @@ async def test_sides_share_one_engine_and_lose_nobody():
     )
     for side, (policy, order) in sides(Policy(max_running=2, reserved_slots=2)).items():
         crowd = Crowd(policy, order, engine, info, until_s=0.5)
-        figures = await crowd.run([heavy, quick], warm_up_s=0.1)
+        run = await crowd.run([heavy, quick], warm_up_s=0.1)
+        figures = figures_of([run])
         assert all(trace.outcome == "stop" for trace in crowd.traces), side
         assert figures["users"]["quick"]["asked"] == len(figures["users"]["quick"]["ttft_s"]) > 0
         assert figures["tokens_per_s"] > 0
+        twice = figures_of([run, run])
+        assert twice["tokens_per_s"] == pytest.approx(figures["tokens_per_s"]), "a rate is no sum"
+        assert twice["users"]["quick"]["asked"] == 2 * figures["users"]["quick"]["asked"]
         assert engine.stats().running == 0, "the next side finds the engine empty"
     await engine.close()
 
