@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BENCHES ?= all
+# Tests wait as much as they compute.
+WORKERS ?= 3
 
 # The lock that fits this machine: gpu where an NVIDIA driver answers. Asked once, then the stamp remembers.
 STAMPED := $(patsubst $(VENV)/.synced-%,%,$(firstword $(wildcard $(VENV)/.synced-cpu $(VENV)/.synced-gpu)))
@@ -48,27 +50,33 @@ help: ## Show this list
 run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATSITE_DATA_DIR (var/)
 	@exec $(VENV)/bin/python manage.py serve
 
-# First what shares a processor well, whole sites included, two at a time; then the real engine and what is timed, alone.
-ALONE := real_engine or timing
+PYTEST = $(DEV_VENV)/bin/python -m pytest
+# Files are shared out in the order that tests/conftest.py gives them: what takes long begins first.
+SHARED := --dist loadfile --no-loadscope-reorder
+ENGINE_LOG := var/real-engine-tests.log
 
+# The real engine's tests wait for its starts more than they compute, so they run beside the others, in one
+# process: engines share two cores badly. What measures time runs alone.
 test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not ($(ALONE) or browser or proof)"
-	$(DEV_VENV)/bin/python -m pytest -m "($(ALONE)) and not proof"
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "browser and not ($(ALONE) or proof)"
-	$(DEV_VENV)/bin/python -m tests.services -m "database and not ($(ALONE) or site or browser or slow or proof)"
+	@mkdir -p $(dir $(ENGINE_LOG))
+	@$(PYTEST) -q -m "real_engine and not proof" >$(ENGINE_LOG) 2>&1 & engine=$$!; shared=0; \
+	$(PYTEST) -q -n $(WORKERS) $(SHARED) -m "not (real_engine or timing or proof)" || shared=$$?; \
+	echo "The real engine:"; real=0; wait $$engine || real=$$?; cat $(ENGINE_LOG); exit $$((shared + real))
+	$(PYTEST) -q -m "timing and not proof"
+	$(DEV_VENV)/bin/python -m tests.services -m "database and not (real_engine or timing or site or browser or slow or proof)"
 
 check: $(DEV_STAMP) ## Lint, types, security lint and the quick unit tests
 	$(DEV_VENV)/bin/ruff check .
 	$(DEV_VENV)/bin/ruff format --check .
 	$(DEV_VENV)/bin/mypy
 	$(DEV_VENV)/bin/bandit -q -c pyproject.toml -r chatsite inference
-	$(DEV_VENV)/bin/python -m pytest -q -n 2 -m "not ($(ALONE) or site or browser or postgres or redis or transactional or slow or proof)"
+	$(PYTEST) -q -n 2 -m "not (real_engine or timing or site or browser or postgres or redis or transactional or slow or proof)"
 
 browser: $(DEV_STAMP) ## Run only the tests that drive a real Chromium
-	$(DEV_VENV)/bin/python -m pytest -m "browser and not proof"
+	$(PYTEST) -m "browser and not proof"
 
 proof: $(DEV_STAMP) ## Run the long forms of the tests
-	$(DEV_VENV)/bin/python -m pytest -m proof
+	$(PYTEST) -m proof
 
 bench: $(DEV_STAMP) ## Run the short form of every benchmark, or BENCHES="burst start"
 	$(DEV_VENV)/bin/python -m bench $(BENCHES)

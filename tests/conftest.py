@@ -41,21 +41,33 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks follow from fixtures. What misses its service is skipped; in CI it fails, with the reason."""
     for item in items:
-        if SITES & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.site)
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-        if item.get_closest_marker("django_db") or DATABASE & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.database)
-        if _empties_tables(item):
-            item.add_marker(pytest.mark.transactional)
-        if MODEL & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.slow)
+        _mark(item)
         for marker, why_not in services.WITHOUT.items():
             if item.get_closest_marker(marker) and (reason := why_not()):
                 _SKIPPED[reason] += 1
                 if not services.CI or marker in services.OPTIONAL:
                     item.add_marker(pytest.mark.skip(reason=reason))
+    _longest_first(items)
+
+
+def _mark(item: pytest.Item) -> None:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if SITES & fixtures:
+        item.add_marker(pytest.mark.site)
+    if item.get_closest_marker("browser"):
+        item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    if item.get_closest_marker("django_db") or DATABASE & fixtures:
+        item.add_marker(pytest.mark.database)
+    if _empties_tables(item):
+        item.add_marker(pytest.mark.transactional)
+    if MODEL & fixtures:
+        item.add_marker(pytest.mark.slow)
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Files that take long first, so that no worker is left with one when the others have nothing to do."""
+    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("site")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def _empties_tables(item: pytest.Item) -> bool:

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,6 +28,9 @@ REDIS_DATABASES = 16
 """What a Redis server has unless told otherwise."""
 
 CONNECT_TIMEOUT_S = 3
+
+WORKERS = 2
+"""How many processes share the tests on PostgreSQL and Redis."""
 
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
@@ -149,11 +152,19 @@ def main() -> int:
         print("\nNOT TESTED on PostgreSQL and Redis:", *missing, sep="\n  ", file=sys.stderr)
         return 1 if CI else 0
     print("\nOnce more, on PostgreSQL and Redis", flush=True)
-    command = [sys.executable, "-m", "pytest", "-q", *sys.argv[1:]]
-    # Django names its test database after the given one: a new name, so that runs side by side do not meet.
-    with new_database() as database_url, empty_redis() as redis_url:
-        servers = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
-        return subprocess.run(command, env=os.environ | servers, check=False).returncode
+    workers = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder", "-p", "tests.own_redis"]
+    command = [sys.executable, "-m", "pytest", "-q", *workers, *sys.argv[1:]]
+    # Django names its test databases after the given one: a new name, so that runs side by side do not meet.
+    with new_database() as database_url, ExitStack() as stack:
+        urls = [stack.enter_context(empty_redis()) for _ in range(WORKERS)]
+        servers = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": urls[0],
+            "CHATSITE_TEST_REDIS_URLS": " ".join(urls),
+        }
+        return subprocess.run(
+            command, env=os.environ | servers | {"REDIS_URL": urls[0]}, check=False
+        ).returncode
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -216,8 +217,26 @@ def test_what_is_refused_changes_nothing(filled: Filled, home: Home, tmp_path: P
                     archive.writestr(name, held)
         return str(path)
 
+    def whole(more: dict[str, bytes | None], **other: object) -> str:
+        """A backup with these files in it that agrees with its own list and checksums."""
+        entries = {
+            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in more.items()
+            if content is not None
+        }
+        listed = manifest | {"entries": manifest["entries"] | entries} | other
+        return changed(more | {"manifest.json": json.dumps(listed).encode()})
+
+    newer = [*manifest["migrations"], ["accounts", "9999_of_tomorrow"]]
+    unfit, why = {
+        "sqlite": ({"database.sqlite3": b"no database" * 100}, "not a database"),
+        "postgresql": ({"tables/of_tomorrow": b"id\n1\n"}, "no such table"),
+    }[kind]
     refused = {
         ("backup", str(filled.backup)): "exists already",
+        ("restore", whole({}, migrations=newer), "--replace"): "accounts.9999_of_tomorrow is not known here",
+        ("restore", whole({"attachments/../../out": b"x"}), "--replace"): "leads out of its folder",
+        ("restore", whole(dict(unfit)), "--replace"): why,
         ("restore", changed({"secret_key": b"other"}), "--replace"): "checksum",
         ("restore", changed({"secret_key": None}), "--replace"): "do not agree",
         ("restore", changed({"more": b"x"}), "--replace"): "do not agree",
@@ -226,6 +245,7 @@ def test_what_is_refused_changes_nothing(filled: Filled, home: Home, tmp_path: P
         ("restore", __file__, "--replace"): "cannot be read",
     }
     said = home.do("shell", "-c", REFUSED.format(commands=list(refused)))
+    assert "Traceback" not in said
     reasons = [line for line in said.splitlines() if line.startswith("REFUSED")]
     assert len(reasons) == len(refused)
     for command, reason, line in zip(refused, refused.values(), reasons, strict=True):
