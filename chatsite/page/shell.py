@@ -8,13 +8,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
-from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from chatsite.accounts.open_sessions import note_visit
-from chatsite.notices.models import current_announcement
 from chatsite.quotas.features import allowed
 from chatsite.quotas.terms import terms_of
 
@@ -27,7 +25,6 @@ def chat(request: HttpRequest, conversation: UUID | None = None) -> HttpResponse
     user = request.user
     assert user.is_authenticated
     note_visit(request)
-    notice = current_announcement(timezone.now())
     boot = {
         "user": {"name": user.display_name, "email": user.email, "is_staff": user.is_staff},
         "static": static(""),
@@ -35,7 +32,6 @@ def chat(request: HttpRequest, conversation: UUID | None = None) -> HttpResponse
         "language": get_language() or "en",
         "theme": user.theme,
         "features": allowed(terms_of(user.pk)),
-        "announcement": {"text": notice.text, "important": notice.important} if notice else None,
     }
     response = render(request, "chat.html", {"boot": boot})
     response["Cache-Control"] = "no-store"

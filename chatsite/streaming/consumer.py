@@ -29,6 +29,7 @@ from chatsite.generations.models import Generation
 from chatsite.generations.submit import Ask, Submitted, do_regenerate, do_submit
 from chatsite.quotas.terms import terms_of
 from chatsite.ratelimit import FrameBucket, check_rate
+from chatsite.streaming.announcements import announced
 from chatsite.streaming.budget_news import BudgetNews
 from chatsite.streaming.engine_status import engine_status
 from chatsite.streaming.follower import Follower
@@ -274,10 +275,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _hello(self) -> None:
         board = await current(board_store())
-        jobs = await read(lambda: list(active_generations(self.user_id)[:MAX_FOLLOWED]))
-        await self.send_frame(
-            Hello(VERSION, engine_status(board), MAX_CONTENT_CHARS, tuple(active_of(job) for job in jobs))
+        jobs, announcement = await read(
+            lambda: (list(active_generations(self.user_id)[:MAX_FOLLOWED]), announced())
         )
+        active = tuple(active_of(job) for job in jobs)
+        await self.send_frame(Hello(VERSION, engine_status(board), MAX_CONTENT_CHARS, active, announcement))
 
     async def _error(self, refusal: Refusal) -> None:
         metrics.frames_rejected.labels(refusal.code).inc()

@@ -61,7 +61,7 @@ def describe() -> str:
         "## Parts of frames\n",
         *map(
             _part,
-            (frames.Params, Chosen, frames.EngineStatus, frames.Active, Usage, Budget),
+            (frames.Params, Chosen, frames.EngineStatus, frames.Active, frames.Announcement, Usage, Budget),
         ),
     ]
     return "\n".join(parts)
@@ -109,7 +109,10 @@ def _words(schema: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    import os
+
     import django
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
     django.setup()
     TARGET.write_text(describe(), encoding="utf-8")

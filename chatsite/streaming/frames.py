@@ -118,13 +118,22 @@ class EngineStatus(msgspec.Struct, frozen=True):
     running: int = 0
 
 
+class Announcement(msgspec.Struct, frozen=True):
+    """What administrators tell everybody, in plain text. A browser knows by `id` what was put away."""
+
+    id: int
+    text: str
+    important: bool = False
+
+
 class Hello(ServerFrame, tag="hello", frozen=True):
-    """First frame after connecting: wire version, engine, and what still runs for this person."""
+    """First frame after connecting: the wire, the engine, what runs for this person, what is announced."""
 
     version: int
     engine: EngineStatus
     max_content_chars: int
     active: tuple[Active, ...] = ()
+    announcement: Announcement | None = None
 
 
 class Accepted(ServerFrame, tag="accepted", frozen=True):
@@ -203,6 +212,12 @@ class Changed(ServerFrame, tag="changed", frozen=True):
     conversation: UUID
 
 
+class Announced(ServerFrame, tag="announced", frozen=True):
+    """Something else is announced to everybody now, or nothing any more."""
+
+    announcement: Announcement | None
+
+
 class Status(ServerFrame, tag="status", frozen=True):
     """The engine's state changed, or somebody else's load did."""
 
@@ -240,6 +255,7 @@ ServerFrames = (
     | FinishedFrame
     | Rejected
     | Changed
+    | Announced
     | Status
     | Quota
     | Pong

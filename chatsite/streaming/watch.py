@@ -1,4 +1,4 @@
-"""One watcher per process: polls the board and tells every open socket when the engine's state changed."""
+"""One watcher per process: tells every open socket when the engine's state or the announcement changed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from django.db import DatabaseError
 
 from chatsite.accounts.sessions import which_ended
 from chatsite.database import read
+from chatsite.streaming.announcements import announced
 from chatsite.streaming.engine_status import engine_status
-from chatsite.streaming.frames import EngineStatus, Status
+from chatsite.streaming.frames import Announced, Announcement, EngineStatus, ServerFrame, Status
 from chatsite.streaming.presence import RENEW_S
 from chatsite.wiring import board_store, presence
 from inference.board import current
@@ -39,7 +40,7 @@ class Watching(Protocol):
 
     scope: dict[str, Any]
 
-    async def send_frame(self, frame: Status) -> None: ...
+    async def send_frame(self, frame: ServerFrame) -> None: ...
 
     async def end_session(self) -> None: ...
 
@@ -52,6 +53,8 @@ class StatusWatch:
         self._task: asyncio.Task[None] | None = None
         self._renewed = time.monotonic()
         self._rechecked = time.monotonic()
+        self._announced: Announcement | None = None
+        """What was told last; whoever connects hears of the present one in `hello`."""
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -72,28 +75,33 @@ class StatusWatch:
             due = time.monotonic() - told_at >= LOAD_S
             if _worth_telling(told, status) or (due and status != told):
                 told, told_at = status, time.monotonic()
-                await asyncio.gather(
-                    *(socket.send_frame(Status(status)) for socket in tuple(self._sockets)),
-                    return_exceptions=True,
-                )
+                await self._tell(Status(status))
             await self._renew()
             await self._recheck()
             await asyncio.sleep(POLL_S)
 
+    async def _tell(self, frame: ServerFrame) -> None:
+        sending = (socket.send_frame(frame) for socket in tuple(self._sockets))
+        await asyncio.gather(*sending, return_exceptions=True)
+
     async def _recheck(self) -> None:
-        """Close the sockets whose sessions have ended."""
+        """Close the sockets whose sessions have ended, and tell the others what is announced meanwhile."""
         if time.monotonic() - self._rechecked < RECHECK_S:
             return
         self._rechecked = time.monotonic()
         held = tuple(self._sockets)
         try:
             ended = await read(which_ended, [(socket.user_id, socket.scope["session"]) for socket in held])
+            announcement = await read(announced)
         except DatabaseError as error:
             # Each question is checked again anyway; the next look may find the database back.
             log.warning("sessions_not_checked", error=repr(error))
             return
         over = [socket.end_session() for socket, has_ended in zip(held, ended, strict=True) if has_ended]
         await asyncio.gather(*over, return_exceptions=True)
+        if announcement != self._announced:
+            self._announced = announcement
+            await self._tell(Announced(announcement))
 
     async def _renew(self) -> None:
         """Keep these sockets counted."""

@@ -6,6 +6,7 @@ import { notify } from "./notices.js";
 
 const THEME = "chatsite.theme";
 const SIDEBAR = "chatsite.sidebar";
+const ANNOUNCEMENT = "chatsite.announcement";
 
 /** Narrower than this the sidebar is a sheet over the page; the same width stands in chat.css. */
 export const narrow = matchMedia("(max-width: 760px)");
@@ -34,6 +35,14 @@ export function chooseTheme(name) {
   write(THEME, name);
   if (name === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
+}
+
+/** The announcement that was put away here last. */
+export const announcementSeen = signal(read(ANNOUNCEMENT));
+
+export function putAnnouncementAway(id) {
+  announcementSeen.value = String(id);
+  write(ANNOUNCEMENT, id);
 }
 
 /** The page speaks it from now on; without a connection it may not have the words, and says so. */

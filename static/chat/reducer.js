@@ -30,6 +30,7 @@ export const initialState = {
   maxContentChars: null,
   quota: [],
   notices: [],
+  announcement: null,
   current: null,
   conversations: {},
   generations: {},
@@ -182,9 +183,9 @@ function finished(state, { generation, seq, finish_reason: reason, usage, messag
   return put(next, "generations", generation, { ...over, position: null, stopping: false });
 }
 
-function hello(state, { engine, max_content_chars: maxContentChars, active }) {
+function hello(state, { engine, max_content_chars: maxContentChars, active, announcement }) {
   const busy = Object.fromEntries(active.map((one) => [one.generation, one.conversation]));
-  return { ...state, engine, maxContentChars, busy, connection: { state: "online", code: null } };
+  return { ...state, engine, maxContentChars, busy, announcement, connection: { state: "online", code: null } };
 }
 
 // --- what HTTP brings -------------------------------------------------------------------------------------------
@@ -251,6 +252,7 @@ const HANDLERS = {
   // the socket
   connection: (state, { state: name, code }) => ({ ...state, connection: { state: name, code: code ?? null } }),
   hello,
+  announced: (state, { announcement }) => ({ ...state, announcement }),
   status: (state, { engine }) => ({ ...state, engine }),
   quota: (state, { budgets, notices = [] }) => ({ ...state, quota: budgets, notices }),
   notices_seen: (state) => ({ ...state, notices: [] }),

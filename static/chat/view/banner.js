@@ -4,6 +4,7 @@ import { reconnect } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { connection, engine } from "../store.js";
+import { AnnouncementBanner } from "./announcement.js";
 import { BudgetNotice } from "./budget-notice.js";
 import { Icon } from "./icons.js";
 
@@ -11,7 +12,7 @@ import { Icon } from "./icons.js";
 const EXPLAINED = new Set([1007, 1009, 4401, 4403, 4429]);
 
 export function Banner() {
-  return html`<div role="status">${content()}<${BudgetNotice} /></div>`;
+  return html`<div role="status">${content()}<${BudgetNotice} /><${AnnouncementBanner} /></div>`;
 }
 
 function content() {
