@@ -25,8 +25,8 @@ class Refusal(Exception):
     """Something was asked that cannot be done. Nothing was stored.
 
     `code` is one of `STATUS_OF_CODE`; `message` names the value, the rule and the remedy;
-    `retry_after_s` tells in seconds when asking again may help; `needed` and `most` are the figures of a
-    `too_long` in tokens.
+    `retry_after_s` tells in seconds when asking again may help; `needed` and `most` are tokens: of a
+    `too_long` what there is room for, of a `quota_exceeded` what is left.
     """
 
     def __init__(

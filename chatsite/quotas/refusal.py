@@ -36,4 +36,6 @@ def budget_spent(terms: Terms, standing: Standing, tokens: int, now: datetime) -
         f"Your budget is {limit:,} tokens a {word}, by plan {why}; {max(0, used):,} are used "
         f"or reserved and this question may take {tokens:,}. {remedy}",
         max(0.0, (ends - now).total_seconds()),
+        needed=tokens,
+        most=max(0, limit - used),
     )

@@ -195,7 +195,7 @@ class FinishedFrame(ServerFrame, tag="finished", frozen=True):
 class Rejected(ServerFrame, tag="rejected", frozen=True, omit_defaults=True):
     """A submit or regenerate was refused; nothing was stored.
 
-    A `too_long` that was counted tells the tokens it `needed` and the `most` that there are.
+    A `too_long` that was counted and a `quota_exceeded` tell the tokens `needed` and the `most` there are.
     """
 
     id: UUID

@@ -15,7 +15,8 @@ export const seconds = (value) => (value < 9.95 ? value.toFixed(1) : String(Math
 export function roughly(wait) {
   if (wait < 10) return { unit: "s", value: Math.max(1, Math.round(wait)) };
   if (wait < 58) return { unit: "s", value: Math.round(wait / 5) * 5 };
-  return { unit: "min", value: Math.max(1, Math.round(wait / 60)) };
+  if (wait < 90 * 60) return { unit: "min", value: Math.max(1, Math.round(wait / 60)) };
+  return { unit: "h", value: Math.round(wait / 3600) };
 }
 
 /** Tokens per second after the first one, or null where that says nothing. */

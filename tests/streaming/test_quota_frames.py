@@ -59,6 +59,7 @@ async def test_a_spent_budget_is_a_rejection_with_the_time_to_wait(alice) -> Non
     frame = await socket.submit("word " * 50)
     assert (frame["type"], frame["code"]) == ("rejected", "quota_exceeded")
     assert 0 < frame["retry_after_s"] <= 86_400
+    assert frame["most"] == 20 < frame["needed"], "what is left, and what it would have taken"
     assert not await sync_to_async(Generation.objects.exists)()
     await socket.disconnect()
 

@@ -124,8 +124,8 @@ function SendOrStop({ busy }) {
 }
 
 function refusalWords({ code, message, retryAfter, needed, most }) {
-  const shown = (number) => integer(number, locale());
-  const words = needed ? t("refused_too_long_counted", { needed: shown(needed), most: shown(most) }) : t(`refused_${code}`);
+  const counted = most && { quota_exceeded: "refused_quota_counted", too_long: "refused_too_long_counted" }[code];
+  const words = counted ? t(counted, { needed: integer(needed, locale()), most: integer(most, locale()) }) : t(`refused_${code}`);
   const wait = retryAfter == null ? "" : ` ${t("try_again_in", roughly(retryAfter))}`;
   return `${words ?? message}${wait}`;
 }
@@ -136,7 +136,7 @@ function Refusal() {
   return html`<div role="alert">${here && html`<p class="refusal">
     <${Icon} name="circle-alert" size=${16} />
     <span>${refusalWords(refused)}</span>
-    ${refused.needed && documentsIn(place()).length
+    ${refused.code === "too_long" && refused.needed && documentsIn(place()).length
       ? html`<button type="button" class="quiet strong" onClick=${useBeginning}>${t("use_beginning")}</button>`
       : html`<button type="button" class="quiet strong" onClick=${() => retry(refused)}>${t("retry")}</button>`}
     <button type="button" class="icon-button" aria-label=${t("dismiss")} title=${t("dismiss")} onClick=${() => dispatch({ type: "dismissed" })}><${Icon} name="x" size=${16} /></button>

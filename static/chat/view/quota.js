@@ -10,7 +10,7 @@ const share = ({ used, limit }) => (limit ? Math.min(1, used / limit) : 1);
 function words({ name, used, limit, resets_at: resets }) {
   const left = integer(Math.max(0, limit - used), locale());
   const when = resets ? new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(resets)) : "";
-  return [t(`budget_${name}`, { left, limit: integer(limit, locale()) }), when && t("budget_resets", { when })].filter(Boolean).join(" · ");
+  return [t(`budget_${name}`, { left, limit: integer(limit, locale()) }), when && t(name === "grant" ? "budget_ends" : "budget_resets", { when })].filter(Boolean).join(" · ");
 }
 
 /** The budget that is nearest to its end, where there is one. */

@@ -50,7 +50,7 @@ export const tests = {
     equal([t("place", { position: 1 }), t("place", { position: 3 }), t("eta", roughly(130))], ["下一个就是您", "排在第 3 位", "约 2 分钟"]);
     await useLanguage("en");
   },
-  "estimates are rounded as honest ones are": () => equal([0.2, 3.6, 12, 47, 61, 200].map((one) => Object.values(roughly(one)).join(" ")), ["s 1", "s 4", "s 10", "s 45", "min 1", "min 3"]),
+  "estimates are rounded as honest ones are": () => equal([0.2, 3.6, 12, 47, 61, 200, 5_000, 69_600].map((one) => Object.values(roughly(one)).join(" ")), ["s 1", "s 4", "s 10", "s 45", "min 1", "min 3", "min 83", "h 19"]),
   "speed counts from the first token": () => {
     equal(speed({ completion_tokens: 101, ttft_s: 1, total_s: 6 }), 20);
     equal([speed({ completion_tokens: 1, ttft_s: 1, total_s: 6 }), speed({ completion_tokens: 9 })], [null, null]);

@@ -3,7 +3,7 @@
 import { documents } from "./documents.js";
 import { archive } from "./archive.js";
 
-const UNITS = { s: "秒", min: "分钟" };
+const UNITS = { s: "秒", min: "分钟", h: "小时" };
 
 export const words = {
   ...documents,
@@ -157,6 +157,7 @@ export const words = {
   budget_month: "本月：剩余 {left} / {limit} 词元",
   budget_grant: "额外：剩余 {left} / {limit} 词元",
   budget_resets: "{when} 更新",
+  budget_ends: "有效期至 {when}",
   budget_used: "已用 {percent}%",
   notice_day_near: "今日额度已用 {percent}%。",
   notice_day_spent: "今日额度已用完。",
@@ -230,6 +231,7 @@ export const words = {
   refused_forbidden_text: "文字中有无法发送的字符，例如 NUL 或损坏的 Unicode。",
   refused_rate_limited: "发送得太快了。",
   refused_quota_exceeded: "您的词元额度已用完。",
+  refused_quota_counted: ({ needed, most }) => `这个问题和最长的回答可能需要 ${needed} 个词元，额度只剩 ${most} 个。`,
   refused_queue_full: "目前排队已满。",
   refused_engine_unavailable: "模型目前不可用。",
   refused_not_found: "这个对话已不存在。",
