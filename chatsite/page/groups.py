@@ -59,6 +59,7 @@ def group(request: HttpRequest, id: int) -> HttpResponse:
         return redirect("group", id)
     if request.method == "POST" and form.is_valid():
         link = _invite(request, found, form)
+        form = InviteForm() if link else form
     context = read_group(found) | {"group": found, "form": form, "link": link}
     return render(request, "group.html", context)
 

@@ -57,6 +57,16 @@ def test_who_is_invited_becomes_a_member_of_the_group_and_no_more(people: People
     )
 
 
+def test_the_link_is_a_field_to_copy_and_the_form_is_empty_again(people: People, team: Group) -> None:
+    end(submit(people.bob), completion_tokens=70)
+    page = signed_in(people.alice).post(f"/groups/{team.pk}", {"email": "new@example.org"})
+    text = page.content.decode()
+    assert f'readonly value="{page.context["link"]}"' in text
+    assert 'data-copy="made-link"' in text
+    assert page.context["form"]["email"].value() is None
+    assert "tokens, 1 question." in text
+
+
 def test_open_invitations_are_bounded_and_can_be_taken_back(people: People, team: Group, monkeypatch) -> None:
     monkeypatch.setattr(groups, "MAX_OPEN", 1)
     client, path = signed_in(people.alice), f"/groups/{team.pk}"
