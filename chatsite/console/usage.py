@@ -57,7 +57,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "until": until,
         "total": report.total,
         "times": times,
-        "chart": chart_of(times["rows"]),
+        "chart": chart_of(times["rows"], since, until, times["by"]),
         "tables": [_table(by, rows) for by, rows in report.by.items()],
     }
     return render(request, "console/usage.html", context)

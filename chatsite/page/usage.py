@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -45,7 +45,7 @@ def notices_seen(request: HttpRequest) -> HttpResponse:
 def usage_page(request: HttpRequest) -> HttpResponse:
     """The same for reading."""
     usage = read_usage(user_id(request))
-    chart = chart_of(usage["days"][::-1])
+    chart = chart_of(usage["days"], *_shown(timezone.now()))
     most = max((row["tokens"] for row in usage["days"]), default=0)
     return render(
         request,
@@ -57,8 +57,7 @@ def usage_page(request: HttpRequest) -> HttpResponse:
 def read_usage(user: int) -> dict[str, Any]:
     """All of it, for one person."""
     now = timezone.now()
-    today = timezone.localdate(now, timezone.get_default_timezone())
-    since = today - timedelta(days=DAYS - 1)
+    since, today = _shown(now)
     return {
         "budgets": read_budgets(user, now),
         "terms": explain(terms_of(user)),
@@ -67,6 +66,12 @@ def read_usage(user: int) -> dict[str, Any]:
         "days": usage_by("day", since, today, user)[::-1],
         "models": usage_by("model", since, today, user),
     }
+
+
+def _shown(now: datetime) -> tuple[date, date]:
+    """First and last day of the table and the chart."""
+    today = timezone.localdate(now, timezone.get_default_timezone())
+    return today - timedelta(days=DAYS - 1), today
 
 
 def explain(terms: Terms) -> list[dict[str, Any]]:
