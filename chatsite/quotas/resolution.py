@@ -56,7 +56,7 @@ class Candidate:
         """Why this plan applies, for people: plan and where it comes from."""
         match self.source:
             case "user":
-                origin = _("yours")
+                origin = _("own plan")
             case "group":
                 origin = _("group %(name)s") % {"name": self.holder}
             case "site":

@@ -185,7 +185,7 @@ async def test_the_longest_context(alice: Caller, bob: Caller) -> None:
     await plan_of(alice, max_context=30)
     long = [{"role": "user", "content": "word " * 100}]
     error = refused(await alice.ask(messages=long), 400, "context_length_exceeded")
-    assert "Own (yours)" in error["message"]
+    assert "Own (own plan)" in error["message"]
     assert (await bob.ask(messages=long)).status_code == 200
 
 
@@ -210,7 +210,7 @@ async def test_batches(alice: Caller, bob: Caller, fields: dict[str, object]) ->
 async def test_the_model(alice: Caller, bob: Caller) -> None:
     await plan_of(alice, model_names="another")
     error = refused(await alice.ask(), 403, "not_in_plan")
-    assert "The model m is not part of plan Own (yours), which holds another." in error["message"]
+    assert "The model m is not part of plan Own (own plan), which holds another." in error["message"]
     assert (await bob.ask()).status_code == 200
 
 
