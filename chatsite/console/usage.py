@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -131,7 +132,8 @@ def _times(since: date, until: date) -> dict[str, Any]:
     if (until - since).days >= DAYS_SHOWN:
         by, rows = "month", fold_months(rows)
     most = max((row["tokens"] for row in rows), default=0)
-    shown = [row | {"name": f"{row['day']:%Y-%m}" if by == "month" else str(row["day"])} for row in rows]
+    shape = "YEAR_MONTH_FORMAT" if by == "month" else "DATE_FORMAT"
+    shown = [row | {"name": date_format(row["day"], shape)} for row in rows]
     return {"by": by, "rows": shown, "most": most, "more": 0}
 
 

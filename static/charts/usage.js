@@ -8,7 +8,9 @@ import uPlot from "uplot";
 const HEIGHT = 220;
 const DAY_S = 86_400;
 const LABEL_PX = 90;
-const compact = new Intl.NumberFormat(document.documentElement.lang, { notation: "compact" });
+const { lang } = document.documentElement;
+const locale = lang === "en" ? "en-GB" : lang; // as the tables write days
+const compact = new Intl.NumberFormat(locale, { notation: "compact" });
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 function colours(place) {
@@ -58,7 +60,7 @@ function options(place, width, at) {
   };
 }
 
-const day = new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: "UTC", month: "short", day: "numeric" });
+const day = new Intl.DateTimeFormat(locale, { timeZone: "UTC", month: "short", day: "numeric" });
 const dayOf = (at) => day.format(new Date(at * 1000));
 
 function key(name, text) {

@@ -6,7 +6,7 @@
 import { computed, signal } from "@preact/signals";
 
 export const LANGUAGES = {
-  en: { load: () => import("./lang/en/words.js"), name: "English", tag: "en" },
+  en: { load: () => import("./lang/en/words.js"), name: "English", tag: "en-GB" },
   "zh-hans": { load: () => import("./lang/zh-hans/words.js"), name: "简体中文", tag: "zh-Hans" },
 };
 
@@ -25,7 +25,7 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-/** The BCP 47 tag for Intl. */
+/** The BCP 47 tag for Intl: with the shapes of dates that the server's pages have (chatsite/locale). */
 export const locale = () => LANGUAGES[language.value].tag;
 
 /** Fetch a language and use it from then on; `remember` keeps the choice for this browser. Rejects where it cannot be fetched. */
@@ -33,6 +33,6 @@ export async function useLanguage(code, remember = false) {
   const known = code in LANGUAGES ? code : "en";
   const { words } = await LANGUAGES[known].load();
   present.value = { code: known, words };
-  document.documentElement.lang = locale();
+  document.documentElement.lang = known;
   if (remember) document.cookie = `${COOKIE}=${known};path=/;max-age=${YEAR_S};samesite=lax`;
 }

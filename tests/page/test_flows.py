@@ -137,7 +137,7 @@ async def test_language_and_theme_switch_and_last(page: Page) -> None:
     await page.reload()
     await expect(page.locator(".new-chat")).to_have_text("新对话")
     assert await page.evaluate("[document.documentElement.lang, document.documentElement.dataset.theme]") == [
-        "zh-Hans",
+        "zh-hans",
         "dark",
     ]
 

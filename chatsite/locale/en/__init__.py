@@ -1,0 +1,1 @@
+"""English: the words are the code's own."""
