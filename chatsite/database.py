@@ -11,12 +11,22 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import close_old_connections, connection
+import structlog
+from django.db import OperationalError, close_old_connections, connection
 
+from chatsite.errors import Refusal
 from chatsite.urgent_pool import UrgentPool
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+DISK_FULL = "53100"
+"""PostgreSQL's SQLSTATE."""
+
+ROOM_RETRY_S = 60.0
+"""Somebody has to make room by hand."""
 
 READER_THREADS = 4
 """Reads are a millisecond; more threads only queue at the interpreter's lock."""
@@ -54,14 +64,29 @@ async def _run(
     pool: UrgentPool, function: Callable[..., T], args: Any, kwargs: Any, *, urgent: bool = False
 ) -> T:
     def call() -> T:
-        if connection.vendor == "sqlite":
-            return function(*args, **kwargs)
         try:
             return function(*args, **kwargs)
+        except OperationalError as error:
+            refuse_if_full(error)
+            raise
         finally:
-            close_old_connections()  # gives the connection back to the driver's pool
+            if connection.vendor != "sqlite":
+                close_old_connections()  # gives the connection back to the driver's pool
 
     return await asyncio.wrap_future(pool.submit(call, urgent=urgent))
+
+
+def refuse_if_full(error: OperationalError) -> None:
+    """Raises Refusal `storage_full` where the database had no room to write: surely nothing was stored.
+
+    Other failures say nothing of the sort (a commit may have come through before the connection broke), and
+    whoever asked asks again by the same id.
+    """
+    cause = error.__cause__
+    if getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(cause, "sqlstate", "") == DISK_FULL:
+        log.error("storage_full", error=str(error))
+        message = "The site has no room left to store anything; an administrator has to make room."
+        raise Refusal("storage_full", message, ROOM_RETRY_S) from error
 
 
 def give_back_connection() -> None:

@@ -13,6 +13,7 @@ STATUS_OF_CODE = {
     "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "queue_full": HTTPStatus.SERVICE_UNAVAILABLE,
     "engine_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,
     "not_found": HTTPStatus.NOT_FOUND,
     "not_in_plan": HTTPStatus.FORBIDDEN,
     "busy": HTTPStatus.CONFLICT,

@@ -29,7 +29,7 @@ from inference.request import Sampling
 IN_LINE = 8
 """Items of one person in line or running at once: enough for the engine to batch, a line that stays short."""
 
-PASSING = frozenset({"queue_full", "rate_limited", "engine_unavailable", "quota_exceeded"})
+PASSING = frozenset({"queue_full", "rate_limited", "engine_unavailable", "storage_full", "quota_exceeded"})
 """Refusals that time mends."""
 
 Outcome = Literal["submitted", "held", "refused", "gone"]

@@ -59,7 +59,7 @@ def from_refusal(refusal: Refusal) -> ApiError:
             return ApiError(429, message, type="requests", code="rate_limit_exceeded", retry_after_s=wait)
         case "quota_exceeded":
             return ApiError(429, message, type=QUOTA, code=QUOTA, retry_after_s=wait, retry=False)
-        case "queue_full" | "engine_unavailable":
+        case "queue_full" | "engine_unavailable" | "storage_full":
             return ApiError(503, message, type=SERVER, code=refusal.code, retry_after_s=wait)
         case "too_long":
             return ApiError(400, message, code="context_length_exceeded", param="messages")

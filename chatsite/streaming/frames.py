@@ -24,6 +24,7 @@ Code = Literal[
     "quota_exceeded",
     "queue_full",
     "engine_unavailable",
+    "storage_full",
     "not_found",
     "not_in_plan",
     "bad_frame",

@@ -35,7 +35,7 @@ export const tests = {
     for (const [key, text] of Object.entries(zh)) if (typeof text === "string" && !NAMES.has(key)) ok(/[\u4e00-\u9fff]|^\{/.test(text), key);
   },
   "every code of the wire has words": () => {
-    const codes = ["empty", "too_long", "forbidden_text", "rate_limited", "quota_exceeded", "queue_full", "engine_unavailable", "not_found", "not_in_plan", "bad_frame"];
+    const codes = ["empty", "too_long", "forbidden_text", "rate_limited", "quota_exceeded", "queue_full", "engine_unavailable", "storage_full", "not_found", "not_in_plan", "bad_frame"];
     const states = ["starting", "restarting", "failed", "paused", "draining", "down"];
     const ends = ["cancelled", "timed_out", "interrupted", "failed"];
     const closes = [1007, 1009, 4401, 4403, 4429];

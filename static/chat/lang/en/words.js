@@ -235,6 +235,7 @@ export const words = {
   refused_quota_counted: ({ needed, most }) => `This question and its longest answer may take ${needed} tokens; ${most} are left of your budget.`,
   refused_queue_full: "The line is full at the moment.",
   refused_engine_unavailable: "The model is not available at the moment.",
+  refused_storage_full: "The site has no room left to store anything. Your text is kept; an administrator has to make room.",
   refused_not_found: "This conversation no longer exists.",
   refused_not_in_plan: "This is not part of your plan.",
   refused_bad_frame: "The page and the server do not understand each other. Reload the page; your text is kept.",

@@ -234,6 +234,7 @@ export const words = {
   refused_quota_counted: ({ needed, most }) => `这个问题和最长的回答可能需要 ${needed} 个词元，额度只剩 ${most} 个。`,
   refused_queue_full: "目前排队已满。",
   refused_engine_unavailable: "模型目前不可用。",
+  refused_storage_full: "网站的存储空间已满，无法保存。您写的内容会保留，请联系管理员。",
   refused_not_found: "这个对话已不存在。",
   refused_not_in_plan: "您的套餐不包含此项。",
   refused_bad_frame: "页面与服务器版本不一致。请刷新页面，您写的内容会保留。",
