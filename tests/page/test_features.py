@@ -135,6 +135,7 @@ async def test_archive_folder_and_many_at_once(page: Page) -> None:
     await page.get_by_role("checkbox", name="Paper two").check()
     await page.locator(".picking").get_by_role("button", name="Delete").click()
     await expect(rows(page, "Paper")).to_have_count(0)
+    await expect(page.locator(".toast")).to_contain_text("Deleted 2 conversations.")
     await page.get_by_role("button", name="Undo").click()
     await expect(rows(page, "Paper")).to_have_count(2)
 

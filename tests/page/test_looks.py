@@ -97,3 +97,70 @@ async def test_nothing_moves_for_who_wants_it_still(browser: Browser, site: site
     await page.emulate_media(reduced_motion="no-preference")
     await ask(page, "And now with life")
     assert await page.evaluate(MOVING) != [], "this test would see it"
+
+
+TABLE = """| Dish | Restaurant | Described | Price | Way |
+|---|---|---|---:|:---:|
+| Westlake fish | Louwailou restaurant | Sweet and sour, internationalisation | 1,280.00 € | 0.5 km |
+"""
+
+BROKEN_WORDS = """() => [...document.querySelectorAll(".markdown :is(th, td)")].flatMap((cell) => {
+  const text = cell.firstChild;
+  return [...text.data.matchAll(/[^\\s-]+/g)].filter((word) => {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  }).map((word) => word[0]);
+})"""
+"""Words of a table that stand on two lines."""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_a_table_breaks_no_word_and_is_moved_sideways_where_it_is_too_wide(
+    browser: Browser, site: sites.Site, person: str, width: int
+) -> None:
+    window = {"viewport": {"width": width, "height": 640}}
+    page = await open_chat(await open_context(browser, site, person, **window), site)
+    await ask(page, "A table, please")
+    await answered(page)
+    await page.get_by_role("button", name="Edit the answer").click()
+    await page.fill(".question-editor textarea", TABLE)
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".markdown td")).to_have_count(5)
+    assert await page.evaluate(BROKEN_WORDS) == []
+    moves = "box => box.scrollWidth > box.clientWidth"
+    assert await page.locator(".table-scroll").evaluate(moves) == (width == 360)
+    await check(page)
+
+
+PRESSED = ".icon-button, .send, .chip, .tab, .view-button, .button, .menu-item"
+
+TOO_SMALL = f"""() => [...document.querySelectorAll("{PRESSED}")]
+  .filter((one) => one.checkVisibility() && !one.closest(".search"))
+  .filter((one) => one.getBoundingClientRect().height < 40)
+  .map((one) => one.outerHTML.slice(0, 120))"""
+
+
+async def test_what_a_finger_presses_is_large_enough_and_stays_in_one_row(
+    browser: Browser, site: sites.Site, person: str
+) -> None:
+    window = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    page = await open_chat(await open_context(browser, site, person, **window), site)
+    assert await page.evaluate(TOO_SMALL) == []
+    await page.fill("#composer", "Twice, please")
+    await page.locator(".send").tap()
+    await answered(page)
+    await page.get_by_role("button", name="Answer again").tap()
+    await answered(page)
+    assert await page.evaluate(TOO_SMALL) == []
+    buttons = await page.locator(".answer .tools .icon-button").all()
+    assert len(buttons) == 8
+    assert len({(await one.bounding_box() or {})["y"] for one in buttons}) == 1
+    await page.get_by_role("button", name="Show conversations").tap()
+    await page.locator(".row-menu").first.tap()
+    assert await page.evaluate(TOO_SMALL) == []
+    await page.keyboard.press("Escape")
+    await page.locator(".account-button").tap()
+    await page.get_by_role("menuitem", name="Settings").tap()
+    assert await page.evaluate(TOO_SMALL) == []

@@ -1,10 +1,11 @@
 /** API keys: what there is, a new one (shown this once), revoking. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
 import { notify } from "../notices.js";
+import { CopyButton } from "./copy-button.js";
 
 const DAY_MS = 86_400_000;
 
@@ -19,12 +20,14 @@ export function Keys() {
   useEffect(() => void load(), []);
   const make = (event) => {
     event.preventDefault();
-    const form = new FormData(event.currentTarget);
+    const fields = event.currentTarget;
+    const form = new FormData(fields);
     const days = Number(form.get("days"));
     const entry = { name: form.get("name").trim(), scopes: form.getAll("scope") };
     if (days) entry.expires_at = new Date(Date.now() + days * DAY_MS).toISOString();
     attempt(async () => {
       setMade((await api.addTo("keys", entry)).key);
+      fields.reset();
       await load();
     });
   };
@@ -34,7 +37,8 @@ export function Keys() {
   });
   if (!list) return html`<p class="soft">${t("loading")}</p>`;
   return html`<div class="stack">
-    ${made && html`<label>${t("key_once")}<input readonly value=${made} onFocus=${(event) => event.currentTarget.select()} /></label>`}
+    ${made && html`<${Made} key=${made} made=${made} />`}
+    <p><a href="/docs/api" target="_blank" rel="noopener">${t("key_docs")}</a></p>
     <ul class="entries">${list.keys.map((one) => html`<${Entry} key=${one.id} one=${one} revoke=${revoke} />`)}</ul>
     <form class="stack" onSubmit=${make}>
       <label>${t("key_name")}<input name="name" required maxlength="100" pattern=".*\\S.*" autocomplete="off" /></label>
@@ -47,6 +51,17 @@ export function Keys() {
       <div class="ends"><button type="submit" class="button primary">${t("new_key")}</button></div>
     </form>
   </div>`;
+}
+
+/** The form that made it may be far below: the key comes into sight, and is ready to be copied. */
+function Made({ made }) {
+  const field = useRef(null);
+  useLayoutEffect(() => {
+    field.current.scrollIntoView({ block: "center" });
+    field.current.focus();
+  }, []);
+  return html`<label>${t("key_once")}<span class="beside">
+    <input ref=${field} readonly value=${made} onFocus=${(event) => event.currentTarget.select()} /><${CopyButton} text=${made} /></span></label>`;
 }
 
 function Entry({ one, revoke }) {

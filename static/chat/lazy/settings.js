@@ -9,6 +9,7 @@ import { notify } from "../notices.js";
 import { chooseLanguage, chooseTheme, theme } from "../preferences.js";
 import { Sheet } from "../view/dialogs.js";
 import { BudgetList } from "../view/quota.js";
+import { CopyButton } from "./copy-button.js";
 import { Data } from "./data.js";
 import { Keys } from "./keys.js";
 import { Presets, Prompts } from "./library.js";
@@ -80,7 +81,8 @@ function Links() {
   return html`<ul class="entries">${shares.map((one) => html`<li key=${one.id}>
     <span><a href=${one.path} target="_blank" rel="noopener">${one.title || t("untitled")}</a>
       <span class="soft">${t(one.public ? "share_public" : "share_team")} · ${day.format(new Date(one.created_at))}</span></span>
-    <button type="button" class="quiet strong" aria-label=${t("revoke_of", { title: one.title })} onClick=${() => revoke(one.id)}>${t("revoke")}</button>
+    <span><${CopyButton} look="quiet" text=${location.origin + one.path} label=${t("copy_link_of", { title: one.title })} />
+      <button type="button" class="quiet strong" aria-label=${t("revoke_of", { title: one.title })} onClick=${() => revoke(one.id)}>${t("revoke")}</button></span>
   </li>`)}</ul>`;
 }
 

@@ -181,6 +181,6 @@ function Failed({ held }) {
 }
 
 function Jump() {
-  if (atEnd.value || editing.value) return null;
+  if (!conversation.value || atEnd.value || editing.value) return null;
   return html`<button type="button" class="jump" onClick=${jumpToEnd}><${Icon} name="arrow-down" size=${16} />${t("jump")}</button>`;
 }

@@ -34,17 +34,26 @@ export const closeDialog = () => {
   dialog.value = null;
 };
 
+/** Whether the pointer is on the veil, and not on the dialog, whose own padding gives it as the target too. */
+function isBeside({ target, clientX: x, clientY: y }, box) {
+  const { left, right, top, bottom } = box.getBoundingClientRect();
+  return target === box && (x < left || x > right || y < top || y > bottom);
+}
+
 /** A sheet with a heading. Escape and a click beside it close it; focus returns to where it was. */
 export function Sheet({ title, wide, children }) {
   const box = useRef(null);
+  const pressedBeside = useRef(false);
   useLayoutEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
     box.current.querySelector("[data-first]")?.focus();
     return () => before?.isConnected && before.focus();
   }, []);
-  const onClick = (event) => event.target === box.current && box.current.close();
-  return html`<dialog ref=${box} class=${`sheet${wide ? " wide" : ""}`} aria-labelledby="dialog-title" onClose=${closeDialog} onClick=${onClick}
+  // Text that is marked by dragging out of its field ends on the veil, but did not begin there.
+  const onPointerDown = (event) => { pressedBeside.current = isBeside(event, box.current); };
+  const onClick = (event) => pressedBeside.current && isBeside(event, box.current) && box.current.close();
+  return html`<dialog ref=${box} class=${`sheet${wide ? " wide" : ""}`} aria-labelledby="dialog-title" onClose=${closeDialog} onPointerDown=${onPointerDown} onClick=${onClick}
     onKeyDown=${(event) => event.key === "Escape" && event.stopPropagation()}>
     <header>
       <h2 id="dialog-title">${title}</h2>

@@ -71,6 +71,7 @@ export const words = {
   key_unused: "never used",
   key_until: "until {day}",
   new_key: "Make a key",
+  key_docs: "How a program uses a key",
   revoke_key: "Revoke the key “{name}”",
   settings_account: "Account",
   second_factor: "Second factor and passkeys",
@@ -132,6 +133,7 @@ export const words = {
   link_copied: "Link copied.",
   no_links: "You have shared nothing.",
   revoke: "Revoke",
+  copy_link_of: "Copy the link to “{title}”",
   revoke_of: "Revoke the link to “{title}”",
   shared_question: "Question",
 

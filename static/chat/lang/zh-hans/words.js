@@ -70,6 +70,7 @@ export const words = {
   key_unused: "从未使用",
   key_until: "有效至 {day}",
   new_key: "生成密钥",
+  key_docs: "程序如何使用密钥",
   revoke_key: "撤销密钥“{name}”",
   settings_account: "账户",
   second_factor: "两步验证与通行密钥",
@@ -131,6 +132,7 @@ export const words = {
   link_copied: "链接已复制。",
   no_links: "您还没有分享过对话。",
   revoke: "撤销",
+  copy_link_of: "复制“{title}”的链接",
   revoke_of: "撤销“{title}”的链接",
   shared_question: "问题",
 
