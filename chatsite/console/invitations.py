@@ -28,7 +28,7 @@ def _in_a_week() -> datetime:
 
 
 class InvitationForm(forms.ModelForm):
-    ends_at = forms.SplitDateTimeField(label=_("until"), initial=_in_a_week, widget=AdminSplitDateTime)
+    ends_at = forms.SplitDateTimeField(label=_("Until"), initial=_in_a_week, widget=AdminSplitDateTime)
 
     class Meta:
         model = Invitation

@@ -98,7 +98,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
     list_display = ("email", "name", "role_name", "is_active", "last_login")
     list_filter = ("is_active", RoleFilter, "groups")
     search_fields = ("email", "name")
-    filter_horizontal = ("groups",)
+    autocomplete_fields = ("groups",)
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
         (_("Rights"), {"fields": ("is_active", "role", "groups")}),

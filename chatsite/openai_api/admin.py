@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
@@ -58,10 +58,9 @@ class ApiKeyAdmin(admin.ModelAdmin):
     form = NewKeyForm
     autocomplete_fields = ("owner",)
     list_display = (
-        "prefix", "name", "owner", "may", "tokens_used", "token_budget", "created_at", "last_used_at",
-        "expires_at", "revoked_at",
+        "prefix", "name", "owner", "may", "tokens", "last_used_at", "expires_at", "revoked_at",
     )  # fmt: skip
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    ordering = (F("revoked_at").asc(nulls_first=True), "-id")
     list_select_related = ("owner",)
     search_fields = ("name", "prefix", "owner__email")
     actions = ("revoke",)
@@ -69,6 +68,12 @@ class ApiKeyAdmin(admin.ModelAdmin):
     @admin.display(description=_("may"))
     def may(self, key: ApiKey) -> str:
         return ", ".join(str(words) for scope, words in SCOPES if scope in key.scopes)
+
+    @admin.display(description=_("Tokens"), ordering="tokens_used")
+    def tokens(self, key: ApiKey) -> str:
+        """Used, of the key's own budget where it has one."""
+        used = f"{key.tokens_used:,}"
+        return used if key.token_budget is None else f"{used} / {key.token_budget:,}"
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """A key acts as its owner: those of the site's owners are made by owners alone."""

@@ -7,6 +7,8 @@ function nameSearchFields() {
     const id = box.closest(".select2-container").previousElementSibling?.id;
     box.removeAttribute("aria-labelledby");
     box.setAttribute("aria-label", labelOf(id) ?? id);
+    // Where several can be chosen, the field to type into is inside.
+    box.querySelector(".select2-search__field")?.setAttribute("aria-label", labelOf(id) ?? id);
   }
 }
 

@@ -147,3 +147,9 @@ def test_too_many_attempts_on_an_account_wait(settings) -> None:
     assert "please wait" not in pages[0]
     right = client.post("/accounts/login/", wrong | {"password": "a quiet river"})
     assert right.status_code == 200, "the right password waits too"
+
+
+def test_a_password_that_is_too_short_is_refused_in_the_readers_language() -> None:
+    form = {"email": "new@example.org", "password": "qx7"}
+    page = Client().post(f"/invite/{invite()}", form, headers={"Accept-Language": "zh-hans"})
+    assert "至少需要 10 个字符" in page.content.decode()

@@ -322,3 +322,16 @@ def test_who_is_about_to_run_out_is_shown(people: People, admin: Client) -> None
     assert "Alice" in short
     assert "85 %" in short
     assert "Bob" not in short
+
+
+def test_usage_tables_say_what_they_are_of(people: People, admin: Client) -> None:
+    end(submit(people.alice))
+    text = admin.get("/admin/usage/").content.decode()
+    heads = [f'<thead><tr><th scope="col">{kind}</th>' for kind in ("Person", "Group", "Model", "Day")]
+    assert all(head in text for head in heads)
+
+
+def test_the_way_to_a_page_names_each_step_once(admin: Client, people: People) -> None:
+    text = admin.get(f"/admin/accounts/user/{people.alice.pk}/change/").content.decode()
+    trail = text.partition('class="breadcrumbs"')[2].partition("</div>")[0]
+    assert trail.count("People") == 1

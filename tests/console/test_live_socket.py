@@ -34,10 +34,10 @@ async def watch(user) -> WebsocketCommunicator:
 
 async def test_staff_watches_runs_come(monkeypatch) -> None:
     socket = await watch(await sync_to_async(make_staff)("ada", Role.AUDITOR))
-    assert "0 runs" in await socket.receive_from(5)
+    assert "Nothing runs." in await socket.receive_from(5)
     await sync_to_async(lambda: submit(make_user("alice")))()
     while "Alice" not in (html := await socket.receive_from(5)):
-        assert "0 runs" in html
+        assert "Nothing runs." in html
     await socket.disconnect()
 
 
