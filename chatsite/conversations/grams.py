@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from unicodedata import east_asian_width
 
+from chatsite.conversations.markup import without_markup
+
 MAX_TERM_CHARS = 40
 """Longer words are hashes and addresses: found by their beginning."""
 
@@ -92,19 +94,23 @@ def parse(text: str) -> Query | None:
     return Query(tuple(words), tuple(kept), tuple(list(prefixes)[: MAX_TERMS - len(kept)]))
 
 
-def excerpt(text: str, query: Query) -> list[str]:
-    """The text around the first hit on one line: plain and hit parts in turn, beginning with plain."""
+def excerpt(text: str, query: Query, *, markdown: bool = False) -> list[str]:
+    """The text around the first hit on one line: plain and hit parts in turn, beginning with plain.
+
+    Of Markdown the plain parts leave out the signs; a hit stands as it is written.
+    """
     folded = fold(text)
     first = min((at for word in query.words if (at := folded.find(word)) >= 0), default=0)
     start = _before(text, first)
     if start:
         start = _word_start(text, start, first)
     window, folded_window = text[start : start + EXCERPT_CHARS], folded[start : start + EXCERPT_CHARS]
+    plain = without_markup(text, start, start + len(window)) if markdown else window
     parts, end = [], 0
     for begin, stop in _marks(folded_window, query.words):
-        parts += [_line(window[end:begin]), _line(window[begin:stop])]
+        parts += [_line("".join(plain[end:begin])), _line(window[begin:stop])]
         end = stop
-    parts.append(_line(window[end:]))
+    parts.append(_line("".join(plain[end:])))
     parts[0] = ("…" if start else "") + parts[0].lstrip()
     if start + EXCERPT_CHARS < len(text):
         parts[-1] = parts[-1].rstrip() + "…"

@@ -138,7 +138,7 @@ def _hit(entry: SearchEntry, query: Query) -> Hit | None:
         role=message.role if message else "",
         at=message.created_at if message else home.updated_at,
         title=excerpt(home.title, query),
-        context=excerpt(message.content, query) if message else [],
+        context=excerpt(message.content, query, markdown=True) if message else [],
     )
 
 

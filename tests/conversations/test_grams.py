@@ -41,6 +41,47 @@ def test_the_hit_stands_in_the_first_two_lines_of_the_sidebar(before: str) -> No
     assert 10 <= sum(2 if ord(mark) > 0x2E80 else 1 for mark in plain) <= 32
 
 
+def shown(text: str, words: str) -> str:
+    query = parse(words)
+    assert query is not None
+    parts = excerpt(text, query, markdown=True)
+    return "".join(f"[{part}]" if number % 2 else part for number, part in enumerate(parts))
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "expected"),
+    [
+        (
+            "下面按**距离**排列：\n\n| 菜名 | 价格 |\n|---|:--:|\n|鱼|9|",
+            "距离",
+            "下面按[距离]排列： 菜名 价格 鱼 9 ",
+        ),
+        ("## Near the *lake*\n* `fish` and ~~meat~~", "lake", "Near the [lake] fish and meat"),
+        ("**Bold** and _soft_ fish", "fish", "Bold and soft [fish]"),
+        ("fish: 2 * 3, 2**8, snake_case, _own, a | b, ~5, C#", "fish", None),
+        ("__init__ is `__init__`", "__init__", "[__init__] is [__init__]"),
+        ("| " + "a long cell " * 5 + "| fish | bread |", "fish", "…a long cell a long cell [fish] bread "),
+    ],
+)
+def test_an_excerpt_of_markdown_is_text_and_keeps_its_hits(
+    text: str, words: str, expected: str | None
+) -> None:
+    assert shown(text, words) == (expected or text.replace(words, f"[{words}]"))
+
+
+def test_a_title_is_shown_as_it_is_written() -> None:
+    query = parse("fish")
+    assert query is not None
+    assert excerpt("**Fresh** fish", query) == ["**Fresh** ", "fish", ""]
+
+
+@given(st.text(alphabet="ab*_`#|~-: \n学人工智能", max_size=300))
+def test_an_excerpt_of_markdown_has_the_same_hits(text: str) -> None:
+    query = parse("学 a 人工")
+    assert query is not None
+    assert excerpt(text, query, markdown=True)[1::2] == excerpt(text, query)[1::2]
+
+
 @given(st.text(max_size=80))
 def test_folding_keeps_every_place(text: str) -> None:
     assert len(fold(text)) == len(text)
