@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -72,6 +73,9 @@ class GapError(Exception):
 
 class StreamLog(ABC):
     """Both ends of the log. Writers pass their owner epoch; readers pass their cursor."""
+
+    outlives_process: ClassVar[bool] = True
+    """Whether an owner finds what the one before it wrote: then a log that cannot be read is worth a wait."""
 
     @abstractmethod
     async def append(self, events: Sequence[tuple[str, Event]], *, epoch: int) -> Sequence[str]:

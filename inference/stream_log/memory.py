@@ -83,6 +83,8 @@ class MemoryStreamLog(StreamLog):
     `clock` is monotonic seconds. All calls come from one event loop.
     """
 
+    outlives_process = False
+
     def __init__(
         self,
         *,

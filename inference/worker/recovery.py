@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -45,8 +46,8 @@ async def reap(recorder: Recorder, stream_log: StreamLog, known: frozenset[str],
 
 async def _recover(recorder: Recorder, stream_log: StreamLog, jobs: Sequence[Generation]) -> int:
     outcomes = []
-    for job in jobs:
-        text, reasoning, seq, tokens = await _last_words(stream_log, job)
+    held = await asyncio.gather(*(_last_words(stream_log, job) for job in jobs))
+    for job, (text, reasoning, seq, tokens) in zip(jobs, held, strict=True):
         if seq == 0 and job.attempt < MAX_ATTEMPTS and not job.cancel_requested:
             await write(_requeue, job)
             continue
@@ -97,11 +98,10 @@ async def _last_words(stream_log: StreamLog, job: Generation) -> tuple[str, str,
 
 async def _held(stream_log: StreamLog, generation: str, after: int) -> list[Event]:
     """What the log still holds. A log that cannot be read now is tried again: readers have seen its text."""
-    for _ in range(READ_TRIES):
-        try:
+    for number in range(READ_TRIES if stream_log.outlives_process else 1):
+        await asyncio.sleep(READ_PAUSE_S if number else 0)
+        with suppress(GapError, OSError):
             return await stream_log.read(generation, after)
-        except (GapError, OSError):
-            await asyncio.sleep(READ_PAUSE_S)
     return []
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import random
 import uuid
 
@@ -15,8 +14,8 @@ from inference.stream_log.base import Delta, FencedError, Finished, GapError, Qu
 from inference.stream_log.memory import MemoryStreamLog
 from inference.stream_log.merge import merge
 from inference.stream_log.redis import RedisStreamLog
+from tests.services import REDIS_URL
 
-REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 MAX_ENTRIES = 8
 
 

@@ -1,0 +1,87 @@
+"""A tab as the page is one: it asks by ids of its own, reconnects, asks again what was never accepted, and
+follows from where it is. What it holds in the end is judged against what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import websockets
+from websockets.asyncio.client import connect
+
+from bench import site as sites
+
+RECONNECT_S = 0.2
+
+
+@dataclass
+class Answer:
+    """One stream as it has arrived."""
+
+    seq: int = 0
+    text: str = ""
+    finish_reason: str = ""
+
+
+@dataclass
+class Tab:
+    """`asked`: questions by the tab's own ids; `accepted`: generations by those; `answers` by generation."""
+
+    site: sites.Site
+    cookie: str
+    asked: dict[str, str] = field(default_factory=dict)
+    accepted: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    connections: int = 0
+
+    def ask(self, question: str) -> None:
+        self.asked[str(uuid4())] = question
+
+    @property
+    def done(self) -> bool:
+        ends = [self.answers[generation].finish_reason for generation in self.accepted.values()]
+        return len(ends) == len(self.asked) and all(ends)
+
+    async def live(self) -> None:
+        """Until every question is answered, through as many connections as it takes."""
+        address = f"{self.site.url.replace('http', 'ws')}/ws/chat/"
+        headers = {"Cookie": self.cookie}
+        while not self.done:
+            try:
+                async with connect(
+                    address, origin=self.site.url, additional_headers=headers, proxy=None
+                ) as socket:
+                    self.connections += 1
+                    await self._catch_up(socket)
+                    while not self.done:
+                        self._take(json.loads(await socket.recv()))
+            except (OSError, websockets.WebSocketException):
+                await asyncio.sleep(RECONNECT_S)
+
+    async def _catch_up(self, socket: websockets.ClientConnection) -> None:
+        for id, question in self.asked.items():
+            if id not in self.accepted:
+                await socket.send(json.dumps({"type": "submit", "id": id, "content": question}))
+        for generation, answer in self.answers.items():
+            if not answer.finish_reason:
+                follow = {"type": "follow", "generation": generation, "after": answer.seq}
+                await socket.send(json.dumps(follow))
+
+    def _take(self, frame: dict[str, str]) -> None:
+        match frame:
+            case {"type": "accepted", "id": id, "generation": generation}:
+                self.accepted[id] = generation
+                self.answers.setdefault(generation, Answer())
+            case {"type": "delta", "generation": generation, "seq": int(seq), "text": text}:
+                answer = self.answers[generation]
+                if seq > answer.seq:
+                    answer.seq, answer.text = seq, answer.text + text
+            case {"type": "snapshot", "generation": generation, "seq": int(seq), "text": text}:
+                answer = self.answers[generation]
+                answer.seq, answer.text = seq, text
+            case {"type": "finished", "generation": generation, "finish_reason": reason}:
+                self.answers[generation].finish_reason = reason
+            case {"type": "rejected" | "error"}:
+                raise AssertionError(frame)

@@ -1,0 +1,96 @@
+"""SIGKILL of the web process, or of the whole site in one: no question is lost or asked twice, none hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from bench import site as sites
+from tests.e2e.conftest import rows
+from tests.e2e.tab import Tab
+from tests.e2e.test_kill import ENDED, FAST, PEOPLE, QUESTIONS, made, stored
+from tests.prepared import prepared_site
+
+RECOVERY_S = 60
+"""A killed web process starts again within seconds; a busy machine takes several times that."""
+
+
+async def survive(site: sites.Site, process: int, seed: int) -> list[Tab]:
+    """Twenty questions, a kill of one process among them, its restart, and how each of them ended."""
+    chance = random.Random(seed)
+    tabs = [Tab(site, cookie) for cookie in site.people(PEOPLE)]
+    for n in range(QUESTIONS):
+        for tab in tabs:
+            tab.ask(f"Round {seed}, question {n}")
+    living = [asyncio.create_task(tab.live()) for tab in tabs]
+    await asyncio.sleep(chance.uniform(0.1, 1.5))
+    victim = site.children[process]
+    command = tuple(map(str, victim.args))  # type: ignore[arg-type]
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.wait()
+    site.children.remove(victim)
+    site.spawn(*command)
+    site.children.insert(process, site.children.pop())
+    async with asyncio.timeout(RECOVERY_S):
+        await asyncio.gather(*living)
+    assert all(tab.connections >= 2 for tab in tabs), "the kill was felt"
+    return tabs
+
+
+def judge(tabs: list[Tab], held: dict[str, dict[str, str]], transcript: dict[str, str]) -> None:
+    """Every question has one answer, which is stored as its reader holds it and as the engine made it."""
+    generations = [generation for tab in tabs for generation in tab.accepted.values()]
+    assert len(generations) == len(set(generations)) == PEOPLE * QUESTIONS
+    for tab in tabs:
+        for generation, answer in tab.answers.items():
+            row = held[generation]
+            assert row["status"] in ENDED, row
+            assert answer.text == row["content"], "what the reader holds is what is stored"
+            engine = transcript.get(generation, "")
+            assert engine.endswith(answer.text) if row["status"] == "finished" else answer.text in engine
+    assert not [row for row in held.values() if row["status"] in ("queued", "running")]
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[sites.Site]:
+    with sites.apart(FAST) as running:
+        yield running[0]
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.redis
+@pytest.mark.parametrize("seed", range(2))
+async def test_the_web_process_is_killed(apart: sites.Site, seed: int) -> None:
+    """The inference process does not even notice: every answer is whole."""
+    before = set(stored(apart))
+    (daphne,) = [n for n, child in enumerate(apart.children) if "daphne" in child.args]
+    tabs = await survive(apart, daphne, seed)
+    held = {id: row for id, row in stored(apart).items() if id not in before}
+    judge(tabs, held, made(apart.transcript))
+    assert {row["status"] for row in held.values()} == {"finished"}
+    assert len(held) == PEOPLE * QUESTIONS, "nothing was asked twice"
+    apart.manage("reconcile", "--dry-run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+async def test_the_whole_site_is_killed(tmp_path: Path, seed: int) -> None:
+    """One process, SQLite: what ran is kept as interrupted or begins again, and what waited is answered."""
+    with prepared_site(FAST, tmp_path / "data") as site:
+        tabs = await survive(site, 0, seed)
+        query = (
+            "SELECT g.id, g.status, m.content FROM generations_generation g"
+            " JOIN conversations_message m ON m.id = g.answer_id"
+        )
+        held = {str(UUID(row["id"])): dict(row) for row in rows(site, query)}
+        judge(tabs, held, made(site.transcript))
+        assert len(held) == PEOPLE * QUESTIONS, "nothing was asked twice"
+        site.manage("reconcile", "--dry-run")
