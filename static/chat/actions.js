@@ -336,13 +336,13 @@ export function edit(message, content) {
   submit(content, state.value.current, message.parent, { documents, beginning: documents.some((one) => one.given != null) });
 }
 
-/** Answer again: a sibling of the answer. */
-export function regenerate(answer) {
+/** Answer again: a sibling of the answer; or, of a question whose answer was deleted, a new one. */
+export function regenerate(message) {
   const id = crypto.randomUUID();
   const { current: conversation } = state.value;
   dispatch({ type: "dismissed" });
-  dispatch({ type: "regenerating", id, conversation, question: answer.parent, message: answer.id, at: Date.now() });
-  socket.ask({ type: "regenerate", id, message: answer.id, params: paramsIn(conversation) });
+  dispatch({ type: "regenerating", id, conversation, question: message.role === "user" ? message.id : message.parent, message: message.id, at: Date.now() });
+  socket.ask({ type: "regenerate", id, message: message.id, params: paramsIn(conversation) });
   branches.set(conversation, null);
 }
 

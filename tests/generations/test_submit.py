@@ -95,6 +95,8 @@ def test_other_peoples_ids_answer_like_missing_ones(people: People, stranger: st
         assert refusal.value.code == "not_found"
     with pytest.raises(Refusal, match="no such message"):
         do_regenerate(ask_of(other), done.answer)
+    with pytest.raises(Refusal, match="no such message"):
+        do_regenerate(ask_of(other), done.message)
 
 
 def test_parent_of_another_conversation_is_missing(people: People) -> None:

@@ -96,6 +96,27 @@ async def test_a_message_is_deleted_with_what_follows_in_every_tab_and_comes_bac
     await expect(page.locator(".question .panel")).to_have_text(["Begun anew"])
 
 
+async def test_a_question_whose_answer_was_deleted_is_answered_again(page: Page, site: sites.Site) -> None:
+    await ask(page, "Answer me anew")
+    await answered(page)
+    again = page.locator(".question").get_by_role("button", name="Answer again")
+    await expect(again).to_have_count(0)
+    await page.get_by_role("button", name="Delete this answer").click()
+    await expect(page.locator(".answer")).to_have_count(0)
+    await page.mouse.move(0, 0)
+    await expect(page.locator(".question .tools")).to_be_visible()
+    assert await again.evaluate("one => getComputedStyle(one).opacity") == "1"
+    await again.click()
+    await expect(again).to_have_count(0)
+    await answered(page)
+    await expect(page.locator(".answer .siblings")).to_have_count(0)
+    await expect(again).to_have_count(0)
+    await page.reload()
+    await expect(page.locator(".question .panel")).to_have_text("Answer me anew")
+    await expect(page.locator(".answer")).to_have_count(1)
+    await expect(again).to_have_count(0)
+
+
 async def test_one_version_of_an_answer_is_deleted_by_keyboard(page: Page) -> None:
     await ask(page, "Two versions")
     await answered(page)

@@ -1,8 +1,8 @@
 /** One message: a question in its panel, or an answer on the page, with what can be done with it. */
 
-import { useComputed } from "@preact/signals";
+import { computed, useComputed } from "@preact/signals";
 import { memo } from "./memo.js";
-import { useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { editing, goOnWriting, rate, regenerate, removeMessage, show } from "../actions.js";
 import { integer, moment, seconds, speed } from "../format.js";
 import { html } from "../html.js";
@@ -37,6 +37,8 @@ export const Message = memo(function Message({ message, place, eager }) {
 function Question({ message, place, near }) {
   const long = message.content.length > FOLD_CHARS || message.content.split("\n", FOLD_LINES + 1).length > FOLD_LINES;
   const [folded, setFolded] = useState(long);
+  // Its answer was deleted: so it can have another one.
+  const last = useMemo(() => computed(() => !conversation.value?.tree?.children[message.id]?.length), [message.id]).value;
   if (editing.value === message.id) return html`<${QuestionEditor} message=${message} />`;
   return html`
     <${Attached} documents=${message.attachments} />
@@ -46,6 +48,7 @@ function Question({ message, place, near }) {
       <${Said} at=${message.created_at} />
       <${Siblings} place=${place} />
       <${CopyButton} text=${() => message.content} />
+      ${last && !runningId.value && html`<${Tool} icon="refresh-cw" label=${t("regenerate")} onClick=${() => regenerate(message)} />`}
       ${!runningId.value && html`<${Tool} icon="pencil" label=${t("edit")} onClick=${() => { editing.value = message.id; }} />
         <${DeleteButton} message=${message} label="delete_question" />`}
     </div>`}
