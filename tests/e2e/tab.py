@@ -83,5 +83,7 @@ class Tab:
                 answer.seq, answer.text = seq, text
             case {"type": "finished", "generation": generation, "finish_reason": reason}:
                 self.answers[generation].finish_reason = reason
+            case {"type": "error", "code": "engine_unavailable"}:
+                raise ConnectionError(frame)  # this stream broke: again from the start
             case {"type": "rejected" | "error"}:
                 raise AssertionError(frame)

@@ -1,4 +1,5 @@
-"""SIGKILL of the web process, or of the whole site in one: no question is lost or asked twice, none hangs."""
+"""The web process, the whole site in one, or the database goes: no question is lost or asked twice, none
+hangs."""
 
 from __future__ import annotations
 
@@ -6,24 +7,27 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from bench import site as sites
+from tests import services
 from tests.e2e.conftest import rows
 from tests.e2e.tab import Tab
-from tests.e2e.test_kill import ENDED, FAST, PEOPLE, QUESTIONS, made, stored
+from tests.e2e.test_kill import ENDED, FAST, PEOPLE, QUESTIONS, made, start_worker, stored, worker_of
 from tests.prepared import prepared_site
 
 RECOVERY_S = 60
 """A killed web process starts again within seconds; a busy machine takes several times that."""
 
 
-async def survive(site: sites.Site, process: int, seed: int) -> list[Tab]:
-    """Twenty questions, a kill of one process among them, its restart, and how each of them ended."""
+async def survive(site: sites.Site, seed: int, trouble: Callable[[sites.Site], Awaitable[None]]) -> list[Tab]:
+    """Twenty questions, trouble among them, and how each of them ended."""
     chance = random.Random(seed)
     tabs = [Tab(site, cookie) for cookie in site.people(PEOPLE)]
     for n in range(QUESTIONS):
@@ -31,17 +35,34 @@ async def survive(site: sites.Site, process: int, seed: int) -> list[Tab]:
             tab.ask(f"Round {seed}, question {n}")
     living = [asyncio.create_task(tab.live()) for tab in tabs]
     await asyncio.sleep(chance.uniform(0.1, 1.5))
-    victim = site.children[process]
+    await trouble(site)
+    async with asyncio.timeout(RECOVERY_S):
+        await asyncio.gather(*living)
+    return tabs
+
+
+async def kill_web(site: sites.Site) -> None:
+    """SIGKILL of the process that serves the page, and a new one."""
+    victim = next(child for child in site.children if "inference_worker" not in child.args)
     command = tuple(map(str, victim.args))  # type: ignore[arg-type]
     os.kill(victim.pid, signal.SIGKILL)
     victim.wait()
     site.children.remove(victim)
     site.spawn(*command)
-    site.children.insert(process, site.children.pop())
-    async with asyncio.timeout(RECOVERY_S):
-        await asyncio.gather(*living)
-    assert all(tab.connections >= 2 for tab in tabs), "the kill was felt"
-    return tabs
+
+
+async def lose_database(site: sites.Site) -> None:
+    """PostgreSQL drops every connection and takes none for a while. The inference process, no owner of
+    anything any more, ends itself; whoever supervises it starts it again."""
+    name = urlsplit(site.environment["DATABASE_URL"]).path.lstrip("/")
+    with psycopg.connect(services.POSTGRES_URL, autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        worker = worker_of(site)
+        assert await asyncio.to_thread(worker.wait, RECOVERY_S) != 0
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    site.children.remove(worker)
+    start_worker(site)
 
 
 def judge(tabs: list[Tab], held: dict[str, dict[str, str]], transcript: dict[str, str]) -> None:
@@ -71,8 +92,8 @@ def apart() -> Iterator[sites.Site]:
 async def test_the_web_process_is_killed(apart: sites.Site, seed: int) -> None:
     """The inference process does not even notice: every answer is whole."""
     before = set(stored(apart))
-    (daphne,) = [n for n, child in enumerate(apart.children) if "daphne" in child.args]
-    tabs = await survive(apart, daphne, seed)
+    tabs = await survive(apart, seed, kill_web)
+    assert all(tab.connections >= 2 for tab in tabs), "the kill was felt"
     held = {id: row for id, row in stored(apart).items() if id not in before}
     judge(tabs, held, made(apart.transcript))
     assert {row["status"] for row in held.values()} == {"finished"}
@@ -81,11 +102,24 @@ async def test_the_web_process_is_killed(apart: sites.Site, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.postgres
+@pytest.mark.redis
+async def test_the_database_goes_away(apart: sites.Site) -> None:
+    before = set(stored(apart))
+    tabs = await survive(apart, 7, lose_database)
+    held = {id: row for id, row in stored(apart).items() if id not in before}
+    judge(tabs, held, made(apart.transcript))
+    assert len(held) == PEOPLE * QUESTIONS, "nothing was asked twice"
+    apart.manage("reconcile", "--dry-run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.proof) for n in range(1, 6))])
 async def test_the_whole_site_is_killed(tmp_path: Path, seed: int) -> None:
     """One process, SQLite: what ran is kept as interrupted or begins again, and what waited is answered."""
     with prepared_site(FAST, tmp_path / "data") as site:
-        tabs = await survive(site, 0, seed)
+        tabs = await survive(site, seed, kill_web)
+        assert all(tab.connections >= 2 for tab in tabs), "the kill was felt"
         query = (
             "SELECT g.id, g.status, m.content FROM generations_generation g"
             " JOIN conversations_message m ON m.id = g.answer_id"
