@@ -181,6 +181,10 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CON
 USERSESSIONS_ADAPTER = "chatsite.accounts.open_sessions.SessionsAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "add_webauthn": "chatsite.accounts.key_forms.AddKeyForm",
+    "edit_webauthn": "chatsite.accounts.key_forms.EditKeyForm",
+}
 MFA_TOTP_ISSUER = "chatsite"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 # The console opens only to staff with a second factor.

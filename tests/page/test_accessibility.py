@@ -107,6 +107,8 @@ async def test_axe_finds_nothing(context: BrowserContext, site: sites.Site) -> N
     await page.goto(link)
     await page.wait_for_selector(".answer .markdown")
     await check(page, "shared page")
-    for path in ("/accounts/password/change/", "/accounts/sessions/", "/accounts/2fa/"):
+    factors = ("/accounts/2fa/", "/accounts/2fa/totp/activate/", "/accounts/2fa/webauthn/add/")
+    for path in ("/accounts/password/change/", "/accounts/sessions/", *factors):
         await page.goto(site.url + path)
+        assert page.url == site.url + path
         await check(page, path)
