@@ -9,6 +9,8 @@ function nameSearchFields() {
     box.setAttribute("aria-label", labelOf(id) ?? id);
     // Where several can be chosen, the field to type into is inside.
     box.querySelector(".select2-search__field")?.setAttribute("aria-label", labelOf(id) ?? id);
+    // A cross for all, as a span between the list's items: no list may hold one, and each item has its own.
+    box.querySelector("ul > .select2-selection__clear")?.remove();
   }
 }
 
