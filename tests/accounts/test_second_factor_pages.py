@@ -14,6 +14,7 @@ from django.urls import reverse
 from chatsite.accounts.models import User
 from tests.console.staff import signed_in
 from tests.people import make_user
+from tests.source import ROOT
 
 PASSWORD = "a quiet river"
 HOME = "/accounts/2fa/"
@@ -72,6 +73,8 @@ def test_the_secret_is_a_field_of_its_own_and_turning_on_the_one_main_action(cli
 def test_a_keys_form_speaks_chinese(client: Client) -> None:
     text = read(client, "/accounts/2fa/webauthn/add/", "zh-hans")
     assert "密钥名称" in text
+    script = (ROOT / "static/security/add-key.js").read_text(encoding="utf-8")
+    assert {f'id="{id}"' for id in re.findall(r': "(\w+)"', script) if f'id="{id}"' not in text} == set()
     assert not re.search(r"<label[^>]*>[A-Za-z ]+</label>", text)
 
 
