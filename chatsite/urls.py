@@ -59,6 +59,7 @@ urlpatterns = [
     path("usage", usage.usage_page, name="usage"),
     path("api/keys", keys.keys),
     path("api/keys/<uuid:id>", keys.key),
+    path("api/conversations/change", conversations.change_many),
     path("api/conversations/delete", conversations.delete_many),
     path("api/conversations/restore", conversations.restore_many),
     path("api/attachments", attachments.begin),

@@ -49,12 +49,30 @@ def do_change(
     return row
 
 
+@transaction.atomic
+def do_file(
+    user_id: int, ids: Sequence[UUID], *, archived: bool | None = None, folder: str | None = None
+) -> None:
+    """Archive many, or file them (an empty name: out of their folder), all or none. Raises Refusal."""
+    rows = _access_all(user_id, ids)
+    if archived is not None:
+        rows.update(archived=archived)
+    if archived:
+        rows.update(pinned=False)
+    if folder is not None:
+        rows.update(folder=_check_title(folder) if folder.strip() else "")
+
+
 def do_delete(user_id: int, ids: Sequence[UUID]) -> None:
     """Hide at once, all or none; the rows go when the time to undo is over. Raises Refusal."""
+    _access_all(user_id, ids).update(deleted_at=timezone.now())
+
+
+def _access_all(user_id: int, ids: Sequence[UUID]) -> QuerySet[Conversation]:
     rows = visible_conversations(user_id).filter(id__in=ids)
     if rows.count() != len(set(ids)):
         raise Refusal("not_found", "There is no such conversation.")
-    rows.update(deleted_at=timezone.now())
+    return rows
 
 
 def do_restore(user_id: int, ids: Sequence[UUID]) -> list[Conversation]:

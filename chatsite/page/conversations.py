@@ -44,6 +44,13 @@ class Chosen(msgspec.Struct, forbid_unknown_fields=True):
     ids: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=500)]
 
 
+class Filed(Chosen):
+    """Where the picked ones go; what is left out stays."""
+
+    archived: bool | None = None
+    folder: Annotated[str, msgspec.Meta(max_length=MAX_FOLDER_CHARS)] | None = None
+
+
 @api("GET")
 def conversations(request: HttpRequest) -> HttpResponse:
     """A page of the list, newest first; `before` is the `next` of the page before. Pinned ones come first.
@@ -94,6 +101,15 @@ def restore(request: HttpRequest, id: UUID) -> HttpResponse:
     (row,) = actions.do_restore(user_id(request), [id])
     tell_changed_from_thread(user_id(request), [id])
     return answer(item(row))
+
+
+@api("POST")
+def change_many(request: HttpRequest) -> HttpResponse:
+    """Archive or file all that were picked, or none."""
+    change = body(request, Filed)
+    actions.do_file(user_id(request), change.ids, archived=change.archived, folder=change.folder)
+    tell_changed_from_thread(user_id(request), change.ids[:1])
+    return HttpResponse(status=204)
 
 
 @api("POST")

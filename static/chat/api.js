@@ -37,6 +37,8 @@ export function listConversations(before, { archived, folder }) {
   if (folder) query.set("folder", folder);
   return call("GET", `/api/conversations?${query}`);
 }
+/** `fields` are `archived` or `folder`. */
+export const changeMany = (ids, fields) => call("POST", "/api/conversations/change", { ids, ...fields });
 export const deleteMany = (ids) => call("POST", "/api/conversations/delete", { ids });
 export const restoreMany = (ids) => call("POST", "/api/conversations/restore", { ids });
 export const editAnswer = (id, content) => call("POST", `/api/messages/${id}/edit`, { content });

@@ -37,22 +37,41 @@ export function showView(next) {
   listConversations();
 }
 
-/** Change title, pin, folder or archive at once, and change back where the server refuses. */
+/** Change title or pin at once, and change back where the server refuses. */
 export async function patch(item, fields) {
   dispatch({ type: "patched", item: { id: item.id, ...fields } });
   try {
     dispatch({ type: "patched", item: await api.patchConversation(item.id, fields) });
-    if ("folder" in fields || "archived" in fields) await listConversations();
   } catch (error) {
     dispatch({ type: "patched", item });
     notify({ failed: error });
   }
 }
 
-export async function archive(item, archived = true) {
-  await patch(item, { archived });
-  const key = archived ? "archived" : "unarchived";
-  notify({ key, values: { title: item.title }, undo: () => { dismissToast(); patch(item, { archived: !archived }); } });
+/** Archive or file, all or none, at once, and change back where the server refuses. Returns whether it was done. */
+async function patchMany(items, fields) {
+  picked.value = null;
+  for (const { id } of items) dispatch({ type: "patched", item: { id, ...fields } });
+  try {
+    await api.changeMany(items.map((one) => one.id), fields);
+  } catch (error) {
+    for (const item of items) dispatch({ type: "patched", item });
+    notify({ failed: error });
+    return false;
+  }
+  await listConversations();
+  return true;
+}
+
+export async function archive(items, archived = true) {
+  if (!(await patchMany(items, { archived }))) return;
+  const values = { title: items[0].title, count: items.length };
+  notify({ key: archived ? "archived" : "unarchived", values, undo: () => { dismissToast(); patchMany(items, { archived: !archived }); } });
+}
+
+/** Into a folder, or with an empty name out of theirs. */
+export async function moveTo(items, folder) {
+  if (await patchMany(items, { folder })) notify({ key: folder ? "moved" : "taken_out", values: { folder } });
 }
 
 /** Delete at once; the toast brings them back. `leave` is called where the shown one goes. */

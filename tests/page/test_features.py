@@ -161,6 +161,41 @@ async def test_archive_folder_and_many_at_once(page: Page) -> None:
     await expect(rows(page, "Paper")).to_have_count(2)
 
 
+async def test_many_are_put_into_a_folder_of_the_list_and_archived(page: Page) -> None:
+    for title in ("Paper one", "Paper two", "Paper three"):
+        await page.click(".new-chat")
+        await ask(page, title)
+        await answered(page)
+    picking = page.locator(".picking").get_by_role("button")
+    await row_menu(page, "Paper one", "Move to folder")
+    await expect(page.get_by_role("heading", name="Move “Paper one” to a folder")).to_be_visible()
+    await expect(page.get_by_label("New folder")).to_be_focused()
+    await page.keyboard.type("Papers")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".toast")).to_have_text("Moved to “Papers”.")
+
+    await row_menu(page, "Paper two", "Select several")
+    await page.get_by_role("checkbox", name="Paper three").check()
+    await picking.filter(has=page.locator("svg")).nth(0).click()
+    await expect(page.get_by_role("heading", name="Move 2 conversations to a folder")).to_be_visible()
+    await expect(page.get_by_role("button", name="Papers")).to_be_focused()
+    await page.get_by_role("button", name="New folder").click()
+    await expect(page.get_by_label("New folder")).to_be_focused()
+    await page.get_by_role("button", name="Papers").click()
+    await expect(page.locator(".picking")).to_have_count(0)
+    await page.locator(".view-button").click()
+    await page.get_by_role("menuitemradio", name="Papers").click()
+    await expect(rows(page, "Paper")).to_have_count(3)
+
+    await row_menu(page, "Paper one", "Select several")
+    await page.get_by_role("checkbox", name="Paper two").check()
+    await picking.and_(page.get_by_role("button", name="Archive")).click()
+    await expect(page.locator(".toast")).to_contain_text("Archived 2 conversations.")
+    await expect(page.locator(".row")).to_have_text(["Paper three"])
+    await page.get_by_role("button", name="Undo").click()
+    await expect(rows(page, "Paper")).to_have_count(3)
+
+
 async def test_a_preset_and_a_prompt_are_made_and_used(page: Page) -> None:
     await page.get_by_role("button", name="No preset").click()
     await page.get_by_role("menuitem", name="Manage presets").click()

@@ -160,6 +160,35 @@ def test_archived_ones_and_folders_are_lists_of_their_own(people: People) -> Non
     assert signed_in(people.bob).get("/api/conversations").json()["folders"] == []
 
 
+def test_many_are_filed_together_or_not_at_all(people: People) -> None:
+    mine = [str(submit(people.alice, text).conversation) for text in ("one", "two")]
+    theirs = str(submit(people.bob, "three").conversation)
+    alice = signed_in(people.alice)
+
+    def change(**fields):
+        return alice.post("/api/conversations/change", fields, JSON).status_code
+
+    def listed(**query):
+        return [one["title"] for one in alice.get("/api/conversations", query).json()["conversations"]]
+
+    assert change(ids=[*mine, theirs], folder="Work") == 404
+    assert change(ids=mine, folder="\u0007") == 400
+    assert change(ids=mine, title="Work") == 400
+    assert alice.get("/api/conversations").json()["folders"] == []
+    alice.patch(f"/api/conversations/{mine[0]}", {"pinned": True}, JSON)
+    assert change(ids=mine, folder=" Work ") == 204
+    assert listed(folder="Work") == ["one", "two"], "the pinned one first"
+    assert change(ids=mine, archived=True) == 204
+    assert (listed(), listed(archived="1")) == ([], ["two", "one"])
+    assert change(ids=mine, archived=False, folder="") == 204
+    assert alice.get("/api/conversations").json()["folders"] == []
+    assert listed() == ["two", "one"]
+    bob = signed_in(people.bob).get("/api/conversations").json()
+    assert [(one["title"], one["archived"], one["folder"]) for one in bob["conversations"]] == [
+        ("three", False, "")
+    ]
+
+
 def test_many_are_deleted_together_or_not_at_all(people: People) -> None:
     mine = [str(submit(people.alice, text).conversation) for text in ("one", "two")]
     theirs = str(submit(people.bob, "three").conversation)

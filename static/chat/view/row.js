@@ -40,8 +40,8 @@ function RowMenu({ item, rename }) {
         <${MenuItem} icon="pencil" onSelect=${then(rename)}>${t("rename")}<//>
         <${MenuItem} icon=${item.pinned ? "pin-off" : "pin"} onSelect=${then(() => patch(item, { pinned: !item.pinned }), true)}>
           ${t(item.pinned ? "unpin" : "pin")}<//>
-        <${MenuItem} icon="folder" onSelect=${then(() => { dialog.value = { name: "folder", item }; })}>${t("move_to_folder")}<//>
-        <${MenuItem} icon="archive" onSelect=${then(() => archive(item, !item.archived))}>${t(item.archived ? "unarchive" : "archive")}<//>
+        <${MenuItem} icon="folder" onSelect=${then(() => { dialog.value = { name: "folder", items: [item] }; })}>${t("move_to_folder")}<//>
+        <${MenuItem} icon="archive" onSelect=${then(() => archive([item], !item.archived))}>${t(item.archived ? "unarchive" : "archive")}<//>
         <${MenuItem} icon="download" onSelect=${then(() => { dialog.value = { name: "export", id: item.id, title: item.title }; })}>${t("export_menu")}<//>
         <${MenuItem} icon="clock" onSelect=${then(() => { dialog.value = { name: "keep", item }; })}>${t("keep_menu")}<//>
         <${MenuItem} icon="list-checks" onSelect=${then(() => pick(item.id))}>${t("pick_several")}<//>

@@ -4,7 +4,8 @@ import { open } from "../actions.js";
 import { grouped } from "../days.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
-import { listConversations, picked, remove, showView, view } from "../listing.js";
+import { archive, listConversations, picked, remove, showView, view } from "../listing.js";
+import { dialog } from "../notices.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
 import { query } from "../search.js";
 import { list as listed } from "../store.js";
@@ -76,10 +77,15 @@ function ViewMenu({ folders }) {
 
 function Picking({ items }) {
   const chosen = items.filter((one) => picked.value.has(one.id));
+  const { archived } = view.value;
+  const button = (icon, key, onClick, look = "", disabled = !chosen.length) => html`<button type="button" class=${`icon-button${look}`} aria-label=${t(key)} title=${t(key)}
+    disabled=${disabled} onClick=${onClick}><${Icon} name=${icon} /></button>`;
   return html`<div class="picking" role="group" aria-label=${t("pick_several")}>
     <span class="figures" role="status">${t("picked_count", { count: chosen.length })}</span>
-    <button type="button" class="quiet strong danger" disabled=${!chosen.length} onClick=${() => remove(chosen, () => open(null))}>${t("delete")}</button>
-    <button type="button" class="quiet" onClick=${() => { picked.value = null; }}>${t("cancel")}</button>
+    ${button("folder", "move_to_folder", () => { dialog.value = { name: "folder", items: chosen }; })}
+    ${button("archive", archived ? "unarchive" : "archive", () => archive(chosen, !archived))}
+    ${button("trash-2", "delete", () => remove(chosen, () => open(null)), " danger")}
+    ${button("x", "cancel", () => { picked.value = null; }, "", false)}
   </div>`;
 }
 
