@@ -168,7 +168,7 @@ class Invitation(models.Model):
         verbose_name_plural = _("invitations")
 
     def __str__(self) -> str:
-        return f"{self.email or _('whoever has the link')} ({self.role})"
+        return f"{self.email or _('whoever has the link')} ({self.get_role_display()})"
 
 
 class GroupManager(models.Model):

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import override
 
 from chatsite.accounts.invitations import do_accept, do_invite
 from chatsite.accounts.invite_page import AccountForm
@@ -147,6 +148,12 @@ def test_too_many_attempts_on_an_account_wait(settings) -> None:
     assert "please wait" not in pages[0]
     right = client.post("/accounts/login/", wrong | {"password": "a quiet river"})
     assert right.status_code == 200, "the right password waits too"
+
+
+def test_the_audit_log_calls_the_role_in_the_readers_language() -> None:
+    row = do_invite("new@example.org", Role.MEMBER, None, timezone.now() + timedelta(days=1), None)[0]
+    with override("zh-hans"):
+        assert str(row) == "new@example.org (成员)"
 
 
 def test_a_password_that_is_too_short_is_refused_in_the_readers_language() -> None:
