@@ -81,7 +81,7 @@ def from_ending(finished: Finished) -> ApiError | None:
             return ApiError(503, message, type=SERVER, code="interrupted", retry_after_s=1.0)
         case "cancelled":
             return ApiError(409, "The generation was stopped.", code="cancelled", retry=False)
-        case _ if finished.seq == 1:
+        case _ if not finished.usage.completion_tokens:
             # Not a word of an answer: what was asked is at fault, be it a schema or a turn of the template.
             return ApiError(400, message, code="engine_refused")
         case _:

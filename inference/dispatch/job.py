@@ -12,6 +12,10 @@ from inference.stream_log.base import Delta, Finished, Snapshot
 
 Phase = Literal["waiting", "claiming", "running"]
 
+SEQS_OF_ATTEMPT = 1_000_000
+"""How far apart the seqs of two attempts begin, above any answer's length: a reader may hold words of one
+whose process died before they were stored, and must not take the next one's for what follows them."""
+
 
 class Job:
     """What the process knows of a generation. Its text is the truth while the process lives.
@@ -20,6 +24,7 @@ class Job:
     """
 
     __slots__ = (
+        "_first_seq",
         "_how",
         "_reasoning",
         "_splitter",
@@ -61,11 +66,11 @@ class Job:
         self.prompt_tokens = request.prompt_tokens
         self.cached_tokens = 0
         self.completion_tokens = 0
-        self.seq = 0
+        self.seq = self._first_seq = (request.attempt - 1) * SEQS_OF_ATTEMPT
         self.chars = 0
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self.checkpoint_seq = 0
+        self.checkpoint_seq = self.seq
         self.checkpoint_due = 0.0
         self.outcome: Outcome | None = None
         self.finished: Finished | None = None
@@ -77,6 +82,11 @@ class Job:
     @property
     def claim(self) -> Claim:
         return Claim(self.request.generation, self.request.attempt)
+
+    @property
+    def begun(self) -> bool:
+        """Whether this attempt has brought anything to read."""
+        return self.seq > self._first_seq
 
     @property
     def text(self) -> str:

@@ -90,7 +90,7 @@ class Lifecycle:
             job = self.live(generation)
             if job is None:
                 self._scheduler.finish(generation, now, complete=False)
-            elif job.seq:
+            elif job.begun:
                 self.end(job, outcomes.ENGINE_LOST)
             elif job.starts >= self._max_starts:
                 self.end(job, outcomes.ENGINE_LOST_TWICE)

@@ -171,7 +171,7 @@ function delta(state, { generation, seq, text, reasoning }) {
 
 function snapshot(state, { generation, seq, text, reasoning }) {
   const held = state.generations[generation];
-  if (!isActive(held) || seq < held.seq) return state;
+  if (!isActive(held)) return state;
   return put(state, "generations", generation, { status: seq ? "running" : held.status, seq, text, reasoning: reasoning ?? "" });
 }
 

@@ -183,7 +183,7 @@ class Stage:
         message = ChatMessage(role="user", content=content or f"question {generation}")
         request = Request(
             generation=generation,
-            attempt=1,
+            attempt=fields.pop("attempt", 1),
             user=user,
             conversation=f"of {generation}",
             messages=(message,),

@@ -1,13 +1,14 @@
 """The dispatcher on real asyncio: every request ends exactly once, and the log says what the engine said."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from inference.engines.timing import Timing
 from inference.scheduling.errors import QueueFullError
 from inference.scheduling.policy import Policy
-from inference.stream_log.base import Queued, Started
+from inference.stream_log.base import Delta, Finished, GapError, Queued, Snapshot, Started
 from tests.inference.doubles import Stage
 
 
@@ -245,3 +246,28 @@ async def test_the_deadline_in_line_ends_with_a_reason():
         reader = await stage.end("b")
         assert reader.end.finish_reason == "timeout"
         assert "line" in reader.end.message
+
+
+async def test_a_reader_ahead_of_what_was_stored_gets_the_next_attempts_text_alone():
+    """Its process died before the words that it shows were stored, and the question is asked again."""
+    async with Stage() as stage:
+        stage.rows.insert("a")
+        stage.rows.rows["a"].attempt = 2
+        stage.ask("a", tokens=30, attempt=2)
+        shown, seq, ended = "Words of the attempt before", 6, False
+        async with asyncio.timeout(5):
+            while not ended:
+                # Nothing is held at first: a gap, as the page's follower meets it.
+                with suppress(GapError):
+                    async for batch in stage.log.follow("a", seq):
+                        for event in batch:
+                            match event:
+                                case Snapshot():
+                                    shown, seq = event.text, event.seq
+                                case Delta():
+                                    assert event.seq == seq + 1
+                                    shown, seq = shown + event.text, event.seq
+                                case Finished():
+                                    ended = True
+                await asyncio.sleep(0.005)
+        assert shown == stage.transcript["a"] == stage.rows.rows["a"].text
