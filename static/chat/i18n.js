@@ -6,8 +6,8 @@
 import { computed, signal } from "@preact/signals";
 
 export const LANGUAGES = {
-  en: { load: () => import("./lang/en/words.js"), name: "English", tag: "en-GB" },
-  "zh-hans": { load: () => import("./lang/zh-hans/words.js"), name: "简体中文", tag: "zh-Hans" },
+  en: { load: () => import("./lang/en/words.js"), loadMore: () => import("./lang/en/lazy/archive.js"), name: "English", tag: "en-GB" },
+  "zh-hans": { load: () => import("./lang/zh-hans/words.js"), loadMore: () => import("./lang/zh-hans/lazy/archive.js"), name: "简体中文", tag: "zh-Hans" },
 };
 
 /** Django's own cookie for the language, so that the sign-in pages follow the same choice. */
@@ -28,11 +28,22 @@ export function t(key, values = {}) {
 /** The BCP 47 tag for Intl: with the shapes of dates that the server's pages have (chatsite/locale). */
 export const locale = () => LANGUAGES[language.value].tag;
 
+/** Whether a dialog was opened, whose words no first visit has to fetch. */
+let moreWanted = false;
+
+/** Have the words of the dialogs too, in every language from now on. Nothing that is shown has to be drawn again for them. */
+export async function needMoreWords() {
+  moreWanted = true;
+  const { code, words } = present.peek();
+  const more = await LANGUAGES[code].loadMore();
+  Object.assign(words, more.words);
+}
+
 /** Fetch a language and use it from then on; `remember` keeps the choice for this browser. Rejects where it cannot be fetched. */
 export async function useLanguage(code, remember = false) {
   const known = code in LANGUAGES ? code : "en";
-  const { words } = await LANGUAGES[known].load();
-  present.value = { code: known, words };
+  const [first, more] = await Promise.all([LANGUAGES[known].load(), moreWanted ? LANGUAGES[known].loadMore() : null]);
+  present.value = { code: known, words: { ...first.words, ...more?.words } };
   document.documentElement.lang = known;
   if (remember) document.cookie = `${COOKIE}=${known};path=/;max-age=${YEAR_S};samesite=lax`;
 }

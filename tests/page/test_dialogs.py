@@ -64,6 +64,18 @@ async def test_tabs_of_the_settings_stay_under_the_pointer(page: Page) -> None:
         assert await page.locator(".tab").first.bounding_box() == first
 
 
+async def test_words_that_come_with_a_dialog_are_there_in_the_other_language_too(page: Page) -> None:
+    await open_settings(page)
+    await page.get_by_label("简体中文").check()
+    await page.get_by_role("button", name="数据").click()
+    await expect(page.get_by_role("heading", name="导出全部")).to_be_visible()
+    await page.reload()
+    await page.click(".account-button")
+    await page.get_by_role("menuitem", name="设置").click()
+    await page.get_by_role("button", name="数据").click()
+    await expect(page.get_by_role("heading", name="导出全部")).to_be_visible()
+
+
 @pytest.mark.parametrize("permissions", [["clipboard-read", "clipboard-write"]])
 async def test_a_new_key_comes_into_sight_on_a_phone(
     browser: Browser, site: sites.Site, person: str, permissions: list[str]

@@ -2,7 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
-import { t } from "../i18n.js";
+import { needMoreWords, t } from "../i18n.js";
 import { dialog, notify } from "../notices.js";
 import { Icon } from "./icons.js";
 
@@ -22,8 +22,8 @@ export function Dialogs() {
   const [loaded, setLoaded] = useState({});
   useEffect(() => {
     if (!asked || loaded[asked.name]) return;
-    MODULES[asked.name]()
-      .then(({ Body }) => setLoaded({ ...loaded, [asked.name]: Body }))
+    Promise.all([MODULES[asked.name](), needMoreWords()])
+      .then(([{ Body }]) => setLoaded({ ...loaded, [asked.name]: Body }))
       .catch(() => { dialog.value = null; notify({ failed: {} }); });
   }, [asked]);
   const Body = asked && loaded[asked.name];

@@ -21,7 +21,10 @@ class Full {
 /** File formats go by the same name in every language. */
 const NAMES = new Set(["format_markdown", "format_json", "format_pdf", "format_docx"]);
 
-const [en, zh] = await Promise.all(["en", "zh-hans"].map(async (code) => (await LANGUAGES[code].load()).words));
+const [en, zh] = await Promise.all(["en", "zh-hans"].map(async (code) => {
+  const { load, loadMore } = LANGUAGES[code];
+  return { ...(await load()).words, ...(await loadMore()).words };
+}));
 
 export const tests = {
   "both languages have the same keys, of the same kind": () => {

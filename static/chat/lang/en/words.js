@@ -2,13 +2,11 @@
 
 import { ordinal } from "../../format.js";
 import { documents } from "./documents.js";
-import { archive } from "./archive.js";
 
 const plural = (count, one, many) => (count === 1 ? one : many);
 
 export const words = {
   ...documents,
-  ...archive,
   skip: "Skip to the message field",
   retry: "Retry",
   undo: "Undo",
@@ -94,6 +92,9 @@ export const words = {
   folder_name: "Folders",
   new_folder: "New folder",
   take_out: "Take out of the folder",
+  export: "Export",
+  export_menu: "Export…",
+  keep_menu: "Keep for…",
   pick_several: "Select several",
   picked_count: ({ count }) => `${count} selected`,
   deleted_many: ({ count }) => `Deleted ${count} conversations.`,

@@ -1,13 +1,11 @@
 /** 简体中文。值为含 {名称} 的文字，或以数值为参数的函数。 */
 
 import { documents } from "./documents.js";
-import { archive } from "./archive.js";
 
 const UNITS = { s: "秒", min: "分钟", h: "小时" };
 
 export const words = {
   ...documents,
-  ...archive,
   skip: "跳到输入框",
   retry: "重试",
   undo: "撤销",
@@ -93,6 +91,9 @@ export const words = {
   folder_name: "文件夹",
   new_folder: "新建文件夹",
   take_out: "移出文件夹",
+  export: "导出",
+  export_menu: "导出…",
+  keep_menu: "保留时间…",
   pick_several: "选择多个",
   picked_count: ({ count }) => `已选 ${count} 个`,
   deleted_many: ({ count }) => `已删除 ${count} 个对话。`,

@@ -1,9 +1,7 @@
 /** 导出、导入、保留与清除的用语。 */
 
-export const archive = {
+export const words = {
   settings_data: "数据",
-  export: "导出",
-  export_menu: "导出…",
   export_title: "导出此对话",
   export_format: "格式",
   export_which: "范围",
@@ -42,7 +40,6 @@ export const archive = {
   job_import_cancelled: "已取消",
   jobs_past: "最近一天",
   jobs_forget: "移除",
-  keep_menu: "保留时间…",
   keep_title: "此对话的保留时间",
   keep_legend: "在以下时间后清除",
   keep_days: "{days} 天没有新消息",

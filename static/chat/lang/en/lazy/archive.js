@@ -1,9 +1,7 @@
 /** Words of export, import, retention and erasure. */
 
-export const archive = {
+export const words = {
   settings_data: "Data",
-  export: "Export",
-  export_menu: "Export…",
   export_title: "Export this conversation",
   export_format: "Format",
   export_which: "What",
@@ -42,7 +40,6 @@ export const archive = {
   job_import_cancelled: "Cancelled",
   jobs_past: "Last day",
   jobs_forget: "Remove",
-  keep_menu: "Keep for…",
   keep_title: "Keep this conversation",
   keep_legend: "Erase it after",
   keep_days: "{days} days without a new message",
