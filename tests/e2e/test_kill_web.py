@@ -34,6 +34,8 @@ async def survive(site: sites.Site, seed: int, trouble: Callable[[sites.Site], A
         for tab in tabs:
             tab.ask(f"Round {seed}, question {n}")
     living = [asyncio.create_task(tab.live()) for tab in tabs]
+    while not all(tab.connections for tab in tabs):  # noqa: ASYNC110 - a busy machine opens them late
+        await asyncio.sleep(0.01)
     await asyncio.sleep(chance.uniform(0.1, 1.5))
     await trouble(site)
     async with asyncio.timeout(RECOVERY_S):
