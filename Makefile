@@ -60,7 +60,7 @@ ENGINE_LOG := var/real-engine-tests.log
 test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
 	@mkdir -p $(dir $(ENGINE_LOG))
 	@$(PYTEST) -q -m "real_engine and not proof" >$(ENGINE_LOG) 2>&1 & engine=$$!; shared=0; \
-	$(PYTEST) -q -n $(WORKERS) $(SHARED) -m "not (real_engine or timing or proof)" || shared=$$?; \
+	$(PYTEST) -q -n $(WORKERS) $(SHARED) --durations=25 -m "not (real_engine or timing or proof)" || shared=$$?; \
 	echo "The real engine:"; real=0; wait $$engine || real=$$?; cat $(ENGINE_LOG); exit $$((shared + real))
 	$(PYTEST) -q -m "timing and not proof"
 	$(DEV_VENV)/bin/python -m tests.services -m "database and not (real_engine or timing or site or browser or slow or proof)"
