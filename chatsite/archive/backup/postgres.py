@@ -105,4 +105,4 @@ def others_connected() -> int:
     return int(others)
 
 
-OWN_GONE_TRIES, OWN_GONE_S = 20, 0.1
+OWN_GONE_TRIES, OWN_GONE_S = 60, 0.1
