@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from django.utils import translation
 from pytest_django import DjangoDbBlocker
 
 from tests import services
@@ -91,6 +92,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("NOT TESTED HERE", sep="!", yellow=True, bold=True)
         for reason, count in _SKIPPED.items():
             terminalreporter.write_line(f"{count} tests: {reason}", yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def nobodys_language() -> None:
+    """A request leaves its language behind in the thread: the next test does not speak it."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -192,6 +192,6 @@ async def test_a_chinese_word_in_an_answer_is_found_and_opened_on_its_branch(pag
     await expect(page.locator(".question .panel")).to_have_text("西湖龙井是什么茶？")
     await expect(page.locator(".question .siblings")).to_contain_text("1/2")
     assert page.url.startswith(address + "#m-")
-    await page.wait_for_function("CSS.highlights.get('found')?.size > 0")
+    await page.wait_for_function("() => CSS.highlights.get('found')?.size > 0")
     await page.reload()
     await expect(page.locator(".question .panel")).to_have_text("西湖龙井是什么茶？")
