@@ -1,4 +1,6 @@
-"""Text goes straight to the connection: what a token costs the web process is mostly system calls.
+"""Daphne's connections: text goes straight out, and no more of a body comes in than anybody takes.
+
+What a token costs the web process is mostly system calls.
 
 Twisted buffers a write, asks the selector to say when the connection takes it, is told so in the loop's
 next turn, sends, and takes the wish back: four system calls for a hundred bytes. A connection that has
@@ -9,10 +11,12 @@ nothing buffered takes a piece at once in nearly every case; what it does not ta
 from __future__ import annotations
 
 import struct
+from os import SEEK_END
 from typing import Any
 
 from daphne import http_protocol
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from django.conf import settings
 from twisted.internet.tcp import Connection
 from twisted.web.http import toChunk
 
@@ -72,6 +76,14 @@ class DirectWebSocket(WebSocketProtocol):
 
 class DirectRequest(http_protocol.WebRequest):
     """Daphne's HTTP request, with the same way for a part of a stream between its first and its last."""
+
+    def process(self) -> Any:
+        """Called by Twisted with the whole body in a file. Daphne reads all of it into its queue, so what is
+        longer than anybody takes is cut to where every view sees that it is too long."""
+        if self.content.seek(0, SEEK_END) > settings.LARGEST_BODY:
+            self.content.truncate(settings.LARGEST_BODY + 1)
+        self.content.seek(0)
+        return super().process()
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Called by Daphne with every message that the application sends."""

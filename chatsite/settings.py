@@ -244,6 +244,9 @@ MAX_SOCKETS = positive("CHATSITE_MAX_SOCKETS", 2000)
 METRICS_TOKEN = env.str("CHATSITE_METRICS_TOKEN", "")
 METRICS_PORT = positive("CHATSITE_METRICS_PORT", 8001)
 MAX_IMPORT_BYTES = positive("CHATSITE_MAX_IMPORT_MB", 256) * 2**20
+# Bytes of the largest body that any view takes, a program's request (files come in pieces): a full context of
+# 262,144 tokens, with room for the escapes of JSON.
+LARGEST_BODY = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 LOGGING = logging_config(env.str("CHATSITE_LOG_LEVEL", "INFO"), env.str("CHATSITE_LOG_FORMAT", "console"))

@@ -1,6 +1,7 @@
 """Frames and parts that go straight to the connection: whole, in order, and never past what waits."""
 
 import struct
+from tempfile import TemporaryFile
 from types import SimpleNamespace
 
 import pytest
@@ -125,3 +126,18 @@ def test_a_reader_that_has_gone_is_written_nothing():
     gone.channel = None
     gone.handle_reply(part(b"one"))
     assert wire.taken == b""
+
+
+@pytest.mark.parametrize(("sent", "read"), [(0, 0), (9, 9), (4_194_304, 4_194_304), (9_000_000, 4_194_305)])
+def test_no_more_of_a_body_is_read_than_shows_that_it_is_too_long(
+    monkeypatch: pytest.MonkeyPatch, sent: int, read: int
+):
+    handed: list[bytes] = []
+    monkeypatch.setattr(
+        DirectRequest.__mro__[1], "process", lambda request: handed.append(request.content.read())
+    )
+    request = DirectRequest.__new__(DirectRequest)
+    with TemporaryFile() as request.content:
+        request.content.write(b"x" * sent)
+        request.process()
+    assert handed == [b"x" * read]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
@@ -21,9 +22,6 @@ from chatsite.openai_api.errors import ApiError, from_refusal
 
 T = TypeVar("T")
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
-
-MAX_BODY = 4 * 1024 * 1024
-"""Bytes: a full context of 262,144 tokens, with room for the escapes of JSON."""
 
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
@@ -72,9 +70,10 @@ async def unknown(request: HttpRequest, **_kwargs: Any) -> HttpResponse:
 
 def body(request: HttpRequest, decoder: msgspec.json.Decoder[T]) -> T:
     """The request's JSON as a schema. Raises ApiError that names the field."""
-    raw = request.read(MAX_BODY + 1)
-    if len(raw) > MAX_BODY:
-        raise ApiError(413, f"The request has more than {MAX_BODY:,} bytes.", code="request_too_large")
+    most = settings.LARGEST_BODY
+    raw = request.read(most + 1)
+    if len(raw) > most:
+        raise ApiError(413, f"The request has more than {most:,} bytes.", code="request_too_large")
     try:
         return decoder.decode(raw)
     except (msgspec.ValidationError, UnicodeError) as problem:
