@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-DISK_FULL = "53100"
-"""PostgreSQL's SQLSTATE."""
+SQLITE_FULL, POSTGRES_FULL = "SQLITE_FULL", "53100"
+"""A full disk, by SQLite's name for the error and PostgreSQL's SQLSTATE."""
 
 ROOM_RETRY_S = 60.0
 """Somebody has to make room by hand."""
@@ -51,39 +51,42 @@ async def read(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
 
 
 async def write(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a function that writes, in one short transaction of its own."""
-    return await _run(_writers(), function, args, kwargs)
+    """Run a function that writes, in one short transaction of its own. Raises what `storing` does."""
+    return await _run(_writers(), storing, (function, *args), kwargs)
 
 
 async def write_first(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The same, before all other writes that wait: for what somebody's first word depends on."""
-    return await _run(_writers(), function, args, kwargs, urgent=True)
+    return await _run(_writers(), storing, (function, *args), kwargs, urgent=True)
 
 
 async def _run(
     pool: UrgentPool, function: Callable[..., T], args: Any, kwargs: Any, *, urgent: bool = False
 ) -> T:
     def call() -> T:
+        if connection.vendor == "sqlite":
+            return function(*args, **kwargs)
         try:
             return function(*args, **kwargs)
-        except OperationalError as error:
-            refuse_if_full(error)
-            raise
         finally:
-            if connection.vendor != "sqlite":
-                close_old_connections()  # gives the connection back to the driver's pool
+            close_old_connections()  # gives the connection back to the driver's pool
 
     return await asyncio.wrap_future(pool.submit(call, urgent=urgent))
 
 
-def refuse_if_full(error: OperationalError) -> None:
-    """Raises Refusal `storage_full` where the database had no room to write: surely nothing was stored.
+def storing(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that writes. Raises Refusal `storage_full` where there was no room: nothing was stored.
 
     Other failures say nothing of the sort (a commit may have come through before the connection broke), and
     whoever asked asks again by the same id.
     """
-    cause = error.__cause__
-    if getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(cause, "sqlstate", "") == DISK_FULL:
+    try:
+        return function(*args, **kwargs)
+    except OperationalError as error:
+        cause = error.__cause__
+        full = getattr(cause, "sqlite_errorname", "") == SQLITE_FULL
+        if not full and getattr(cause, "sqlstate", "") != POSTGRES_FULL:
+            raise
         log.error("storage_full", error=str(error))
         message = "The site has no room left to store anything; an administrator has to make room."
         raise Refusal("storage_full", message, ROOM_RETRY_S) from error

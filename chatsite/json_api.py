@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from chatsite.database import refuse_if_full
+from chatsite.database import storing
 from chatsite.errors import Refusal
 
 T = TypeVar("T")
@@ -33,7 +32,7 @@ def api(*methods: str) -> Callable[[View], View]:
                 response["Allow"] = ", ".join(methods)
                 return response
             try:
-                return _called(view, request, kwargs)
+                return storing(view, request, **kwargs)
             except Refusal as refusal:
                 response = error(refusal.status, refusal.code, refusal.message)
                 if refusal.retry_after_s is not None:
@@ -43,14 +42,6 @@ def api(*methods: str) -> Callable[[View], View]:
         return wrapped
 
     return decorate
-
-
-def _called(view: View, request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponseBase:
-    try:
-        return view(request, **kwargs)
-    except OperationalError as error:
-        refuse_if_full(error)
-        raise
 
 
 def body(request: HttpRequest, schema: type[T]) -> T:

@@ -205,7 +205,7 @@ class InferenceService:
             await asyncio.sleep(REAP_S)
             try:
                 await reap(recorder, stream_log(), dispatcher.known, REAP_S)
-            except OSError:
+            except Exception:
                 log.exception("reaping_failed")
 
     async def _obey(self, dispatcher: Dispatcher) -> None:
