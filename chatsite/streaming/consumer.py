@@ -275,11 +275,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _hello(self) -> None:
         board = await current(board_store())
-        jobs, announcement = await read(
+        jobs, self.announced = await read(
             lambda: (list(active_generations(self.user_id)[:MAX_FOLLOWED]), announced())
         )
         active = tuple(active_of(job) for job in jobs)
-        await self.send_frame(Hello(VERSION, engine_status(board), MAX_CONTENT_CHARS, active, announcement))
+        await self.send_frame(Hello(VERSION, engine_status(board), MAX_CONTENT_CHARS, active, self.announced))
 
     async def _error(self, refusal: Refusal) -> None:
         metrics.frames_rejected.labels(refusal.code).inc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import structlog
@@ -37,6 +38,8 @@ class Watching(Protocol):
 
     user_id: int
     channel_name: str
+    announced: Announcement | None
+    """What this socket was told of last, in `hello` or since."""
 
     scope: dict[str, Any]
 
@@ -53,8 +56,6 @@ class StatusWatch:
         self._task: asyncio.Task[None] | None = None
         self._renewed = time.monotonic()
         self._rechecked = time.monotonic()
-        self._announced: Announcement | None = None
-        """What was told last; whoever connects hears of the present one in `hello`."""
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -75,14 +76,10 @@ class StatusWatch:
             due = time.monotonic() - told_at >= LOAD_S
             if _worth_telling(told, status) or (due and status != told):
                 told, told_at = status, time.monotonic()
-                await self._tell(Status(status))
+                await _tell(tuple(self._sockets), Status(status))
             await self._renew()
             await self._recheck()
             await asyncio.sleep(POLL_S)
-
-    async def _tell(self, frame: ServerFrame) -> None:
-        sending = (socket.send_frame(frame) for socket in tuple(self._sockets))
-        await asyncio.gather(*sending, return_exceptions=True)
 
     async def _recheck(self) -> None:
         """Close the sockets whose sessions have ended, and tell the others what is announced meanwhile."""
@@ -99,9 +96,10 @@ class StatusWatch:
             return
         over = [socket.end_session() for socket, has_ended in zip(held, ended, strict=True) if has_ended]
         await asyncio.gather(*over, return_exceptions=True)
-        if announcement != self._announced:
-            self._announced = announcement
-            await self._tell(Announced(announcement))
+        behind = [socket for socket in self._sockets if socket.announced != announcement]
+        for socket in behind:
+            socket.announced = announcement
+        await _tell(behind, Announced(announcement))
 
     async def _renew(self) -> None:
         """Keep these sockets counted."""
@@ -110,6 +108,10 @@ class StatusWatch:
         self._renewed = time.monotonic()
         for socket in tuple(self._sockets):
             await presence().enter(socket.user_id, socket.channel_name, sys.maxsize)
+
+
+async def _tell(sockets: Iterable[Watching], frame: ServerFrame) -> None:
+    await asyncio.gather(*(socket.send_frame(frame) for socket in sockets), return_exceptions=True)
 
 
 def _worth_telling(told: EngineStatus | None, now: EngineStatus) -> bool:

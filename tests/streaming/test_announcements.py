@@ -41,3 +41,17 @@ async def test_an_open_page_hears_of_it_and_of_its_end(monkeypatch: pytest.Monke
     await sync_to_async(notice.delete)()
     assert (await socket.frame("announced"))["announcement"] is None
     await socket.disconnect()
+
+
+async def test_what_ended_before_the_first_look_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page is told what it does not know, whatever the others were told."""
+    monkeypatch.setattr(watch, "RECHECK_S", 1e9)
+    monkeypatch.setattr(watch, "POLL_S", 0.02)
+    alice = await sync_to_async(make_user)("alice")
+    notice = await announce(text="Back at noon")
+    socket = await open_socket(alice)
+    assert (await socket.frame("hello"))["announcement"]["text"] == "Back at noon"
+    await sync_to_async(notice.delete)()
+    monkeypatch.setattr(watch, "RECHECK_S", 0.0)
+    assert (await socket.frame("announced"))["announcement"] is None
+    await socket.disconnect()
