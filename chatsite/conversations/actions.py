@@ -30,22 +30,15 @@ def do_change(
     *,
     title: str | None = None,
     pinned: bool | None = None,
-    archived: bool | None = None,
-    folder: str | None = None,
 ) -> Conversation:
-    """Rename, pin, archive or file. Its place in the list does not move. Raises Refusal."""
+    """Rename or pin. Its place in the list does not move. Raises Refusal."""
     row = access_conversation(user_id, id)
     if title is not None:
         row.title, row.naming = _check_title(title), Naming.PERSON
         index_title(row)
     if pinned is not None:
         row.pinned = pinned
-    if archived is not None:
-        row.archived = archived
-        row.pinned = row.pinned and not archived
-    if folder is not None:
-        row.folder = _check_title(folder) if folder.strip() else ""
-    row.save(update_fields=["title", "naming", "pinned", "archived", "folder"])
+    row.save(update_fields=["title", "naming", "pinned"])
     return row
 
 

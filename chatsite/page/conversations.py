@@ -34,8 +34,6 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
 
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     pinned: bool | None = None
-    archived: bool | None = None
-    folder: Annotated[str, msgspec.Meta(max_length=MAX_FOLDER_CHARS)] | None = None
 
 
 class Chosen(msgspec.Struct, forbid_unknown_fields=True):

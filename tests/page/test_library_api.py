@@ -149,8 +149,8 @@ def test_thumbs_are_kept_changed_and_taken_back(people: People) -> None:
 def test_archived_ones_and_folders_are_lists_of_their_own(people: People) -> None:
     first, second = (submit(people.alice, text).conversation for text in ("one", "two"))
     alice = signed_in(people.alice)
-    alice.patch(f"/api/conversations/{first}", {"archived": True}, JSON)
-    alice.patch(f"/api/conversations/{second}", {"folder": " Work "}, JSON)
+    for id, change in ((first, {"archived": True}), (second, {"folder": " Work "})):
+        assert alice.post("/api/conversations/change", {"ids": [id], **change}, JSON).status_code == 204
 
     def titles(query):
         return [one["title"] for one in alice.get("/api/conversations", query).json()["conversations"]]
