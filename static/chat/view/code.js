@@ -3,6 +3,7 @@
 import { t } from "../i18n.js";
 import { highlight } from "../highlight.js";
 import { sanitise } from "../markdown.js";
+import { COPIED_MS, copyText } from "./copying.js";
 
 const ICONS = {
   copy: "M9 9h11v11a2 2 0 0 1-2 2H9z M5 15H4a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v1",
@@ -59,8 +60,6 @@ export function finishedCode(text, info) {
 }
 
 /** How long the button says that it has copied. */
-const COPIED_MS = 1_500;
-
 /** Clicks on the buttons of any panel inside an element. */
 export function onCodeClick(event) {
   const pressed = event.target.closest?.("[data-action]");
@@ -72,7 +71,7 @@ export function onCodeClick(event) {
 }
 
 async function copyCode(pressed, panel) {
-  await navigator.clipboard.writeText(panel.querySelector("code").textContent);
+  if (!(await copyText(panel.querySelector("code").textContent))) return;
   pressed.classList.add("done");
   pressed.title = t("copied");
   setTimeout(() => {

@@ -7,11 +7,12 @@ import { editing, goOnWriting, rate, regenerate, removeMessage, show } from "../
 import { integer, moment, seconds, speed } from "../format.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
-import { dialog, notify } from "../notices.js";
+import { dialog } from "../notices.js";
 import { isActive } from "../reducer.js";
 import { connection, conversation, runningId, state } from "../store.js";
 import { AnswerText, useNear } from "./answer-text.js";
 import { Attached } from "./attached.js";
+import { useCopied } from "./copying.js";
 import { Icon } from "./icons.js";
 import { QuestionEditor } from "./question-editor.js";
 import { Waiting } from "./waiting.js";
@@ -19,9 +20,6 @@ import { Waiting } from "./waiting.js";
 /** Longer questions, such as pasted documents, are folded. */
 const FOLD_CHARS = 1_800;
 const FOLD_LINES = 24;
-
-/** How long a copy button says that it has copied. */
-const COPIED_MS = 1_500;
 
 export const Message = memo(function Message({ message, place, eager }) {
   const article = useRef(null);
@@ -167,16 +165,6 @@ function Tool({ icon, label, onClick, disabled, pressed }) {
 }
 
 function CopyButton({ text }) {
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(text());
-    } catch {
-      notify({ key: "copy_refused" });
-      return;
-    }
-    setCopied(true);
-    setTimeout(() => setCopied(false), COPIED_MS);
-  };
-  return html`<${Tool} icon=${copied ? "check" : "copy"} label=${t(copied ? "copied" : "copy")} onClick=${copy} />`;
+  const [copied, copy] = useCopied();
+  return html`<${Tool} icon=${copied ? "check" : "copy"} label=${t(copied ? "copied" : "copy")} onClick=${() => copy(text())} />`;
 }
