@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Locator, Page
 
 from bench import site as sites
 from tests.browser import open_chat, open_context
@@ -95,3 +95,12 @@ async def sign_in(page: Page, site: sites.Site) -> None:
     await page.fill("input[name=password]", sites.PASSWORD)
     await page.keyboard.press("Enter")
     await page.wait_for_selector(".welcome")
+
+
+async def choose_in_menu(row: Locator, item: str) -> None:
+    """Of a conversation's menu. Its button is shown by focusing it: from under a mouse the row may
+    move away when the list changes."""
+    button = row.locator(".row-menu")
+    await button.focus()
+    await button.click()
+    await row.get_by_role("menuitem", name=item).click()

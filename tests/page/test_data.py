@@ -16,7 +16,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from bench import site as sites
-from tests.page.conftest import sign_in
+from tests.page.conftest import choose_in_menu, sign_in
 from tests.page.test_accessibility import AXE, RUN_AXE
 from tests.prepared import prepared_site
 
@@ -135,9 +135,7 @@ async def test_out_and_in_again(browser: Browser, own_site: sites.Site, tmp_path
         await expect(page.locator(".row-title", has_text="Brought along")).to_have_count(1)
 
         row = page.locator("li.row", has_text="Brought along")
-        await row.hover()
-        await row.locator(".row-menu").click()
-        await page.locator("[role=menuitem]", has_text="Keep for").click()
+        await choose_in_menu(row, "Keep for")
         await page.locator("dialog .choice", has_text="30 days").locator("input").check()
         await picture(page, "keep")
         await page.click("dialog button[type=submit]")

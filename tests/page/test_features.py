@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from bench import site as sites
+from tests.page.conftest import choose_in_menu
 from tests.page.test_flows import ANSWER_MS, answered, ask
 from tests.page.test_keyboard import tab_to
 
@@ -15,10 +16,7 @@ pytestmark = pytest.mark.browser
 
 
 async def row_menu(page: Page, title: str, item: str) -> None:
-    row = page.locator(".row", has_text=title).first
-    await row.hover()
-    await row.get_by_role("button").click()
-    await page.get_by_role("menuitem", name=item).click()
+    await choose_in_menu(rows(page, title).first, item)
 
 
 def rows(page: Page, title: str) -> Locator:

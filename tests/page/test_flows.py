@@ -116,6 +116,11 @@ async def test_rename_in_place_and_delete_with_undo(page: Page) -> None:
     await expect(page.get_by_role("link", name="A better title")).to_have_count(1)
     await page.reload()
     await expect(page.get_by_role("link", name="A better title")).to_have_count(1)
+    await page.click(".new-chat")
+    menu = page.locator(".row-menu")
+    await expect(menu).to_have_css("opacity", "0")
+    await page.locator(".row").hover()
+    await expect(menu).to_have_css("opacity", "1")
 
 
 async def test_a_second_tab_shows_the_same_stream(page: Page) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from bench import site as sites
-from tests.page.conftest import sign_in
+from tests.page.conftest import choose_in_menu, sign_in
 from tests.page.test_flows import answered, ask
 from tests.prepared import prepared_site
 
@@ -65,9 +65,7 @@ async def test_the_model_names_conversations_until_it_is_told_not_to(
 
 
 async def rename(page: Page, row: Locator) -> None:
-    await row.hover()
-    await row.get_by_role("button").click()
-    await page.get_by_role("menuitem", name="Rename").click()
+    await choose_in_menu(row, "Rename")
     await page.keyboard.press("Control+a")
     await page.keyboard.type("Named by hand")
     await page.keyboard.press("Enter")
