@@ -129,4 +129,4 @@ def redis_url() -> Iterator[str]:
 # Prompts are counted by the same estimate on every machine, whether or not a model was prepared there.
 os.environ["CHATSITE_ENGINE"] = "emulated"
 
-pytest_plugins = ["tests.browser", "tests.people"]
+pytest_plugins = ["tests.browser", "tests.people", "tests.real_site"]

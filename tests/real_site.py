@@ -1,4 +1,4 @@
-"""Sites on the real engine, and the one model that all of them share."""
+"""The site on the real engine that all tests of a run share, sites of a test's own, and their one model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from bench import site as sites
 from tests.source import ROOT
@@ -21,4 +23,13 @@ def ready_site(settings: Mapping[str, str], data_dir: Path) -> Iterator[sites.Si
     (data_dir / "models").symlink_to(MODELS_DIR / "models")
     with sites.embedded(settings, data_dir) as site:
         site.wait("/readyz")
+        yield site
+
+
+@pytest.fixture(scope="session")
+def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
+    """One for all, since its engine starts for longer than most tests take. Answers are bounded: the small
+    model rarely ends one.
+    """
+    with ready_site({"CHATSITE_MAX_OUTPUT_TOKENS": "150"}, tmp_path_factory.mktemp("real")) as site:
         yield site

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 
 import pytest
@@ -11,14 +11,6 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 
 from bench import site as sites
-from tests.real_site import ready_site
-
-
-@pytest.fixture(scope="module")
-def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
-    """Answers are bounded, since the small model rarely ends one."""
-    with ready_site({"CHATSITE_MAX_OUTPUT_TOKENS": "150"}, tmp_path_factory.mktemp("real")) as site:
-        yield site
 
 
 @pytest.fixture(
