@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Q
 
 from chatsite.errors import Refusal
 from chatsite.generations.models import ACTIVE, Generation
@@ -14,6 +13,12 @@ SUBMITTERS = 64
 
 ADVISORY_KEY = 0x726F6F6D
 """The advisory lock's number: "room" in ASCII."""
+
+_COUNT = f"""
+SELECT COUNT(CASE WHEN user_id = %s THEN 1 END), COUNT(*) FROM {Generation._meta.db_table}
+WHERE status IN ({", ".join(f"'{status}'" for status in ACTIVE)}) AND titles_id IS NULL
+"""  # noqa: S608 - the names are the model's own  # nosec
+"""Plain SQL, since every question asks this: building it anew in the ORM took twenty times as long."""
 
 
 def check_room(user: int, most: int | None, retry_after_s: float | None) -> None:
@@ -46,8 +51,8 @@ def check_room(user: int, most: int | None, retry_after_s: float | None) -> None
 
 
 def _count(user: int) -> tuple[int, int]:
-    """Titles being made take no place from a question."""
-    counts = Generation.objects.filter(status__in=ACTIVE, titles=None).aggregate(
-        mine=Count("id", filter=Q(user_id=user)), all=Count("id")
-    )
-    return counts["mine"], counts["all"]
+    """Active generations of this person, and of all. Titles being made take no place from a question."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [user])
+        mine, all = cursor.fetchone()
+    return mine, all
