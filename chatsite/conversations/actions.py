@@ -50,8 +50,6 @@ def do_file(
     rows = _access_all(user_id, ids)
     if archived is not None:
         rows.update(archived=archived)
-    if archived:
-        rows.update(pinned=False)
     if folder is not None:
         rows.update(folder=_check_title(folder) if folder.strip() else "")
 

@@ -14,6 +14,7 @@ from chatsite.conversations.news import tell_changed
 from chatsite.database import read, write
 from chatsite.generations.titles import do_ask_title, do_give_title, titles_made, titles_wanted
 from inference.board import Board
+from inference.dispatch.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +40,15 @@ class Titles:
         self._model = model
 
     async def run(self) -> None:
-        """For ever. What fails is tried again."""
+        """For ever. What fails is tried again, later each time."""
+        backoff = Backoff()
         while True:
             try:
                 await self.look()
+                backoff.reset()
             except Exception:
                 log.exception("titles_failed")
+                await backoff.sleep()
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:

@@ -179,10 +179,10 @@ def test_many_are_filed_together_or_not_at_all(people: People) -> None:
     assert change(ids=mine, folder=" Work ") == 204
     assert listed(folder="Work") == ["one", "two"], "the pinned one first"
     assert change(ids=mine, archived=True) == 204
-    assert (listed(), listed(archived="1")) == ([], ["two", "one"])
+    assert (listed(), listed(archived="1")) == ([], ["one", "two"])
     assert change(ids=mine, archived=False, folder="") == 204
     assert alice.get("/api/conversations").json()["folders"] == []
-    assert listed() == ["two", "one"]
+    assert listed() == ["one", "two"], "still the pinned one first"
     bob = signed_in(people.bob).get("/api/conversations").json()
     assert [(one["title"], one["archived"], one["folder"]) for one in bob["conversations"]] == [
         ("three", False, "")
