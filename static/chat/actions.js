@@ -84,8 +84,10 @@ function heard(frame, asked) {
 function goOn({ generation, finish_reason: reason }) {
   const conversation = state.value.generations[generation]?.conversation;
   if (!conversation) return;
-  unseen.value = document.hidden;
-  if (conversation !== state.value.current) tellReady(conversation);
+  if (reason !== "cancelled") {
+    unseen.value = document.hidden;
+    if (conversation !== state.value.current) tellReady(conversation);
+  }
   if (!waitingIn(conversation).length || activeIn(state.value, conversation)) return;
   if (reason === "cancelled") giveBack(conversation);
   else sendAhead(conversation);

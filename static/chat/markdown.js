@@ -48,7 +48,28 @@ const renderer = {
   code: ({ text, lang }) => `<pre><code class="language-${escape(lang ?? "")}">${escape(text)}\n</code></pre>`,
 };
 
-const marked = new Marked({ gfm: true, breaks: true, renderer, extensions: [mathsExtension] });
+/** Han, kana, Hangul, and the marks that are set as wide as they. */
+const CJK = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff00-\uffef\u2018-\u201d]/u;
+
+const BOLD = /^\*\*(?![\s*])([^*\n]*?[^\s*])\*\*(?!\*)/;
+
+/**
+ * Bold beside text without blanks. CommonMark asks for a blank or a mark on the outer side of a mark, which Chinese
+ * never writes: in `**注意：**这` its rule sees no end.
+ */
+const boldExtension = {
+  name: "strong",
+  level: "inline",
+  tokenizer(source) {
+    const found = BOLD.exec(source);
+    if (!found) return undefined;
+    const [raw, text] = found;
+    const next = source.slice(raw.length, raw.length + 2);
+    return CJK.test(text.at(0) + text.at(-1) + next) ? { type: "strong", raw, text, tokens: this.lexer.inlineTokens(text) } : undefined;
+  },
+};
+
+const marked = new Marked({ gfm: true, breaks: true, renderer, extensions: [mathsExtension, boldExtension] });
 
 const purifier = DOMPurify(window);
 

@@ -225,6 +225,29 @@ async def test_a_preset_and_a_prompt_are_made_and_used(page: Page) -> None:
     await expect(page.locator(".ending")).to_have_count(2)
 
 
+async def test_a_path_is_no_prompt(page: Page) -> None:
+    await page.fill("#composer", "/etc/nginx")
+    await expect(page.locator(".slash")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".question .panel")).to_have_text("/etc/nginx")
+    await answered(page)
+    await page.keyboard.type("/nothing-like-it")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("dialog[open]")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#composer")).to_have_value("/nothing-like-it")
+
+
+async def test_escape_ends_picking(page: Page) -> None:
+    await ask(page, "Not to be deleted")
+    await answered(page)
+    await row_menu(page, "Not to be deleted", "Select several")
+    await expect(page.locator(".picking")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".picking")).to_have_count(0)
+
+
 async def test_a_temporary_chat_is_gone_when_it_is_left(page: Page) -> None:
     await page.get_by_role("button", name="Temporary chat").click()
     await ask(page, "Forget this")

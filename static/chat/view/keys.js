@@ -1,6 +1,7 @@
 /** Keyboard: what works everywhere on the page. lazy/shortcuts.js lists it. */
 
 import { focusAsked, open, stop } from "../actions.js";
+import { picked } from "../listing.js";
 import { dialog } from "../notices.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
 import { focusSearch } from "./search.js";
@@ -29,7 +30,8 @@ function find() {
 }
 
 function escape() {
-  if (document.documentElement.matches(":has(.backdrop)")) openSidebar(false);
+  if (picked.value) picked.value = null;
+  else if (document.documentElement.matches(":has(.backdrop)")) openSidebar(false);
   else stop();
 }
 

@@ -11,7 +11,8 @@ import { dialog } from "../notices.js";
 /** As many as fit over the field on a phone. */
 const MOST_SHOWN = 6;
 
-const index = signal(0);
+/** Where the arrows went, and in the list of which word: another word's list begins anew. */
+const moved = signal(null);
 const dismissed = signal("");
 
 const asked = () => /^\/(\S*)$/.exec(draft.value)?.[1] ?? null;
@@ -23,15 +24,21 @@ function offered() {
   return found.slice(0, MOST_SHOWN);
 }
 
+/** The option that Enter takes; -1 where nothing fits what was typed, which may be meant as it stands: a path. */
+function chosen(list) {
+  if (moved.value?.word === asked()) return Math.min(moved.value.to, list.length);
+  return list.length || !asked() ? 0 : -1;
+}
+
 /** Whether the key was meant for the list. */
 export function slashKey(event) {
   const list = offered();
   if (!list) return false;
   const count = list.length + 1;
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step) index.value = (Math.min(index.value, count - 1) + step + count) % count;
+  if (step) moved.value = { word: asked(), to: (Math.max(chosen(list), step < 0 ? 0 : -1) + step + count) % count };
   else if (event.key === "Escape") dismissed.value = draft.value;
-  else if (event.key === "Enter" || event.key === "Tab") choose(list[Math.min(index.value, count - 1)]);
+  else if ((event.key === "Enter" || event.key === "Tab") && chosen(list) >= 0) choose(list[chosen(list)]);
   else return false;
   event.preventDefault();
   event.stopPropagation();
@@ -39,10 +46,10 @@ export function slashKey(event) {
 }
 
 function choose(prompt) {
-  index.value = 0;
+  moved.value = null;
   if (prompt) write(prompt.content);
   else {
-    write("");
+    if (!asked()) write("");
     dialog.value = { name: "settings", section: "prompts" };
   }
   document.getElementById("composer").focus();
@@ -54,11 +61,10 @@ export function SlashMenu() {
   const word = asked();
   useEffect(() => {
     if (word !== null) need("prompts");
-    index.value = 0;
   }, [word]);
   const list = offered();
   if (!list) return null;
-  const at = Math.min(index.value, list.length);
+  const at = chosen(list);
   const option = (position, words, more, prompt) => html`<li key=${position} id=${`slash-${position}`} role="option" aria-selected=${at === position}
     onPointerDown=${(event) => { event.preventDefault(); choose(prompt); }}><strong>${words}</strong><span>${more}</span></li>`;
   return html`<ul class="slash" id="slash" role="listbox" aria-label=${t("settings_prompts")}>
@@ -70,5 +76,5 @@ export function SlashMenu() {
 /** For the field: which option the keyboard is on. */
 export const slashActive = () => {
   const list = offered();
-  return list ? `slash-${Math.min(index.value, list.length)}` : null;
+  return list && chosen(list) >= 0 ? `slash-${chosen(list)}` : null;
 };

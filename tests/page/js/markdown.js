@@ -64,6 +64,14 @@ export const tests = {
     equal([...fragment.querySelectorAll("input")].map((one) => [one.type, one.checked, one.disabled]), [["checkbox", true, true], ["checkbox", false, true]]);
     equal(fragment.querySelector("ol").getAttribute("start"), "3");
   },
+  "bold ends beside Chinese text": () => {
+    const bold = (source) => [...render(source).querySelectorAll("strong")].map((one) => one.textContent);
+    equal(bold("**加粗文字。**后面"), ["加粗文字。"]);
+    equal(bold("**注意：**这是…他说**“你好”**然后"), ["注意：", "“你好”"]);
+    equal(bold("她说**`a`：**好"), ["a："]);
+    equal(bold("`**注意：**这` 和 2 ** 3 ** 四"), []);
+    equal(bold("**one** two **three *four* five**"), ["one", "three four five"]);
+  },
   "code keeps every character": () => {
     const code = 'if (a < b && c > d) { "x" }\n\t// <b>';
     equal(render(`> \`\`\`js\n> ${code.replace("\n", "\n> ")}\n> \`\`\``).querySelector("code").textContent, `${code}\n`);
