@@ -74,6 +74,15 @@ def _check_schema(schema: dict[str, Any]) -> None:
     level: list[Any] = [schema]
     for _ in range(MAX_SCHEMA_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]
+    try:
+        msgspec.msgpack.encode(schema)  # how it travels to the engine
+    except OverflowError as error:
+        raise ApiError(
+            400,
+            "The schema holds a number of more than 64 bits.",
+            code="invalid_value",
+            param="response_format",
+        ) from error
     if level or len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
         raise ApiError(
             400,

@@ -72,13 +72,16 @@ class StatusWatch:
         told: EngineStatus | None = None
         told_at = time.monotonic()
         while self._sockets:
-            status = engine_status(await current(board_store()))
-            due = time.monotonic() - told_at >= LOAD_S
-            if _worth_telling(told, status) or (due and status != told):
-                told, told_at = status, time.monotonic()
-                await _tell(tuple(self._sockets), Status(status))
-            await self._renew()
-            await self._recheck()
+            try:
+                status = engine_status(await current(board_store()))
+                due = time.monotonic() - told_at >= LOAD_S
+                if _worth_telling(told, status) or (due and status != told):
+                    told, told_at = status, time.monotonic()
+                    await _tell(tuple(self._sockets), Status(status))
+                await self._renew()
+                await self._recheck()
+            except Exception:
+                log.exception("watch_failed")  # Redis, while it restarts: looked at again
             await asyncio.sleep(POLL_S)
 
     async def _recheck(self) -> None:

@@ -131,8 +131,8 @@ class Job:
         if output.cached_tokens:
             self.cached_tokens = output.cached_tokens
         self.completion_tokens += output.new_tokens
-        text, thought = self._splitter.feed(output.text, last=output.finish_reason is not None)
-        thought = output.reasoning + thought
+        text, thought = self._splitter.feed(_storable(output.text), last=output.finish_reason is not None)
+        thought = _storable(output.reasoning) + thought
         if not text and not thought and not output.logprobs:
             return None
         self._heard(text, now)
@@ -198,3 +198,8 @@ def _joined(parts: list[str]) -> str:
     if len(parts) > 1:
         parts[:] = ["".join(parts)]
     return parts[0] if parts else ""
+
+
+def _storable(text: str) -> str:
+    """A model may write U+0000; PostgreSQL stores none, and one would keep every end from being written."""
+    return text.replace("\0", "\ufffd")

@@ -45,17 +45,19 @@ class Intake:
     async def look(self) -> None:
         """Carry over new rows and wishes to cancel. Safe to call at any time, any number of times."""
         known = frozenset(self._line.known)
-        requests, cancelled = await read(self._changes, known)
-        for generation in cancelled:
-            self._line.cancel(generation)
+        # `spare` looks at the dispatcher, which belongs to the loop: asked here, not in the reading thread.
+        requests, cancelled = await read(self._changes, known, self._spare())
         for request in requests:
             if request.generation not in self._line.known:
                 with suppress(QueueFullError):  # its row waits outside, and is looked at again
                     self._line.enqueue(request)
+        # Last: a question may be stopped in the same look that finds it.
+        for generation in cancelled:
+            self._line.cancel(generation)
 
-    def _changes(self, known: frozenset[str]) -> tuple[list[Request], list[str]]:
+    def _changes(self, known: frozenset[str], spare: bool) -> tuple[list[Request], list[str]]:
         queued = Generation.objects.filter(status=Status.QUEUED)
-        if not self._spare():
+        if not spare:
             queued = queued.filter(titles=None)
         waiting = list(
             queued.exclude(id__in=[UUID(id) for id in known])

@@ -191,7 +191,7 @@ class InferenceService:
             state = _log_change(state, board)
             try:
                 await board_store().publish(board)
-            except OSError as error:
+            except Exception as error:  # Redis, while it restarts: running answers are not its business
                 log.warning("board_unpublished", error=repr(error))
             await asyncio.sleep(BOARD_S)
 

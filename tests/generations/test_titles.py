@@ -219,7 +219,7 @@ def test_a_title_goes_into_the_line_only_in_spare_time(people: People, answered:
 
     def carried(spare: bool) -> set[str]:
         intake = Intake(Line(), lambda: spare)  # type: ignore[arg-type]
-        return {request.generation for request in intake._changes(frozenset())[0]}
+        return {request.generation for request in intake._changes(frozenset(), intake._spare())[0]}
 
     assert carried(False) == {str(question)}
     assert carried(True) == {str(question), str(title)}

@@ -29,6 +29,8 @@ class Line:
         self.known.append(request.generation)
 
     def cancel(self, generation: str) -> bool:
+        if generation not in self.known:
+            return False
         self.cancelled.append(generation)
         return True
 
@@ -48,7 +50,7 @@ async def test_one_full_queue_keeps_neither_others_nor_a_stop_from_the_line() ->
     await intake.look()
     assert behind in line.known
     assert full not in line.known
-    assert line.cancelled == [stopped]
+    assert line.cancelled == [stopped], "though it was found in the same look"
     line.full_for = ""
     await intake.look()
     assert full in line.known, "the row waited outside"

@@ -19,3 +19,13 @@ def test_what_was_held_back_of_a_lost_run_is_forgotten() -> None:
     job.take(Output("g", "A table", new_tokens=2, finish_reason="stop"), 3.0)
     assert job.text == "\n\nA table"
     assert job.completion_tokens == 3
+
+
+def test_what_postgresql_cannot_store_is_replaced() -> None:
+    request = Request(
+        generation="g", attempt=1, user="u", conversation="c", messages=(ChatMessage("user", "Hello"),),
+        sampling=Sampling(), prompt_tokens=3, max_tokens=10, new_chars=5,
+    )  # fmt: skip
+    job = Job(request, "quick", 0.0)
+    job.take(Output("g", "a\0b", new_tokens=2, finish_reason="stop"), 1.0)
+    assert job.text == "a\ufffdb"

@@ -189,3 +189,5 @@ def test_a_schema_is_bounded_before_an_engine_compiles_it() -> None:
         sampling_for(nested(MAX_SCHEMA_DEPTH + 1))
     with pytest.raises(ApiError, match="larger"):
         sampling_for({"enum": ["x" * MAX_SCHEMA_BYTES]})
+    with pytest.raises(ApiError, match="64 bits"):
+        sampling_for({"type": "integer", "maximum": 2**64})
