@@ -51,7 +51,8 @@ const renderer = {
 /** Han, kana, Hangul, and the marks that are set as wide as they. */
 const CJK = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff00-\uffef\u2018-\u201d]/u;
 
-const BOLD = /^\*\*(?![\s*])([^*\n]*?[^\s*])\*\*(?!\*)/;
+/** Code inside is stepped over whole: stars in it are its own. */
+const BOLD = /^\*\*(?![\s*])((?:`[^`\n]*`|[^*`\n])*?(?:`|[^\s*`]))\*\*(?!\*)/;
 
 /**
  * Bold beside text without blanks. CommonMark asks for a blank or a mark on the outer side of a mark, which Chinese

@@ -5,12 +5,16 @@ from inference.engines.base import Output
 from inference.request import ChatMessage, Request, Sampling
 
 
-def test_what_was_held_back_of_a_lost_run_is_forgotten() -> None:
+def a_job() -> Job:
     request = Request(
         generation="g", attempt=1, user="u", conversation="c", messages=(ChatMessage("user", "Hello"),),
         sampling=Sampling(), prompt_tokens=3, max_tokens=10, new_chars=5,
     )  # fmt: skip
-    job = Job(request, "quick", 0.0)
+    return Job(request, "quick", 0.0)
+
+
+def test_what_was_held_back_of_a_lost_run_is_forgotten() -> None:
+    job = a_job()
     assert job.take(Output("g", "\n\n", new_tokens=1), 1.0) is None, (
         "it might begin a thought, so it is held back"
     )
@@ -22,10 +26,6 @@ def test_what_was_held_back_of_a_lost_run_is_forgotten() -> None:
 
 
 def test_what_postgresql_cannot_store_is_replaced() -> None:
-    request = Request(
-        generation="g", attempt=1, user="u", conversation="c", messages=(ChatMessage("user", "Hello"),),
-        sampling=Sampling(), prompt_tokens=3, max_tokens=10, new_chars=5,
-    )  # fmt: skip
-    job = Job(request, "quick", 0.0)
+    job = a_job()
     job.take(Output("g", "a\0b", new_tokens=2, finish_reason="stop"), 1.0)
     assert job.text == "a\ufffdb"

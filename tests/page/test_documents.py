@@ -158,7 +158,7 @@ async def test_one_answer_for_each(page: Page) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [("light", "en-GB", 1280), ("dark", "zh-CN", 360)],  # `check` looks at either theme
+    [("light", "en-GB", 1280), ("dark", "en-GB", 360), ("light", "zh-CN", 360), ("dark", "zh-CN", 1280)],
     indirect=True,
     ids=str,
 )

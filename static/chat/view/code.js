@@ -59,7 +59,6 @@ export function finishedCode(text, info) {
   return panel;
 }
 
-/** How long the button says that it has copied. */
 /** Clicks on the buttons of any panel inside an element. */
 export function onCodeClick(event) {
   const pressed = event.target.closest?.("[data-action]");

@@ -69,6 +69,7 @@ export const tests = {
     equal(bold("**加粗文字。**后面"), ["加粗文字。"]);
     equal(bold("**注意：**这是…他说**“你好”**然后"), ["注意：", "“你好”"]);
     equal(bold("她说**`a`：**好"), ["a："]);
+    equal(bold("**用 `a ** b`：**好，**用 `a**b`"), ["用 a ** b："]);
     equal(bold("`**注意：**这` 和 2 ** 3 ** 四"), []);
     equal(bold("**one** two **three *four* five**"), ["one", "three four five"]);
   },
