@@ -1,5 +1,4 @@
-"""The web process, the whole site in one, or the database goes: no question is lost or asked twice, none
-hangs."""
+"""The web process, the whole site in one, the database or Redis goes: no question is lost, asked twice or hangs."""
 
 from __future__ import annotations
 
@@ -21,6 +20,7 @@ from tests.e2e.conftest import rows
 from tests.e2e.tab import Tab
 from tests.e2e.test_kill import ENDED, FAST, PEOPLE, QUESTIONS, made, start_worker, stored, worker_of
 from tests.prepared import prepared_site
+from tests.redis_server import Server
 
 RECOVERY_S = 120
 """A killed process starts again within seconds; a machine that runs other tests takes many times that."""
@@ -65,6 +65,17 @@ async def lose_database(site: sites.Site) -> None:
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     site.children.remove(worker)
     start_worker(site)
+
+
+def restart_redis(server: Server) -> Callable[[sites.Site], Awaitable[None]]:
+    """SIGKILL of Redis, and a new one after a second, which knows nothing of the streams."""
+
+    async def trouble(_site: sites.Site) -> None:
+        server.kill()
+        await asyncio.sleep(1.5)
+        server.start()
+
+    return trouble
 
 
 def judge(tabs: list[Tab], held: dict[str, dict[str, str]], transcript: dict[str, str]) -> None:
@@ -113,6 +124,27 @@ async def test_the_database_goes_away(apart: sites.Site) -> None:
     judge(tabs, held, made(apart.transcript))
     assert len(held) == PEOPLE * QUESTIONS, "nothing was asked twice"
     apart.manage("reconcile", "--dry-run")
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.redis
+@pytest.mark.redis_server
+async def test_redis_is_killed(tmp_path: Path) -> None:
+    """Neither process ends: no engine is loaded anew, and every answer is whole."""
+    server = Server(tmp_path)
+    server.start()
+    try:
+        with sites.apart({**FAST, "REDIS_URL": server.url}) as (site, *_):
+            tabs = await survive(site, 11, restart_redis(server))
+            assert [child.poll() for child in site.children] == [None, None]
+            held = stored(site)
+            judge(tabs, held, made(site.transcript))
+            assert {row["status"] for row in held.values()} == {"finished"}
+            assert len(held) == PEOPLE * QUESTIONS, "nothing was asked twice"
+            site.manage("reconcile", "--dry-run")
+    finally:
+        server.kill()
 
 
 @pytest.mark.slow

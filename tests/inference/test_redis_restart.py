@@ -1,8 +1,6 @@
 """A Redis of our own is killed in the middle of answers: readers in another connection miss nothing."""
 
 import asyncio
-import socket
-import subprocess
 
 import pytest
 from redis.exceptions import ConnectionError
@@ -10,33 +8,9 @@ from redis.exceptions import ConnectionError
 from inference.stream_log.base import Delta
 from inference.stream_log.redis import RedisStreamLog
 from tests.inference.doubles import Reader, Stage
+from tests.redis_server import Server
 
 pytestmark = pytest.mark.redis
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Server:
-    """A redis-server that keeps nothing on disk."""
-
-    def __init__(self, folder):
-        self.port, self.folder = free_port(), folder
-
-    @property
-    def url(self):
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self):
-        command = ["redis-server", "--port", str(self.port), "--save", "", "--dir", str(self.folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture
