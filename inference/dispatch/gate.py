@@ -53,7 +53,8 @@ class Gate:
 
     def pick(self, now: float) -> Request | None:
         """The next request that may start now; call until None."""
-        if not self._breaker.allow(now):
+        # An engine that has just died is still being closed: what is picked now would be put back at once.
+        if not self._supervisor.ready or not self._breaker.allow(now):
             return None
         request = self._scheduler.pick(now)
         if request is None:

@@ -7,6 +7,7 @@ slot of an ended job is free when the engine has confirmed, within one step.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from inference.dispatch import outcomes
@@ -21,6 +22,8 @@ from inference.dispatch.writer import Writer
 from inference.engines.base import EngineDiedError, Output
 from inference.scheduling.scheduler import Scheduler
 from inference.stream_log.base import Started
+
+log = logging.getLogger(__name__)
 
 
 class Lifecycle:
@@ -141,6 +144,12 @@ class Lifecycle:
             if job.generation in self.in_engine:
                 self.in_engine.discard(job.generation)
                 self._gave_back(job)
+        except Exception as error:  # whatever is wrong with this request ends nobody else's
+            log.exception("A request could not be handed to the engine")
+            refused = Output(
+                job.generation, finish_reason="error", error=f"The engine did not take it: {error}"
+            )
+            self._left_engine(job, refused, self._clock())
 
     def _gave_back(self, job: Job) -> None:
         """The engine died while it was handed over: nothing of it ran."""

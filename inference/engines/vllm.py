@@ -139,9 +139,9 @@ class VllmEngine(Engine):
         connection = self._connection()
         try:
             connection.send(Add(request))
-        except (UnicodeEncodeError, OverflowError) as error:
+        except UnicodeEncodeError as error:
             refused = Output(
-                request.id, finish_reason="error", error=f"The request cannot be sent to the engine: {error}"
+                request.id, finish_reason="error", error=f"The text is not valid Unicode: {error}"
             )
             self._steps.put_nowait(Step((refused,), self._stats))
 

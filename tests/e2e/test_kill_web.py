@@ -1,4 +1,4 @@
-"""The web process, the whole site in one, the database or Redis goes: no question is lost, asked twice or hangs."""
+"""Web process, inference process, database or Redis go: no question is lost or asked twice, none hangs."""
 
 from __future__ import annotations
 

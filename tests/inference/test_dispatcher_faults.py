@@ -261,3 +261,50 @@ async def test_chaos_ends_every_request_exactly_once(seed, monkeypatch):
             lambda: not stage.dispatcher._life.in_engine and not stage.dispatcher._publisher._jobs
         )
         stage.check_empty()
+
+
+async def test_a_request_that_cannot_be_handed_over_fails_alone(monkeypatch):
+    async with Stage(timing=Timing(step_s=0.005)) as stage:
+        stage.ask("other", tokens=40)
+        await stage.until(lambda: stage.held_seq("other") > 3)
+        add = stage.engine.add
+
+        async def picky(request):
+            if request.id == "bad":
+                raise OverflowError("can't serialize it")
+            await add(request)
+
+        monkeypatch.setattr(stage.engine, "add", picky)
+        stage.ask("bad")
+        stage.ask("next", tokens=5)
+        bad = await stage.end("bad")
+        assert (bad.end.finish_reason, stage.rows.rows["bad"].status) == ("error", "failed")
+        assert "serialize" in bad.end.message
+        for name in ("other", "next"):
+            assert (await stage.end(name)).end.finish_reason == "length"
+        assert stage.supervisor.restarts == 0
+        stage.check_empty()
+
+
+async def test_nothing_is_picked_while_a_dead_engine_is_being_closed(monkeypatch):
+    async with Stage(timing=Timing(step_s=0.005)) as stage:
+        stage.ask("first", tokens=5000)
+        await stage.until(lambda: stage.held_seq("first") > 3)
+        engine, picks = stage.engine, []
+        close, pick = engine.close, stage.dispatcher._scheduler.pick
+
+        async def slowly():
+            await asyncio.sleep(0.5)
+            await close()
+
+        monkeypatch.setattr(engine, "close", slowly)
+        monkeypatch.setattr(stage.dispatcher._scheduler, "pick", lambda now: picks.append(now) or pick(now))
+        engine.die()
+        await stage.until(lambda: not stage.supervisor.ready)
+        picks.clear()
+        stage.ask("meanwhile", tokens=5, user="bob")
+        await asyncio.sleep(0.3)
+        assert not picks
+        assert (await stage.end("meanwhile")).end.finish_reason == "length"
+        assert (await stage.end("first")).end.finish_reason == "interrupted"
+        stage.check_empty()
