@@ -178,11 +178,11 @@ class Lifecycle:
         self._scheduler.finish(job.generation, now, complete=False)
         self._gate.dropped(job.generation, now)
 
-    def _recorded(self, job: Job, written: bool) -> None:
-        """The outcome is in the row: only now may readers see the end."""
+    def _recorded(self, job: Job) -> None:
+        """The outcome is in the row, or the row was erased meanwhile: only now may readers see the end. It
+        also lets the log forget the stream."""
         self.jobs.pop(job.generation, None)
-        if written:
-            self._publisher.put(job, job.finish())
+        self._publisher.put(job, job.finish())
 
     def _running(self) -> list[Job]:
         return [job for job in self.jobs.values() if job.phase == "running" and job.outcome is None]

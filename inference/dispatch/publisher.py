@@ -90,7 +90,9 @@ class Publisher:
         """A snapshot for each lost log, and the end where it had one."""
         reseeds: list[tuple[str, Event]] = []
         for generation, since in self._lost.items():
-            job = self._jobs[generation]
+            job = self._jobs.get(generation)
+            if job is None:  # given up before
+                continue
             if self._clock() - since > GIVE_UP_S and job.finished is not None:
                 del self._jobs[generation]
                 continue

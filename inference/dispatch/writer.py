@@ -30,14 +30,14 @@ class Writer:
     """Writes to the store, one batch at a time.
 
     `running` lists the jobs that may need a checkpoint; `recorded` hears of each job whose outcome was
-    written (True) or which somebody else had ended (False).
+    written, or whose row was erased meanwhile.
     """
 
     def __init__(
         self,
         store: Store,
         running: Callable[[], Iterable[Job]],
-        recorded: Callable[[Job, bool], None],
+        recorded: Callable[[Job], None],
         clock: Callable[[], float],
     ) -> None:
         self._store = store
@@ -88,10 +88,10 @@ class Writer:
         jobs = list(self._ended)
         if not jobs:
             return
-        written = await self._store.finish([job.outcome for job in jobs if job.outcome])
+        await self._store.finish([job.outcome for job in jobs if job.outcome])
         del self._ended[: len(jobs)]
         for job in jobs:
-            self._recorded(job, job.generation in written)
+            self._recorded(job)
         if not self._ended:
             self._idle.set()
 

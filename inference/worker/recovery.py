@@ -7,7 +7,7 @@ word that the stream log still holds. Readers that still wait are told.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -44,6 +44,12 @@ async def reap(recorder: Recorder, stream_log: StreamLog, known: frozenset[str],
     return await _recover(recorder, stream_log, await read(_stale, recorder.epoch, known, stale_s))
 
 
+async def stop_erased(known: frozenset[str], cancel: Callable[[str], object]) -> None:
+    """Stop what was erased while it was answered: nobody can read it any more. `known`: the dispatcher's."""
+    for generation in await read(_erased, known):
+        cancel(generation)
+
+
 async def _recover(recorder: Recorder, stream_log: StreamLog, jobs: Sequence[Generation]) -> int:
     outcomes = []
     held = await asyncio.gather(*(_last_words(stream_log, job) for job in jobs))
@@ -70,6 +76,11 @@ def _stale(epoch: int, known: frozenset[str], stale_s: float) -> list[Generation
     silent = Q(heartbeat_at__lt=before) | Q(heartbeat_at=None)
     rows = Generation.objects.filter(silent, status=Status.RUNNING, epoch=epoch).select_related("answer")
     return [row for row in rows if str(row.id) not in known]
+
+
+def _erased(known: frozenset[str]) -> set[str]:
+    there = Generation.objects.filter(id__in=known).values_list("id", flat=True)
+    return set(known) - set(map(str, there))
 
 
 def _requeue(job: Generation) -> None:

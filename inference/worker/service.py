@@ -35,7 +35,7 @@ from inference.worker.consumer import listen
 from inference.worker.intake import Intake
 from inference.worker.owner import become_owner, owner_lock
 from inference.worker.recorder import Recorder
-from inference.worker.recovery import reap, recover
+from inference.worker.recovery import reap, recover, stop_erased
 from inference.worker.sampler import Sampler
 from inference.worker.titles import Titles, has_spare_time
 
@@ -205,6 +205,7 @@ class InferenceService:
             await asyncio.sleep(REAP_S)
             try:
                 await reap(recorder, stream_log(), dispatcher.known, REAP_S)
+                await stop_erased(dispatcher.known, dispatcher.cancel)
             except Exception:
                 log.exception("reaping_failed")
 

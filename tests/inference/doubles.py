@@ -72,8 +72,8 @@ class Rows:
     async def checkpoint(self, answers):
         async with self._call():
             for answer in answers:
-                row = self.rows[answer.generation]
-                if (row.status, row.attempt) == ("running", answer.attempt):
+                row = self.rows.get(answer.generation)
+                if row is not None and (row.status, row.attempt) == ("running", answer.attempt):
                     assert answer.seq >= row.seq
                     row.text, row.seq = answer.text, answer.seq
                     row.checkpoints += 1
@@ -83,7 +83,9 @@ class Rows:
             self.batches.append(len(outcomes))
             won = set()
             for outcome in outcomes:
-                row = self.rows[outcome.generation]
+                row = self.rows.get(outcome.generation)
+                if row is None:  # erased
+                    continue
                 if row.status in OPEN and row.attempt == outcome.attempt:
                     row.status, row.text, row.seq = outcome.status, outcome.text, outcome.seq
                     row.outcome = outcome

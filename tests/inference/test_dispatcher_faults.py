@@ -6,12 +6,15 @@ import random
 import pytest
 
 from inference.dispatch.gate import SHORTEST_REFUSAL_S
-from inference.engines.base import EngineDiedError, EngineStartError
+from inference.dispatch.job import Job
+from inference.dispatch.publisher import GIVE_UP_S, Publisher
+from inference.engines.base import EngineDiedError, EngineStartError, Output
 from inference.engines.timing import Timing
 from inference.scheduling.breaker import Breaker
 from inference.scheduling.policy import Policy
 from inference.stream_log.base import FencedError, Finished
 from inference.stream_log.memory import MemoryStreamLog
+from tests.inference.asking import ask
 from tests.inference.doubles import Stage
 
 
@@ -308,3 +311,36 @@ async def test_nothing_is_picked_while_a_dead_engine_is_being_closed(monkeypatch
         assert (await stage.end("meanwhile")).end.finish_reason == "length"
         assert (await stage.end("first")).end.finish_reason == "interrupted"
         stage.check_empty()
+
+
+async def test_what_was_erased_while_it_ran_leaves_nothing_behind():
+    async with Stage(timing=Timing(step_s=0.005)) as stage:
+        stage.ask("erased", tokens=5000)
+        await stage.until(lambda: stage.held_seq("erased") > 3)
+        del stage.rows.rows["erased"]
+        stage.dispatcher.cancel("erased")
+        await stage.until(lambda: not stage.dispatcher.known and not stage.dispatcher._life.in_engine)
+        await stage.until(lambda: not stage.dispatcher._publisher._jobs)
+        assert isinstance(stage.log._streams["erased"].events[-1], Finished), "so the log forgets it too"
+        stage.check_empty()
+
+
+async def test_a_log_that_is_away_for_longer_than_anybody_waits_does_not_end_the_publisher():
+    now, job = [0.0], Job(ask("g"), "heavy", 0.0)
+
+    class Away(MemoryStreamLog):
+        async def append(self, events, *, epoch):
+            return list(dict.fromkeys(generation for generation, _ in events))
+
+    publisher = Publisher(Away(), 1, lambda: now[0])
+    running = asyncio.create_task(publisher.run())
+    publisher.put(job, job.take(Output("g", "a", new_tokens=1), 0.0))
+    await asyncio.sleep(0.2)
+    now[0] = GIVE_UP_S + 1
+    job.end("finished", "stop", "", now[0])
+    publisher.put(job, job.finish())
+    async with asyncio.timeout(5):
+        while publisher._jobs or publisher._lost:  # noqa: ASYNC110 - it retries by itself
+            await asyncio.sleep(0.05)
+    assert not running.done()
+    running.cancel()

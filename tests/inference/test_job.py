@@ -2,19 +2,11 @@
 
 from inference.dispatch.job import Job
 from inference.engines.base import Output
-from inference.request import ChatMessage, Request, Sampling
-
-
-def a_job() -> Job:
-    request = Request(
-        generation="g", attempt=1, user="u", conversation="c", messages=(ChatMessage("user", "Hello"),),
-        sampling=Sampling(), prompt_tokens=3, max_tokens=10, new_chars=5,
-    )  # fmt: skip
-    return Job(request, "quick", 0.0)
+from tests.inference.asking import ask
 
 
 def test_what_was_held_back_of_a_lost_run_is_forgotten() -> None:
-    job = a_job()
+    job = Job(ask("g"), "quick", 0.0)
     assert job.take(Output("g", "\n\n", new_tokens=1), 1.0) is None, (
         "it might begin a thought, so it is held back"
     )
@@ -26,6 +18,6 @@ def test_what_was_held_back_of_a_lost_run_is_forgotten() -> None:
 
 
 def test_what_postgresql_cannot_store_is_replaced() -> None:
-    job = a_job()
+    job = Job(ask("g"), "quick", 0.0)
     job.take(Output("g", "a\0b", new_tokens=2, finish_reason="stop"), 1.0)
     assert job.text == "a\ufffdb"

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from asgiref.sync import sync_to_async
 
+from chatsite.conversations.models import Conversation
 from chatsite.generations.models import Generation
 from inference.dispatch.store import Claim
 from inference.stream_log.memory import MemoryStreamLog
@@ -59,3 +60,17 @@ async def test_another_is_waited_for_once_and_not_for_each_answer(monkeypatch: p
     assert await recovered(Elsewhere()) == ["interrupted"] * RUNNING
     took = asyncio.get_running_loop().time() - began
     assert waited <= took < RUNNING * waited / 2
+
+
+async def test_what_was_erased_while_it_was_answered_is_stopped() -> None:
+    @sync_to_async
+    def asked() -> tuple[str, str]:
+        alice = make_user("alice")
+        kept, gone = submit(alice, "Kept"), submit(alice, "Gone")
+        Conversation.objects.filter(id=gone.conversation).delete()
+        return str(kept.generation), str(gone.generation)
+
+    kept, gone = await asked()
+    stopped: list[str] = []
+    await recovery.stop_erased(frozenset({kept, gone}), stopped.append)
+    assert stopped == [gone]
