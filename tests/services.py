@@ -60,8 +60,11 @@ def without_redis() -> str:
 
 @cache
 def chromium() -> str:
-    """Path of the system's Chromium, or empty."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    """Path of the system's Chromium, or empty.
+
+    Its headless shell first: opening a page costs it less than half of the whole browser's processor time.
+    """
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return os.environ.get("CHATSITE_TEST_CHROMIUM", "") or next(filter(None, map(shutil.which, names)), "")
 
 
