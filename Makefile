@@ -42,7 +42,7 @@ endif
 # A GPU machine must not be given the CPU build by a folder meant for the CPU one.
 GPU_TORCH := env -u UV_FIND_LINKS
 
-.PHONY: help run test check browser proof bench lock vendor clean
+.PHONY: help run test engine-tests services-tests check browser proof bench lock vendor clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -53,16 +53,23 @@ run: $(RUN_STAMP) ## Serve the site on HOST:PORT (127.0.0.1:8000), data in CHATS
 PYTEST = $(DEV_VENV)/bin/python -m pytest
 # Files are shared out in the order that tests/conftest.py gives them: what takes long begins first.
 SHARED := --dist loadfile --no-loadscope-reorder
-ENGINE_LOG := var/real-engine-tests.log
+BESIDE_LOG := var/tests-beside.log
 
-# The real engine's tests wait for its starts more than they compute, so they run beside the others, in one
-# process: engines share two cores badly. What measures time runs alone.
+# What the others are shared with: the real engine's tests, which wait for its starts more than they compute, in
+# one process, since engines share two cores badly; after them what meets the database again. What measures time
+# runs alone.
 test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis and Chromium where found
-	@mkdir -p $(dir $(ENGINE_LOG))
-	@$(PYTEST) -q -m "real_engine and not proof" >$(ENGINE_LOG) 2>&1 & engine=$$!; shared=0; \
+	@mkdir -p $(dir $(BESIDE_LOG))
+	@$(MAKE) -k engine-tests services-tests >$(BESIDE_LOG) 2>&1 & beside=$$!; shared=0; \
 	$(PYTEST) -q -n $(WORKERS) $(SHARED) --durations=25 -m "not (real_engine or timing or proof)" || shared=$$?; \
-	echo "The real engine:"; real=0; wait $$engine || real=$$?; cat $(ENGINE_LOG); exit $$((shared + real))
+	echo "Beside them:"; rest=0; wait $$beside || rest=$$?; cat $(BESIDE_LOG); exit $$((shared + rest))
 	$(PYTEST) -q -m "timing and not proof"
+
+engine-tests: $(DEV_STAMP)
+	$(PYTEST) -q -m "real_engine and not proof"
+
+# After the engine's, whether they passed or not.
+services-tests: $(DEV_STAMP)
 	$(DEV_VENV)/bin/python -m tests.services -m "database and not (real_engine or timing or site or browser or slow or proof)"
 
 check: $(DEV_STAMP) ## Lint, types, security lint and the quick unit tests

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 
 from bench import site as sites
+from tests.page import axe
 from tests.page.conftest import sign_in
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parent / "vendor/axe.min.js"
 ANSWER_MS = 30_000
 LOOKS = [
     pytest.param((locale, width), id=f"{locale}-{width}")
     for locale, width in [("en-GB", 1280), ("zh-CN", 360)]
 ]
-
-RUN_AXE = """async () => {
-  // Colours on their way from one theme to the other are nobody's.
-  const moving = document.getAnimations().filter((one) => one instanceof CSSTransition);
-  await Promise.allSettled(moving.map((one) => one.finished));
-  const found = await axe.run(document, { resultTypes: ["violations"] });
-  const places = (one) => one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200));
-  return found.violations.map((one) => [one.id, one.help, places(one)]);
-}"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -48,11 +38,7 @@ async def context(
 
 async def check(page: Page, where: str) -> None:
     """No violation of axe's rules in either theme, and nothing wider than the window."""
-    if not await page.evaluate("'axe' in window"):
-        await page.add_script_tag(path=AXE)
-    for scheme in ("dark", "light"):
-        await page.emulate_media(color_scheme=scheme)
-        assert await page.evaluate(RUN_AXE) == [], f"{where}, {scheme}"
+    assert await axe.run_in_both_themes(page) == [], where
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{where} is too wide"
 
 

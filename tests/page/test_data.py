@@ -16,8 +16,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from bench import site as sites
+from tests.page import axe
 from tests.page.conftest import choose_in_menu, sign_in
-from tests.page.test_accessibility import AXE, RUN_AXE
 from tests.prepared import prepared_site
 
 pytestmark = pytest.mark.browser
@@ -69,11 +69,6 @@ async def open_data(page: Page) -> None:
     await page.wait_for_selector(".settings-body .part")
 
 
-async def axe(page: Page) -> list[object]:
-    await page.add_script_tag(path=AXE)
-    return await page.evaluate(RUN_AXE)
-
-
 @pytest.mark.parametrize("look", LOOKS)
 async def test_the_dialogs_are_well_made(browser: Browser, own_site: sites.Site, look: str) -> None:
     locale, scheme, width = LOOKS[look]
@@ -83,13 +78,13 @@ async def test_the_dialogs_are_well_made(browser: Browser, own_site: sites.Site,
         await page.locator(".bar [aria-label=Export], .bar [aria-label=导出]").click()
         await page.wait_for_selector("dialog[open] .choice")
         await picture(page, f"export-{look}")
-        assert await axe(page) == []
+        assert await axe.run(page) == []
         await page.keyboard.press("Escape")
         await open_data(page)
         await page.locator(".part .danger").click()
         await page.wait_for_selector("input[name=proof]")
         await picture(page, f"data-{look}")
-        assert await axe(page) == []
+        assert await axe.run(page) == []
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await page.evaluate(overflow) <= 0
 
