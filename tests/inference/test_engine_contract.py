@@ -207,7 +207,8 @@ async def test_abort_right_after_add_still_ends_it_once(live: LiveEngine) -> Non
     await live.answers.add(id, QUESTION, max_tokens=1000)
     await live.engine.abort([id])
     answer = await live.answers.end_of(id)
-    assert [output.finish_reason for output in answer.outputs] == ["cancelled"]
+    ends = [output.finish_reason for output in answer.outputs if output.finish_reason]
+    assert ends == ["cancelled"]  # after some words, where a busy machine delays the word to stop
     await live.answers.stats_where("none")
 
 
