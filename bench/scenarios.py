@@ -14,7 +14,7 @@ import msgspec
 
 from bench.loads import ClosedLoop, arrivals
 from bench.simulation import Load, Simulation, Trace
-from bench.workload import draw, sized
+from bench.workload import Ask, draw, sized
 from inference.engines.timing import PRESETS, Timing
 from inference.scheduling.fair_queue import FairQueue
 from inference.scheduling.order import Fifo, MakeOrder, StrictClasses
@@ -208,6 +208,41 @@ def reference_mix(
     }
 
 
+def large_conversation(
+    *,
+    seed: int = 1,
+    until_s: float = 2_400.0,
+    warm_up_s: float = 100.0,
+    engine: Timing = CARD,
+    only: Sequence[str] = SIDES,
+) -> dict[str, dict[str, Any]]:
+    """(e) One user with a conversation of 90,000 tokens, in the cache after its first turn, asks three
+    questions of it at once for ever, and the 99 light users of (b)."""
+    policy = Policy(**PATIENT, **OPEN_DOORS)
+
+    def turn(user: str, number: int) -> Ask:
+        ask = sized(seed, user, number, 100, 300)
+        long = 90_000
+        cached = long - ask.prompt_tokens if number else 0
+        return msgspec.structs.replace(
+            ask, prompt_tokens=long, cached_tokens=cached, conversation=user, new_chars=50
+        )
+
+    def loads(large: bool) -> list[Load]:
+        light = ClosedLoop(_names("light", 99), lambda user, n: draw(seed, user, n), think_s=10.0, seed=seed)
+        reader = ClosedLoop(["large"], turn, think_s=0.0, seed=seed, outstanding=3)
+        return [light, reader] if large else [light]
+
+    played = {
+        name: play(*side, loads(True), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
+        for name, side in sides(policy, only).items()
+    }
+    played["ours, no large"] = play(
+        policy, FairQueue, loads(False), until_s=until_s, warm_up_s=warm_up_s, engine=engine
+    )
+    return played
+
+
 def forecast_error(traces: Iterable[Trace], shortest_s: float = 5.0) -> dict[str, Any]:
     """Median relative error of the first forecast of every wait of at least `shortest_s`."""
     errors = []
@@ -262,4 +297,5 @@ SCENARIOS: dict[str, Callable[..., dict[str, dict[str, Any]]]] = {
     "b": flood,
     "c": quick_overload,
     "d": reference_mix,
+    "e": large_conversation,
 }

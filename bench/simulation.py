@@ -95,7 +95,7 @@ class Simulation:
     def _admit(self) -> None:
         while self._arrivals and self._arrivals[0][0] <= self._now:
             at, number, ask, load = heapq.heappop(self._arrivals)
-            trace = Trace(ask=ask, asked_s=at, prefill_left=ask.prompt_tokens)
+            trace = Trace(ask=ask, asked_s=at, prefill_left=ask.prompt_tokens - ask.cached_tokens)
             self.traces.append(trace)
             name = str(number)
             try:
@@ -172,7 +172,7 @@ class Simulation:
         trace.first_s = self._now
         trace.produced = 1
         self.output_tokens.append((self._now, 1))
-        self._scheduler.prefilled(name, trace.ask.prompt_tokens, 0)
+        self._scheduler.prefilled(name, trace.ask.prompt_tokens, trace.ask.cached_tokens)
         self._scheduler.produced(name, 1, self._now)
         if trace.ask.output_tokens <= 1:
             self._end(name, "stop")
@@ -197,7 +197,7 @@ def _request(name: str, ask: Ask) -> Request:
         generation=name,
         attempt=1,
         user=ask.user,
-        conversation=name,
+        conversation=ask.conversation or name,
         messages=(),
         sampling=Sampling(temperature=ask.temperature),
         prompt_tokens=ask.prompt_tokens,

@@ -59,6 +59,10 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float
     seed: int
     at_s: float = 0.0
+    conversation: str = ""
+    """Which one goes on, for the scheduler's memory of prefixes; empty: a new one."""
+    cached_tokens: int = 0
+    """How much of the prompt the engine's prefix cache holds."""
 
 
 def draw(seed: int, user: str, number: int, kind: Kind | None = None) -> Ask:

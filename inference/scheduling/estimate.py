@@ -2,9 +2,10 @@
 
 Idea: play the line through the slots. Every running request is expected to leave after the mean rest
 of answers that have come this far; every waiting one takes the slot that is free first and keeps it for
-its class's usual time; heavy prefills follow one another; who is beyond a cap waits until as many slots
-are free as others shall find. What the play leaves out (later arrivals that overtake) shows as a steady
-factor between forecast and truth, which is learnt per class.
+its class's usual time; heavy prefills follow one another, and so do large requests; who is beyond a cap
+waits until as many slots are free as others shall find. What the play leaves out (later arrivals that
+overtake) shows as a steady factor between forecast and truth, which is learnt per class; not from large
+requests, which wait for memory.
 """
 
 from __future__ import annotations
@@ -42,9 +43,11 @@ class Estimate:
         self._correction: dict[RequestClass, float] = dict.fromkeys(CLASSES, 0.0)
         self._told: dict[str, tuple[float, float]] = {}
 
-    def waits_s(self, line: Sequence[Waiting], beyond: Sequence[bool], now: float) -> list[float | None]:
+    def waits_s(
+        self, line: Sequence[Waiting], beyond: Sequence[bool], now: float, *, large_pause_s: float = 0.0
+    ) -> list[float | None]:
         """Seconds until each request of the line starts, in the order of the line. `beyond`: who of them
-        is beyond a cap."""
+        is beyond a cap. Large ones follow one another, the first after `large_pause_s`."""
         rate = self._rate.output_per_s()
         if not rate or not self._running.runs:
             return [None] * len(line)
@@ -53,7 +56,7 @@ class Estimate:
         shared = self._shared(general)
         hold_s = {kind: self._prefill_s[kind] + self._lengths.mean(kind) / stream_rate for kind in CLASSES}
         factor = {kind: math.exp(self._correction[kind]) for kind in CLASSES}
-        heavy_s = self._heavy_free_s(now)
+        heavy_s, large_s = self._heavy_free_s(now), large_pause_s
         waits: list[float | None] = []
         for waiting, is_beyond in zip(line, beyond, strict=True):
             kind = waiting.kind
@@ -63,6 +66,9 @@ class Estimate:
             if kind == "heavy":
                 wait = max(wait, heavy_s)
                 heavy_s = wait + self._prefill_s["heavy"]
+            if waiting.large:
+                wait = max(wait, large_s)
+                large_s = wait + hold_s[kind]
             heapq.heapreplace(slots, wait + hold_s[kind])
             if slots is general:
                 heapq.heapreplace(shared, max(shared[0], wait + hold_s[kind]))
@@ -73,7 +79,7 @@ class Estimate:
     def started(self, waiting: Waiting, now: float) -> None:
         """A forecast met the truth: learn the class's correction."""
         told = self._told.pop(waiting.request.generation, None)
-        if told is None or now - told[0] < WORTH_LEARNING_S or told[1] <= 0:
+        if told is None or waiting.large or now - told[0] < WORTH_LEARNING_S or told[1] <= 0:
             return
         error = math.log((now - told[0]) / told[1])
         bounded = max(-LARGEST_CORRECTION, min(LARGEST_CORRECTION, error))

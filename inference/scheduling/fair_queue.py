@@ -11,7 +11,9 @@ Rules (docs/scheduling.md; each has its test, in tests/inference/test_fair_queue
 4. Reserved slots take quick requests of users within their caps, and an aged request whose class
    runs nothing at all.
 5. A request that is past its deadline and lacks only KV tokens keeps the general slots closed, so that
-   small requests cannot overtake a large one for ever.
+   small requests cannot overtake it for ever.
+6. Large requests, whose prompt takes much of the KV cache, wait in a line of their own, keep the slots
+   closed only for a user who runs nothing, and make others wait for a small part of the time (ration.py).
 """
 
 from __future__ import annotations
@@ -19,15 +21,19 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from inference.request import RequestClass
 from inference.scheduling.counters import Counters
 from inference.scheduling.lane import Lane
 from inference.scheduling.order import Order, Pick
 from inference.scheduling.policy import CLASSES, Policy
+from inference.scheduling.ration import Ration
 from inference.scheduling.running import Running
 from inference.scheduling.waiting import Waiting
+
+Line = RequestClass | Literal["large"]
+"""Large requests of every class wait by themselves: what fits does not wait behind what does not."""
 
 
 class Candidate(NamedTuple):
@@ -45,15 +51,18 @@ class FairQueue(Order):
         self._policy = policy
         self._running = running
         self._counters = counters
-        self._lanes: dict[RequestClass, Lane] = {
-            kind: Lane(kind, policy, running, counters) for kind in CLASSES
-        }
+        self._lanes: dict[Line, Lane] = {kind: Lane(kind, policy, running, counters) for kind in CLASSES}
+        self._lanes["large"] = Lane("heavy", policy, running, counters)
+        self._ration = Ration(policy.large_wait_share, policy.large_pause_s)
+        self._keeps_closed: Waiting | None = None
 
     def put(self, waiting: Waiting) -> None:
-        self._lanes[waiting.kind].put(waiting)
+        self._lanes[_line(waiting)].put(waiting)
 
     def drop(self, waiting: Waiting, now: float) -> None:
-        self._lanes[waiting.kind].drop(waiting, now)
+        self._lanes[_line(waiting)].drop(waiting, now)
+        if waiting is self._keeps_closed:
+            self._keeps_closed = None
 
     def touch(self, user: str) -> None:
         for lane in self._lanes.values():
@@ -61,6 +70,8 @@ class FairQueue(Order):
 
     def next(self, now: float) -> Pick | None:
         running = self._running
+        self._ration.look(now)
+        self._ration.tell(others_wait=False)
         if len(running.runs) >= self._policy.slots:
             return None
         closed = False
@@ -68,10 +79,21 @@ class FairQueue(Order):
             waiting = candidate.waiting
             if candidate.beyond and not self._room_beyond(waiting):
                 continue
+            if waiting.large and not self._room_for_large(waiting):
+                continue
             verdict = running.verdict(waiting, general=not closed, reserved=self._may_reserve(candidate))
             if verdict in ("general", "reserved"):
                 return waiting, verdict
-            closed = closed or (verdict == "kv" and now >= waiting.deadline)
+            if verdict != "kv":
+                continue
+            if waiting.large:
+                if now >= waiting.deadline and waiting.request.user not in running.of_user:
+                    self._keeps_closed, closed = waiting, True
+                elif waiting is self._keeps_closed:
+                    self._keeps_closed = None
+            else:
+                closed = closed or now >= waiting.deadline
+                self._ration.tell(others_wait=self._keeps_closed is not None or running.large_runs > 0)
         return None
 
     def line(self, now: float) -> list[Waiting]:
@@ -83,7 +105,7 @@ class FairQueue(Order):
         aged = sorted((waiting for waiting in self._oldest() if waiting.ageing <= now), key=_age)
         first = {waiting.seq for waiting in aged}
         lanes = [
-            lane.by_counter(self._running.likely_output(kind), first) for kind, lane in self._lanes.items()
+            lane.by_counter(self._running.likely_output(lane.kind), first) for lane in self._lanes.values()
         ]
         return aged + _merged(lanes)
 
@@ -102,6 +124,10 @@ class FairQueue(Order):
             runs[user] += 1
             heavies[user] += is_heavy
         return found
+
+    def large_pause_s(self, now: float) -> float:
+        self._ration.look(now)
+        return self._ration.pause_s
 
     def _candidates(self, now: float) -> Iterator[Candidate]:
         """Everybody who might be next, best first."""
@@ -137,8 +163,20 @@ class FairQueue(Order):
         prefill = running.prefill_tokens
         return not prefill or prefill + waiting.uncached_tokens <= policy.beyond_cap_prefill_tokens
 
+    def _room_for_large(self, waiting: Waiting) -> bool:
+        """Whether a large request may start if it fits: always when its user is alone or the slots are being
+        emptied for it; else while large ones have not kept others waiting for longer than their share."""
+        if waiting is self._keeps_closed or not self._running.runs:
+            return True
+        user = waiting.request.user
+        others = any(len(lane.users) > (user in lane.users) for lane in self._lanes.values())
+        alone = not others and len(self._running.of_user) <= (user in self._running.of_user)
+        return alone or not self._ration.pause_s
+
     def _may_reserve(self, candidate: Candidate) -> bool:
         kind = candidate.waiting.kind
+        if candidate.waiting.large:
+            return False
         if kind == "quick":
             return not candidate.beyond
         return candidate.aged and self._running.of_class[kind] == 0
@@ -148,6 +186,10 @@ class FairQueue(Order):
             for user, mine in lane.users.items():
                 if user not in self._running.of_user:
                     yield mine[0]
+
+
+def _line(waiting: Waiting) -> Line:
+    return "large" if waiting.large else waiting.kind
 
 
 def _age(waiting: Waiting) -> tuple[float, int]:

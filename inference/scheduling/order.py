@@ -41,6 +41,10 @@ class Order(ABC):
         """Which of the line will find their user beyond a cap, if nobody's runs end before."""
         return [False] * len(line)
 
+    def large_pause_s(self, now: float) -> float:
+        """Seconds until a large request may start beside others; 0 when it may now."""
+        return 0.0
+
     @abstractmethod
     def touch(self, user: str) -> None:
         """The user's running requests or counter changed."""

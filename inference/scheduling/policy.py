@@ -24,6 +24,7 @@ Whole = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
+Below = Annotated[float, Meta(gt=0, lt=1)]
 Factor = Annotated[float, Meta(ge=1)]
 Cost = Annotated[float, Meta(ge=0)]
 
@@ -74,7 +75,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     kv_budget: Share = 0.85
     """Part of the KV cache promised to general slots; above it preemptions begin."""
     reserved_kv_budget: Share = 0.95
-    """Part of the KV cache up to which a quick request may take a reserved slot."""
+    """What of the KV cache is above `kv_budget` and below this is for reserved slots."""
+    large_kv_share: Share = 0.25
+    """A prompt above this part of the KV budget is large: four of them would be all there is."""
+    large_wait_share: Below = 0.05
+    """Part of the time in which large requests may make others wait for KV tokens: the part that others' P95
+    leaves out."""
+    large_pause_s: Seconds = 300.0
+    """Longest pause between large requests: six of them fit into the longest wait of a heavy one."""
     expected_output_tokens: Count = 512
     """Output length assumed until enough answers of a class were seen."""
 

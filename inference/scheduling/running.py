@@ -43,16 +43,33 @@ class Running:
         self.reserved_runs = 0
         self.prefill_tokens = 0
         self.heavy_prefills = 0
+        self.large_runs = 0
         self.kv_general = 0
         self.kv_reserved = 0
-        self.kv_budget = int(kv_tokens * policy.kv_budget)
-        self._kv_reserved_budget = int(kv_tokens * policy.reserved_kv_budget)
+        self.kv_large = 0
+        self._kv_tokens = kv_tokens
         self._lengths = lengths
 
     def fit(self, kv_tokens: int) -> None:
         """A new size of the KV cache, from now on."""
-        self.kv_budget = int(kv_tokens * self.policy.kv_budget)
-        self._kv_reserved_budget = int(kv_tokens * self.policy.reserved_kv_budget)
+        self._kv_tokens = kv_tokens
+
+    @property
+    def kv_budget(self) -> int:
+        """What may be promised, reserved slots apart: all that large requests hold, whose prompts are as long
+        as they are, and of the rest what answers of unknown length leave safe."""
+        return self.kv_large + int((self._kv_tokens - self.kv_large) * self.policy.kv_budget)
+
+    @property
+    def _kv_reserved_budget(self) -> int:
+        """A part of its own: what reserved slots held of the general part, a request of the cache's size
+        would lack for ever."""
+        return round(self._kv_tokens * (self.policy.reserved_kv_budget - self.policy.kv_budget))
+
+    @property
+    def large_from(self) -> int:
+        """Prompts of more tokens than this are large."""
+        return int(self._kv_tokens * self.policy.kv_budget * self.policy.large_kv_share)
 
     @property
     def general_runs(self) -> int:
@@ -63,10 +80,11 @@ class Running:
         return self._lengths.mean(kind)
 
     def kv_need(self, waiting: Waiting) -> int:
-        """Prompt plus likely output. Never above the budget: the largest request still runs alone."""
+        """Prompt plus likely output. Never above what there is: the largest request still runs alone."""
         request = waiting.request
         output = min(request.max_tokens, self._lengths.p90(waiting.kind))
-        return min(request.prompt_tokens + output, self.kv_budget)
+        share = 1.0 if waiting.large else self.policy.kv_budget
+        return min(request.prompt_tokens + output, int(self._kv_tokens * share))
 
     def verdict(self, waiting: Waiting, *, general: bool = True, reserved: bool = False) -> Verdict:
         """Whether the request may start now, given which kinds of slot it may use."""
@@ -75,7 +93,7 @@ class Running:
         need = self.kv_need(waiting)
         free = len(self.runs) < self.policy.slots
         room = free and self.general_runs < self.policy.max_running
-        if general and room and self.kv_general + need <= self.kv_budget:
+        if general and room and self._general_fits(waiting, need):
             return "general"
         if free and reserved and self._reserved_fits(waiting, need):
             return "reserved"
@@ -97,6 +115,7 @@ class Running:
         self.of_class[waiting.kind] += 1
         self.prefill_tokens += waiting.uncached_tokens
         _add(self.of_user, user, 1)
+        self.large_runs += waiting.large
         if waiting.kind == "heavy":
             _add(self.heavy_of_user, user, 1)
             self.heavy_prefills += 1
@@ -110,6 +129,7 @@ class Running:
             return None
         user, kind = run.waiting.request.user, run.waiting.kind
         self.of_class[kind] -= 1
+        self.large_runs -= run.waiting.large
         self.prefill_tokens -= 0 if run.prefilled else run.waiting.uncached_tokens
         _add(self.of_user, user, -1)
         if kind == "heavy":
@@ -138,29 +158,37 @@ class Running:
             run.reserved = False
             self._hold(run, 1)
 
+    def _general_fits(self, waiting: Waiting, need: int) -> bool:
+        large = self.kv_large + (need if waiting.large else 0)
+        small = self.kv_general + (0 if waiting.large else need)
+        return small <= int((self._kv_tokens - large) * self.policy.kv_budget)
+
     def _reserved_fits(self, waiting: Waiting, need: int) -> bool:
         return (
             self.reserved_runs < self.policy.reserved_slots
             and waiting.request.user not in self.reserved
-            and self.kv_general + self.kv_reserved + need <= self._kv_reserved_budget
+            and self.kv_reserved + need <= self._kv_reserved_budget
         )
 
     def _grow(self, run: Run) -> None:
         held = run.prompt_tokens + run.produced
         if held > run.kv_tokens:
-            if run.reserved:
-                self.kv_reserved += held - run.kv_tokens
-            else:
-                self.kv_general += held - run.kv_tokens
+            self._promise(run, held - run.kv_tokens)
             run.kv_tokens = held
 
     def _hold(self, run: Run, sign: int) -> None:
         if run.reserved:
             self.reserved_runs += sign
             _add(self.reserved, run.waiting.request.user, sign)
-            self.kv_reserved += sign * run.kv_tokens
+        self._promise(run, sign * run.kv_tokens)
+
+    def _promise(self, run: Run, tokens: int) -> None:
+        if run.reserved:
+            self.kv_reserved += tokens
+        elif run.waiting.large:
+            self.kv_large += tokens
         else:
-            self.kv_general += sign * run.kv_tokens
+            self.kv_general += tokens
 
 
 def _add(counts: dict[str, int], key: str, change: int) -> None:

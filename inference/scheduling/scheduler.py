@@ -74,6 +74,7 @@ class Scheduler:
             ageing=enqueued + self.policy.ageing_factor * tau,
             expires=self._clock.at(now) + self.policy.first_token_s(kind),
             uncached_tokens=request.prompt_tokens - cached,
+            large=request.prompt_tokens > self._running.large_from,
             level=self.counters.floor,
         )
         self._put(waiting)
@@ -175,7 +176,9 @@ class Scheduler:
     def line(self, now: float) -> list[Place]:
         """Everybody who waits, in the expected order of service."""
         line = self._order.line(now)
-        waits = self._estimate.waits_s(line, self._order.beyond(line), now)
+        waits = self._estimate.waits_s(
+            line, self._order.beyond(line), now, large_pause_s=self._order.large_pause_s(now)
+        )
         return [
             Place(one.request.generation, index, one.kind, one.request.user, wait)
             for index, (one, wait) in enumerate(zip(line, waits, strict=True), start=1)
@@ -201,7 +204,7 @@ class Scheduler:
             running={kind: running.of_class[kind] for kind in CLASSES},
             waiting_by_user=dict(self._waiting.of_user),
             running_by_user=dict(running.of_user),
-            kv_tokens=running.kv_general + running.kv_reserved,
+            kv_tokens=running.kv_general + running.kv_reserved + running.kv_large,
             kv_budget=running.kv_budget,
             reserved=running.reserved_runs,
             slots=self.policy.slots,

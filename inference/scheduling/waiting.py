@@ -14,7 +14,8 @@ class Waiting:
     `enqueued` is when it was asked (time waited before this process counts), `deadline` = enqueued + τ
     orders it, `ageing` is when it may go first, `expires` is the latest first token on the scheduler's
     service clock (which stands still while no engine serves). `uncached_tokens` is the expected prefill,
-    `level` the counter of the least-served user when it was asked.
+    `large` says that the prompt fills much of the KV budget, `level` is the counter of the least-served user
+    when it was asked.
     """
 
     request: Request
@@ -25,6 +26,7 @@ class Waiting:
     ageing: float
     expires: float
     uncached_tokens: int
+    large: bool = False
     level: float = 0.0
 
     @property

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bench.loads import ClosedLoop, OpenLoop, arrivals
-from bench.scenarios import CARD, flood, heavy_crowd, quick_overload, reference_mix
+from bench.scenarios import CARD, flood, heavy_crowd, large_conversation, quick_overload, reference_mix
 from bench.simulation import Simulation
 from bench.workload import draw, sized
 from inference.engines.timing import PRESETS, Timing
@@ -90,6 +90,14 @@ def test_quick_overload_lets_heavy_through():
     assert heavy["wait_max_s"] <= 2 * Policy().heavy_deadline_s + heavy["whole_mean_s"]
 
 
+def test_a_large_conversation_leaves_light_users_light():
+    """(e): light users' TTFT p95 ≤ 1.5 × without it, and it is answered again and again."""
+    played = large_conversation(until_s=600, only=("ours",))
+    ours = played["ours"]["users"]
+    assert ours["light"]["ttft_p95_s"] <= 1.5 * played["ours, no large"]["users"]["light"]["ttft_p95_s"]
+    assert ours["large"]["answered"] >= 5
+
+
 @pytest.mark.proof
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_scenarios_at_length(seed):
@@ -102,6 +110,10 @@ def test_the_scenarios_at_length(seed):
         played = flood(seed=seed, max_running=max_running, only=("ours",))
         flooded, calm = (played[side]["users"]["light"]["ttft_p95_s"] for side in ("ours", "ours, no flood"))
         assert flooded <= 1.5 * calm
+    played = large_conversation(seed=seed, only=("ours",))
+    beside, calm = (played[side]["users"]["light"]["ttft_p95_s"] for side in ("ours", "ours, no large"))
+    assert beside <= 1.5 * calm
+    assert played["ours"]["users"]["large"]["wait_max_s"] <= 3 * Policy().large_pause_s
     mix = reference_mix(seed=seed, think_s=3.0)
     assert mix["ours"]["all"]["failed"] == 0
     assert mix["ours"]["all"]["ttft_p95_s"] <= 1.05 * mix["fifo"]["all"]["ttft_p95_s"]

@@ -248,3 +248,93 @@ def test_the_promise_follows_observed_answers():
     line.prefilled("n", 400, 0)
     line.produced("n", 200, 3)
     assert line.load().kv_tokens == 600, "an answer that outgrows its promise is counted as it is"
+
+
+# Large requests: a prompt of more than a quarter of the KV budget.
+
+
+def crowded(**settings):
+    """A cache of 10,000 tokens with eight small requests in it, 5,600 of 8,500 promised."""
+    line = small_scheduler(slots=100, kv_tokens=10_000, **settings)
+    for number in range(8):
+        line.add(ask(f"n{number}", f"n{number}", prompt_tokens=600), 0)
+    assert len(start_all(line, 0)) == 8
+    return line
+
+
+def end_of(line, now, *generations):
+    for generation in generations:
+        line.finish(generation, now)
+
+
+def test_nobody_of_its_class_waits_behind_a_large_request():
+    line = crowded()
+    line.add(ask("large", "large", "heavy", prompt_tokens=6_000), 0)
+    line.add(ask("document", "reader", "heavy", prompt_tokens=2_100, max_tokens=10), 1)
+    assert start_all(line, 1) == ["document"]
+
+
+def test_beside_a_large_prompt_others_have_their_share_of_what_it_leaves():
+    line = small_scheduler(slots=100, kv_tokens=10_000)
+    line.add(ask("large", "large", "heavy", prompt_tokens=8_400, max_tokens=100), 0)
+    assert start_all(line, 0) == ["large"]
+    for number in range(4):
+        line.add(ask(f"n{number}", f"n{number}", prompt_tokens=500), 0)
+    assert start_all(line, 0) == ["n0", "n1"], "1,200 of the 1,500 tokens that are left, at 85 %"
+    load = line.load()
+    assert load.kv_tokens == 9_700 <= load.kv_budget
+
+
+def test_a_users_second_large_request_does_not_keep_the_slots_closed():
+    line = small_scheduler(slots=100, kv_tokens=10_000)
+    line.add(ask("first", "large", "heavy", prompt_tokens=8_000), 0)
+    start_all(line, 0)
+    line.add(ask("second", "large", "heavy", prompt_tokens=8_000), 0)
+    line.add(ask("hers", "light"), 200)
+    assert start_all(line, 200) == ["hers"]
+
+
+def test_large_requests_make_others_wait_for_a_twentieth_of_the_time():
+    line = crowded()
+    line.add(ask("large", "large", "heavy", prompt_tokens=9_000), 0)
+    assert start_all(line, 60) == [], "late: the general slots are closed"
+    line.add(ask("kept out", "light"), 60)
+    assert start_all(line, 60) == []
+    end_of(line, 64, *(f"n{number}" for number in range(8)))
+    assert start_all(line, 64) == ["large", "kept out"]
+    line.add(ask("again", "large", "heavy", prompt_tokens=9_000), 65)
+    end_of(line, 66, "large")
+    assert start_all(line, 66 + 19 * 4 - 3) == [], "others waited for four seconds"
+    assert start_all(line, 66 + 19 * 4) == ["again"]
+
+
+def test_alone_a_user_owes_nobody():
+    line = crowded()
+    line.add(ask("large", "large", "heavy", prompt_tokens=9_000), 0)
+    line.add(ask("kept out", "light"), 60)
+    assert start_all(line, 60) == []
+    end_of(line, 75, *(f"n{number}" for number in range(8)))
+    assert start_all(line, 75) == ["large", "kept out"]
+    end_of(line, 76, "large", "kept out")
+    line.add(ask("again", "large", "heavy", prompt_tokens=9_000), 76)
+    assert start_all(line, 76) == ["again"]
+
+
+def test_a_large_request_takes_no_reserved_slot():
+    line = small_scheduler(slots=1, reserved=1, kv_tokens=10_000)
+    line.add(ask("n", "n"), 0)
+    start_all(line, 0)
+    line.add(ask("long", "reader", prompt_tokens=3_000), 0)
+    assert line.pick(200) is None
+    line.add(ask("q", "q", "quick"), 200)
+    assert line.pick(200).generation == "q"
+
+
+def test_reserved_promises_stay_within_their_own_part_of_the_cache():
+    """What they held of the general part, a request of the cache's size would wait for, for ever."""
+    line = small_scheduler(slots=1, reserved=2, kv_tokens=10_000)
+    line.add(ask("n", "n"), 0)
+    start_all(line, 0)
+    for number in range(2):
+        line.add(ask(f"q{number}", f"q{number}", "quick", prompt_tokens=500), 0)
+    assert start_all(line, 0) == ["q0"], "600 of 1,000 tokens"
