@@ -5,7 +5,7 @@ import { moveAhead, putAhead, takeAhead, waitingIn } from "./ahead.js";
 import * as api from "./api.js";
 import { Branches } from "./branches.js";
 import { areReady, chosen, documentsIn, putBackDocuments, takeDocuments } from "./documents.js";
-import { Drafts, Outbox } from "./drafts.js";
+import { Drafts, editOf, Outbox } from "./drafts.js";
 import { chosenPreset, need, paramsOf, presets, temporary } from "./library.js";
 import { listConversations } from "./listing.js";
 import { dismissToast, notify, unseen } from "./notices.js";
@@ -62,8 +62,10 @@ function shownAgain() {
 /** A temporary chat ends when its page leaves it; its content is erased a minute later. */
 function leaveTemporary() {
   const { current, conversations } = state.value;
-  if (isLocal(current) || !conversations[current]?.temporary) return;
+  const { temporary: ends, tree: held } = conversations[current] ?? {};
+  if (isLocal(current) || !ends) return;
   api.leaveTemporary(current).catch(() => {});
+  for (const place of [current, ...Object.keys(held?.nodes ?? {}).map(editOf)]) drafts.set(place, "");
   dispatch({ type: "removed", conversation: current });
 }
 
@@ -286,6 +288,7 @@ export async function editAnswer(message, content) {
     await fetchConversation(current);
     show(edited.id);
   } catch (error) {
+    drafts.set(editOf(message.id), content);
     notify({ failed: error });
   }
 }

@@ -18,6 +18,9 @@ function attempt(action) {
   }
 }
 
+/** The key of a message's new words. */
+export const editOf = (message) => `edit.${message}`;
+
 export class Drafts {
   constructor(storage) {
     this.storage = storage;

@@ -51,7 +51,49 @@ async def test_only_a_click_that_begins_and_ends_beside_a_dialog_closes_it(page:
     await page.mouse.up()
     await expect(field).to_have_value("Half a thought")
 
+    await field.fill("")
     await page.mouse.click(*beside)
+    await expect(page.locator("dialog")).to_have_count(0)
+
+
+async def test_what_is_typed_in_a_dialog_is_lost_only_on_purpose(page: Page) -> None:
+    await open_settings(page, "Instructions")
+    field = page.locator("textarea[name=text]")
+    await field.fill("Half a thought")
+    await page.get_by_role("button", name="Prompts", exact=True).click()
+    await expect(field).to_be_hidden()
+    await page.get_by_role("button", name="New prompt").click()
+    await page.fill("input[name=name]", "weekly")
+    sheet = await page.locator("dialog").bounding_box()
+    assert sheet
+    asked = page.get_by_role("heading", name="Discard what you typed?")
+
+    await page.get_by_role("button", name="Appearance", exact=True).click()
+    await page.mouse.click(sheet["x"] / 2, sheet["y"] + 40)
+    await expect(asked).to_be_visible()
+    await expect(field).to_have_value("Half a thought")
+    await expect(field).to_be_visible()
+    await expect(page.get_by_role("button", name="Keep writing")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Close", exact=True).click()
+    await expect(asked).to_be_visible()
+    await field.press("End")
+    await page.keyboard.type("!")
+    await expect(asked).to_have_count(0)
+    for _ in range(3):
+        await page.keyboard.press("Escape")
+        await expect(asked).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(field).to_be_focused()
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.locator(".toast")).to_contain_text("Saved.")
+
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Discard", exact=True).click()
+    await expect(page.locator("dialog")).to_have_count(0)
+    await open_settings(page, "Instructions")
+    await expect(field).to_have_value("Half a thought!")
+    await page.keyboard.press("Escape")
     await expect(page.locator("dialog")).to_have_count(0)
 
 

@@ -207,7 +207,7 @@ async def test_a_preset_and_a_prompt_are_made_and_used(page: Page) -> None:
     await page.fill("input[name=name]", "weekly")
     await page.fill("textarea[name=content]", "Polish this report")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.locator(".entries")).to_contain_text("weekly")
+    await expect(page.locator(".entries:visible")).to_contain_text("weekly")
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="No preset").click()
     await page.get_by_role("menuitemradio", name="Brief").click()
@@ -254,8 +254,13 @@ async def test_a_temporary_chat_is_gone_when_it_is_left(page: Page) -> None:
     await answered(page)
     await expect(rows(page, "Forget this")).to_have_count(0)
     address = page.url
+    await page.hover(".question")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.fill(".question-editor textarea", "Forget these words too")
+    assert "Forget these" in await page.evaluate("JSON.stringify(localStorage)")
     await page.click(".new-chat")
     await page.wait_for_selector(".welcome")
+    assert "Forget these" not in await page.evaluate("JSON.stringify(localStorage)")
     await page.goto(address)
     await expect(page.get_by_role("heading", name="Not found")).to_be_visible()
 

@@ -3,7 +3,7 @@
 import { rate } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
-import { closeDialog, Sheet } from "../view/dialogs.js";
+import { closeDialog, Sheet } from "./sheet.js";
 
 export function Body({ message }) {
   const onSubmit = (event) => {

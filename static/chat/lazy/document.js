@@ -5,9 +5,9 @@ import * as api from "../api.js";
 import { integer } from "../format.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
-import { closeDialog, Sheet } from "../view/dialogs.js";
 import { sizeOf } from "../view/documents.js";
 import { notify } from "../notices.js";
+import { closeDialog, Sheet } from "./sheet.js";
 
 export function Body({ document }) {
   const [text, setText] = useState(null);

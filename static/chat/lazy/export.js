@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { notify } from "../notices.js";
-import { closeDialog, Sheet } from "../view/dialogs.js";
+import { closeDialog, Sheet } from "./sheet.js";
 import { Failure, TransferBar } from "./transfer-bar.js";
 import { addressOf, askExport, end, fileOf, FORMATS, save, watch } from "./transfers.js";
 

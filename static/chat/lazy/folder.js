@@ -5,8 +5,8 @@ import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { moveTo } from "../listing.js";
 import { list } from "../store.js";
-import { closeDialog, Sheet } from "../view/dialogs.js";
 import { Icon } from "../view/icons.js";
+import { closeDialog, Sheet } from "./sheet.js";
 
 /** Characters of a title in the heading: two lines of it on a phone. */
 const SHOWN_CHARS = 32;

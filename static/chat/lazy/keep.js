@@ -5,7 +5,7 @@ import * as api from "../api.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { notify } from "../notices.js";
-import { closeDialog, Sheet } from "../view/dialogs.js";
+import { closeDialog, Sheet } from "./sheet.js";
 
 const CHOICES = [null, 7, 30, 90, 365];
 

@@ -1,33 +1,44 @@
 /** Settings: looks and language, what the model shall know, prompts, presets, links, account. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api.js";
 import { mayUse } from "../features.js";
 import { html } from "../html.js";
 import { language, LANGUAGES, locale, t } from "../i18n.js";
 import { notify } from "../notices.js";
 import { chooseLanguage, chooseTheme, theme } from "../preferences.js";
-import { Sheet } from "../view/dialogs.js";
 import { BudgetList } from "../view/quota.js";
 import { CopyButton } from "./copy-button.js";
 import { Data } from "./data.js";
 import { Keys } from "./keys.js";
 import { Presets, Prompts } from "./library.js";
+import { Sheet, typedIn } from "./sheet.js";
 
 const SECTIONS = { general: General, instructions: Instructions, prompts: Prompts, presets: Presets, links: Links, keys: Keys, data: Data, account: Account };
 
 /** Sections about a feature that a plan may leave out. */
 const FEATURE_OF = { links: "sharing", keys: "api" };
 
+/** A section with words in it that are not kept stays, out of sight, while another is shown. */
 export function Body({ section: first = "general" }) {
   const [section, setSection] = useState(first);
-  const Section = SECTIONS[section];
-  return html`<${Sheet} title=${t("settings")} wide>
+  const waiting = useRef(new Set());
+  const body = useRef(null);
+  useLayoutEffect(() => { body.current.scrollTop = 0; }, [section]);
+  const choose = (name) => {
+    if (typedIn(body.current.querySelector(":scope > :not([hidden])"))) waiting.current.add(section);
+    else waiting.current.delete(section);
+    setSection(name);
+  };
+  const reveal = (field) => choose(field.closest("[data-section]").dataset.section);
+  return html`<${Sheet} title=${t("settings")} wide reveal=${reveal}>
     <div class="settings">
       <div class="tabs" role="group" aria-label=${t("settings")}>${Object.keys(SECTIONS).filter((name) => !(name in FEATURE_OF) || mayUse(FEATURE_OF[name])).map(
-        (name) => html`<button key=${name} type="button" class="tab" aria-pressed=${section === name} onClick=${() => setSection(name)}>${t(`settings_${name}`)}</button>`,
+        (name) => html`<button key=${name} type="button" class="tab" aria-pressed=${section === name} onClick=${() => choose(name)}>${t(`settings_${name}`)}</button>`,
       )}</div>
-      <div class="settings-body"><${Section} /></div>
+      <div class="settings-body" ref=${body}>${Object.entries(SECTIONS).map(
+        ([name, Section]) => (name === section || waiting.current.has(name)) && html`<div key=${name} data-section=${name} hidden=${name !== section}><${Section} /></div>`,
+      )}</div>
     </div>
   <//>`;
 }
@@ -51,7 +62,10 @@ function Instructions() {
     event.preventDefault();
     const form = event.currentTarget;
     try {
-      await api.keepInstructions({ text: form.text.value, titles: form.titles?.checked });
+      const text = form.text.value;
+      const titles = form.titles?.checked;
+      await api.keepInstructions({ text, titles });
+      setKept({ ...kept, text, titles });
       notify({ key: "kept" });
     } catch (error) {
       notify({ failed: error });

@@ -5,7 +5,7 @@ import * as api from "../api.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { dialog, notify } from "../notices.js";
-import { Sheet } from "../view/dialogs.js";
+import { Sheet } from "./sheet.js";
 
 export function Body({ leaf }) {
   const [isPublic, setPublic] = useState(false);

@@ -2,7 +2,7 @@
 
 import { html } from "../html.js";
 import { t } from "../i18n.js";
-import { Sheet } from "../view/dialogs.js";
+import { Sheet } from "./sheet.js";
 
 const LISTED = [
   ["key_send", ["Enter"]],

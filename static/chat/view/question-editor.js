@@ -1,14 +1,21 @@
-/** A question or an answer being put in other words; keeping it makes a branch beside the old one. */
+/**
+ * A question or an answer being put in other words; keeping it makes a branch beside the old one. What is written stays
+ * as a draft of this message until it is sent or cancelled: Escape, another conversation and a reload lose nothing.
+ */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { edit, editAnswer, editing } from "../actions.js";
+import { drafts, edit, editAnswer, editing, focusAsked } from "../actions.js";
+import { editOf } from "../drafts.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
+import { notify } from "../notices.js";
 import { fitHeight } from "./textarea.js";
 
 export function QuestionEditor({ message }) {
   const field = useRef(null);
   const isAnswer = message.role === "assistant";
+  const place = editOf(message.id);
+  const before = useRef(drafts.get(place)).current;
   useLayoutEffect(() => {
     const { current } = field;
     current.focus();
@@ -17,26 +24,38 @@ export function QuestionEditor({ message }) {
     // Its buttons too: on a phone they would lie under the message field.
     current.form.scrollIntoView({ block: "nearest" });
   }, []);
+  const write = ({ currentTarget }) => {
+    fitHeight(currentTarget);
+    drafts.set(place, currentTarget.value === message.content ? "" : currentTarget.value);
+  };
   const cancel = () => {
+    drafts.set(place, "");
     editing.value = null;
+  };
+  const putAside = () => {
+    editing.value = null;
+    focusAsked.value += 1;
+    if (drafts.get(place)) notify({ key: "edit_kept" });
   };
   const keep = (event) => {
     event.preventDefault();
-    (isAnswer ? editAnswer : edit)(message, field.current.value);
+    const text = field.current.value;
+    drafts.set(place, "");
+    (isAnswer ? editAnswer : edit)(message, text);
   };
   const onKeyDown = (event) => {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) keep(event);
     if (event.key === "Escape") {
       event.stopPropagation();
-      cancel();
+      putAside();
     }
   };
   return html`<form class="question-editor" onSubmit=${keep}>
-    <textarea ref=${field} aria-label=${t(isAnswer ? "edit_answer" : "edit")} defaultValue=${message.content} onKeyDown=${onKeyDown}
-      onInput=${(event) => fitHeight(event.currentTarget)}></textarea>
+    <textarea ref=${field} aria-label=${t(isAnswer ? "edit_answer" : "edit")} defaultValue=${before || message.content} onKeyDown=${onKeyDown}
+      onInput=${write}></textarea>
     <div class="question-editor-foot">
-      <span class="soft">${t(isAnswer ? "edit_answer_hint" : "edit_hint")}</span>
+      <span class="soft">${t(before ? "edit_draft" : isAnswer ? "edit_answer_hint" : "edit_hint")}</span>
       <button type="button" class="button" onClick=${cancel}>${t("cancel")}</button>
       <button type="submit" class="button primary">${t(isAnswer ? "keep" : "send")}</button>
     </div>

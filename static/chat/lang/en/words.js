@@ -261,6 +261,8 @@ export const words = {
   message_deleted: ({ count }) => (count === 1 ? "Message deleted." : `${count} messages deleted.`),
   no_messages: "All messages here are deleted. Ask, and it begins anew.",
   edit_hint: "Sending makes a new branch; this one stays.",
+  edit_draft: "You had begun this. Cancel throws it away.",
+  edit_kept: "Kept. Edit again to go on.",
   regenerate: "Answer again",
   versions: "Versions",
   previous_version: "Previous version",

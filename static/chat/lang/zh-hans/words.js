@@ -260,6 +260,8 @@ export const words = {
   message_deleted: ({ count }) => `已删除 ${count} 条消息。`,
   no_messages: "这里的消息已全部删除。继续提问即可重新开始。",
   edit_hint: "发送后会新建一个分支，原来的会保留。",
+  edit_draft: "这是您之前写的内容，点“取消”即放弃。",
+  edit_kept: "内容已保留，再次编辑即可继续。",
   regenerate: "重新回答",
   versions: "版本",
   previous_version: "上一个版本",

@@ -1,6 +1,9 @@
-/** Words of export, import, retention and erasure. */
+/** Words of dialogs: export, import, retention, erasure, leaving what was typed. */
 
 export const words = {
+  discard_typed: "Discard what you typed?",
+  keep_writing: "Keep writing",
+  discard: "Discard",
   settings_data: "Data",
   export_title: "Export this conversation",
   export_format: "Format",

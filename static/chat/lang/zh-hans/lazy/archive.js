@@ -1,6 +1,9 @@
-/** 导出、导入、保留与清除的用语。 */
+/** 对话框的用语：导出、导入、保留、清除，以及放弃已输入的内容。 */
 
 export const words = {
+  discard_typed: "要放弃已输入的内容吗？",
+  keep_writing: "继续编辑",
+  discard: "放弃",
   settings_data: "数据",
   export_title: "导出此对话",
   export_format: "格式",
