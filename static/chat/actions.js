@@ -168,10 +168,14 @@ export async function open(id, { push = true, message = null, words = [] } = {})
   draft.value = drafts.get(id);
   focusAsked.value += 1;
   if (!isLocal(id) && state.value.conversations[id].status !== "ready") await fetchConversation(id);
-  if (message && state.value.conversations[id]?.tree?.nodes[message]) {
-    dispatch({ type: "chosen", conversation: id, message });
-    target.value = { message, words };
+  const { tree: held } = state.value.conversations[id] ?? {};
+  if (!message || !held || state.value.current !== id) return;
+  if (!held.nodes[message]) {
+    notify({ key: "place_gone" });
+    return;
   }
+  dispatch({ type: "chosen", conversation: id, message });
+  target.value = { message, words };
 }
 
 /** Read a conversation anew and follow what runs in it. */

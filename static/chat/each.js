@@ -6,15 +6,20 @@ import * as api from "./api.js";
 import { areDone, chosen, documentsIn, oneEach, takeDocuments } from "./documents.js";
 import { chosenPreset, paramsOf, presets } from "./library.js";
 import { notify } from "./notices.js";
+import { target } from "./search.js";
 import { current } from "./store.js";
 import { mayBeBatch } from "./view/documents.js";
 
 /** The batch, by its conversation, of which one item is shown as a chat; else all its rows are. */
 export const inItem = signal(null);
 
-
 effect(() => {
   if (inItem.peek() !== current.value) inItem.value = null;
+});
+
+/** What a search has found in a batch is shown in its chat, which holds every message of an item. */
+effect(() => {
+  if (target.value) inItem.value = current.peek();
 });
 
 let beginning = false;

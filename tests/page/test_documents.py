@@ -154,6 +154,14 @@ async def test_one_answer_for_each(page: Page) -> None:
     await expect(page.locator("#composer")).to_be_visible()
     await page.get_by_role("button", name="All documents").click()
     await expect(rows).to_have_count(4)
+    await page.click(".new-chat")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("Summarise.")
+    await page.locator(".hit", has_text="You").nth(1).click()
+    await page.wait_for_function("() => CSS.highlights.get('found')?.size > 0")
+    await expect(page.locator(".question .panel")).to_be_in_viewport()
+    await expect(page.get_by_role("button", name="All documents")).to_be_visible()
+    await expect(rows).to_have_count(0)
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ export function Conversation({ user, covered }) {
   </main>`;
 }
 
-/** Whether the rows of a batch are shown, and not one of its items or what a search has found in it. */
-export const isBatch = (held) => Boolean(held?.batch) && inItem.value !== held.id && !target.value;
+/** Whether the rows of a batch are shown, and not one of its items. */
+export const isBatch = (held) => Boolean(held?.batch) && inItem.value !== held.id;
 
 /** Whether there is something to write to. */
 export const canWrite = (held) => !isBatch(held) && held?.status !== "failed";
@@ -72,7 +72,7 @@ function Bar({ held }) {
       <button type="button" class="icon-button" aria-label=${t("open_sidebar")} title=${`${t("open_sidebar")} (Ctrl B)`} onClick=${() => openSidebar(true)}><${Icon} name="panel-left" /></button>
       <button type="button" class="icon-button" aria-label=${t("new_chat")} title=${t("new_chat")} onClick=${() => open(null)}><${Icon} name="square-pen" /></button>`}
     ${title ? html`<h1 title=${title}>${title}</h1>` : html`<span class="no-title"></span>`}
-    ${held?.batch && !isBatch(held) && html`<button type="button" class="quiet strong" onClick=${() => { target.value = null; closeItem(); }}>${t("batch_back")}</button>`}
+    ${held?.batch && !isBatch(held) && html`<button type="button" class="quiet strong" onClick=${closeItem}>${t("batch_back")}</button>`}
     ${temporary && html`<span class="tag" title=${t("temporary_explained")}>${t("temporary")}</span>`}
     <${Model} />
     ${leaf && !leaf.id.startsWith(LOCAL) && html`<button type="button" class="icon-button" aria-label=${t("export")} title=${t("export")}

@@ -1,5 +1,6 @@
 /** Bringing a found message into view and marking the words in it, without touching its markup. */
 
+import { notify } from "../notices.js";
 import { target } from "../search.js";
 import { stayHere } from "./follow.js";
 
@@ -26,11 +27,17 @@ function seek({ message, words }, tries) {
   const element = document.getElementById(`m-${message}`);
   if (!element) {
     if (tries < TRIES) timer = setTimeout(() => seek({ message, words }, tries + 1), TRY_EVERY_MS);
+    else giveUp();
     return;
   }
   target.value = null;
   reveal(element, words);
   timer = setTimeout(() => reveal(element, words), RENDERED_MS);
+}
+
+function giveUp() {
+  target.value = null;
+  notify({ key: "place_gone" });
 }
 
 function reveal(element, words) {
