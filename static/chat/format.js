@@ -19,6 +19,15 @@ export function roughly(wait) {
   return { unit: "h", value: Math.round(wait / 3600) };
 }
 
+/** Seconds by which an estimate may be missed before that is said. */
+const LATE_S = 3;
+
+/** What to say, as a key of the dictionary and its values, when so many seconds of an estimated wait are left. */
+export function waitWords(left) {
+  if (left < -LATE_S) return ["eta_late"];
+  return left < 1 ? ["eta_now"] : ["eta", roughly(left)];
+}
+
 /** Tokens per second after the first one, or null where that says nothing. */
 export function speed({ completion_tokens: tokens, ttft_s: ttft, total_s: total }) {
   if (!tokens || tokens < 2 || total == null || ttft == null) return null;

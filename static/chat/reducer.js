@@ -158,6 +158,16 @@ function onGeneration(state, id, fields) {
   return isActive(state.generations[id]) ? put(state, "generations", id, fields) : state;
 }
 
+/** Under this an estimate says "any moment", in seconds. */
+const SOON_S = 1;
+
+/** A place in line. "Any moment", said again after the moment has passed, is the estimate that was missed. */
+function queued(state, { generation, position, eta_s: eta, at }) {
+  const held = state.generations[generation];
+  const missed = held?.eta != null && at > held.eta_at + held.eta * 1000;
+  return onGeneration(state, generation, missed && eta != null && eta < SOON_S ? { position } : { position, eta, eta_at: at });
+}
+
 function delta(state, { generation, seq, text, reasoning }) {
   const held = state.generations[generation];
   if (!isActive(held) || seq <= held.seq) return state;
@@ -258,7 +268,7 @@ const HANDLERS = {
   notices_seen: (state) => ({ ...state, notices: [] }),
   accepted,
   rejected,
-  queued: (state, { generation, position, eta_s: eta, at }) => onGeneration(state, generation, { position, eta, eta_at: at }),
+  queued,
   started: (state, { generation }) => onGeneration(state, generation, { status: "running", position: null }),
   delta,
   snapshot,

@@ -7,7 +7,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
-import { roughly } from "../format.js";
+import { waitWords } from "../format.js";
 import { connection, engine } from "../store.js";
 
 /** More people than this are not drawn one by one: the line is 20 em long. */
@@ -48,7 +48,7 @@ function etaWords(left) {
   const state = engine.value?.state ?? "ready";
   if (state !== "ready") return t(`wait_${state}`);
   if (left === null) return "";
-  return left < 1 ? t("eta_now") : t("eta", roughly(left));
+  return t(...waitWords(left));
 }
 
 export function Waiting({ generation }) {

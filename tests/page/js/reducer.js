@@ -55,6 +55,14 @@ export const tests = {
     equal([state.current, state.conversations, state.generations], [null, {}, {}]);
     equal([state.refusal.code, state.refusal.retryAfter, state.refusal.content], ["queue_full", 4, "Why?"]);
   },
+  "an estimate that was missed is not renewed by saying soon again": () => {
+    const told = (eta, at) => ({ type: "queued", generation: "g", position: 2, eta_s: eta, at });
+    const held = (events) => { const { position, eta, eta_at: since } = run(events, streaming()).generations.g; return [position, eta, since]; };
+    equal(held([told(4, 1_000), told(0.3, 4_000)]), [2, 0.3, 4_000]);
+    equal(held([told(4, 1_000), told(0.3, 6_000), told(0.5, 8_000)]), [2, 4, 1_000]);
+    equal(held([told(4, 1_000), told(9, 6_000)]), [2, 9, 6_000]);
+    equal(held([told(4, 1_000), told(null, 6_000)]), [2, null, 6_000]);
+  },
   "text that is known is dropped": () => equal(text(run([delta(1, "one "), delta(1, "one "), delta(3, "two"), delta(2, "no")], streaming())), "one two"),
   "a snapshot replaces what is held": () => equal(text(run([delta(1, "on"), { type: "snapshot", generation: "g", seq: 4, text: "one two" }, delta(5, "!")], streaming())), "one two!"),
   "an older one does too: what lies between was never stored": () => equal(text(run([delta(9, "all"), { type: "snapshot", generation: "g", seq: 4, text: "al" }], streaming())), "al"),

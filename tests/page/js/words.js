@@ -1,6 +1,6 @@
 import { grouped, groupOf } from "/static/chat/days.js";
 import { Drafts, Outbox } from "/static/chat/drafts.js";
-import { moment, ordinal, roughly, seconds, speed } from "/static/chat/format.js";
+import { moment, ordinal, roughly, seconds, speed, waitWords } from "/static/chat/format.js";
 import { grammarOf } from "/static/chat/highlight.js";
 import { LANGUAGES, t, useLanguage } from "/static/chat/i18n.js";
 import { equal, ok } from "./check.js";
@@ -52,6 +52,10 @@ export const tests = {
     await useLanguage("zh-hans");
     equal([t("place", { position: 1 }), t("place", { position: 3 }), t("eta", roughly(130))], ["下一个就是您", "排在第 3 位", "约 2 分钟"]);
     await useLanguage("en");
+  },
+  "a wait that takes longer than was said is not said to end any moment": async () => {
+    await useLanguage("en");
+    equal([40, 0.9, -3, -3.5, -600].map((left) => t(...waitWords(left))), ["about 40 s", "any moment", "any moment", "longer than expected", "longer than expected"]);
   },
   "estimates are rounded as honest ones are": () => equal([0.2, 3.6, 12, 47, 61, 200, 5_000, 69_600].map((one) => Object.values(roughly(one)).join(" ")), ["s 1", "s 4", "s 10", "s 45", "min 1", "min 3", "min 83", "h 19"]),
   "speed counts from the first token": () => {
