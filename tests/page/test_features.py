@@ -42,8 +42,10 @@ async def test_stopping_gives_back_what_was_typed_ahead(page: Page) -> None:
     await ask(page, "To be stopped")
     await expect(page.locator(".answer .markdown")).to_be_visible(timeout=ANSWER_MS)
     await ask(page, "typed ahead")
-    await page.keyboard.press("Escape")
-    await expect(page.locator("#composer")).to_have_value("typed ahead")
+    await page.fill("#composer", "half a thought")
+    await expect(page.get_by_role("button", name="Send when the answer is done")).to_be_enabled()
+    await page.get_by_role("button", name="Stop", exact=True).click()
+    await expect(page.locator("#composer")).to_have_value("half a thought\n\ntyped ahead")
     await expect(page.locator(".question")).to_have_count(1)
 
 

@@ -1,4 +1,4 @@
-/** Where one writes. Stop stands where Send was. A refused question comes back here with the reason. */
+/** Where one writes. Stop stands where Send was, or beside it where more can be sent. A refused question comes back here with the reason. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { takeAhead, waitingIn } from "../ahead.js";
@@ -115,12 +115,14 @@ function canSend(busy) {
 }
 
 function SendOrStop({ busy }) {
-  if (busy && !canSend(busy)) {
-    return html`<button key="stop" type="button" class="send stop" aria-label=${t("stop")} title=${`${t("stop")} (Esc)`}
-      disabled=${isStopping.value} onClick=${stop}><${Icon} name="square" size=${16} /></button>`;
-  }
-  return html`<button key="send" type="submit" class="send" aria-label=${t(busy ? "send_after" : "send")} title=${`${t(busy ? "send_after" : "send")} (Enter)`}
-    disabled=${!canSend(busy)}><${Icon} name="arrow-up" size=${20} /></button>`;
+  const sendable = canSend(busy);
+  const words = t(busy ? "send_after" : "send");
+  return html`
+    ${busy && html`<button key="stop" type="button" class="send stop" aria-label=${t("stop")} title=${`${t("stop")} (Esc)`}
+      disabled=${isStopping.value} onClick=${stop}><${Icon} name="square" size=${16} /></button>`}
+    ${(!busy || sendable) && html`<button key="send" type="submit" class="send" aria-label=${words} title=${`${words} (Enter)`}
+      disabled=${!sendable}><${Icon} name="arrow-up" size=${20} /></button>`}
+  `;
 }
 
 function refusalWords({ code, message, retryAfter, needed, most }) {
