@@ -37,7 +37,10 @@ async def test_ask_edit_walk_the_branches_search_and_share(page: Page) -> None:
     await expect(page.locator(".question .siblings")).to_contain_text("2/2")
     await answered(page)
     await tab_to(button(page, "Previous version"), "Shift+Tab")
-    await press("Enter")
+    for place, arrow in (("1/2", "Next version"), ("2/2", "Previous version"), ("1/2", "Next version")):
+        await press("Enter")
+        await expect(page.locator(".question .siblings")).to_contain_text(place)
+        await expect(page.locator(".question").get_by_role("button", name=arrow)).to_be_focused()
     await expect(page.locator(".question .panel")).to_have_text("Typed without a mouse")
     await press("Control+Shift+O")
     await expect(page.locator("#composer")).to_be_focused()

@@ -2,7 +2,7 @@
 
 import { computed, useComputed } from "@preact/signals";
 import { memo } from "./memo.js";
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { editing, goOnWriting, rate, regenerate, removeMessage, show } from "../actions.js";
 import { integer, moment, seconds, speed } from "../format.js";
 import { html } from "../html.js";
@@ -44,7 +44,7 @@ function Question({ message, place, near }) {
     ${long && html`<button type="button" class="quiet unfold" aria-expanded=${!folded} onClick=${() => setFolded(!folded)}>${t(folded ? "show_all" : "show_less")}</button>`}
     ${near && html`<div class="tools">
       <${Said} at=${message.created_at} />
-      <${Siblings} place=${place} />
+      <${Siblings} id=${message.id} place=${place} />
       <${CopyButton} text=${() => message.content} />
       ${last && !runningId.value && html`<${Tool} icon="refresh-cw" label=${t("regenerate")} onClick=${() => regenerate(message)} />`}
       ${!runningId.value && html`<${Tool} icon="pencil" label=${t("edit")} onClick=${() => { editing.value = message.id; }} />
@@ -70,7 +70,7 @@ function Answer({ message, place, near }) {
         <${Tool} icon="pencil" label=${t("edit_answer")} onClick=${() => { editing.value = message.id; }} />
         <${DeleteButton} message=${message} label="delete_answer" />`}
       <${Thumbs} message=${message} />
-      <${Siblings} place=${place} />
+      <${Siblings} id=${message.id} place=${place} />
       <${Details} usage=${generation?.usage} />
     </div>`}
     ${active && html`<div class="tools" aria-hidden="true"></div>`}
@@ -149,12 +149,26 @@ function Details({ usage }) {
   return html`<span class="details" tabindex="0">${parts.join(" · ")}</span>`;
 }
 
-function Siblings({ place }) {
+/** The version that an arrow has asked for, and which arrow: it takes the place of the one that had the focus. */
+let walked = null;
+
+function Siblings({ id, place }) {
+  const box = useRef(null);
+  useLayoutEffect(() => {
+    if (walked?.id !== id) return;
+    const side = walked.next ? ":last-child" : ":first-child";
+    walked = null;
+    (box.current.querySelector(`${side}:enabled`) ?? box.current.querySelector("button:enabled")).focus({ preventScroll: true });
+  }, []);
   if (place.count < 2) return null;
-  return html`<span class="siblings" role="group" aria-label=${t("versions")}>
-    <${Tool} icon="chevron-left" label=${t("previous_version")} disabled=${!place.previous} onClick=${() => show(place.previous)} />
+  const walk = (to, next) => () => {
+    walked = { id: to, next };
+    show(to);
+  };
+  return html`<span ref=${box} class="siblings" role="group" aria-label=${t("versions")}>
+    <${Tool} icon="chevron-left" label=${t("previous_version")} disabled=${!place.previous} onClick=${walk(place.previous, false)} />
     <span class="figures">${place.index + 1}/${place.count}</span>
-    <${Tool} icon="chevron-right" label=${t("next_version")} disabled=${!place.next} onClick=${() => show(place.next)} />
+    <${Tool} icon="chevron-right" label=${t("next_version")} disabled=${!place.next} onClick=${walk(place.next, true)} />
   </span>`;
 }
 
