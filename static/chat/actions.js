@@ -45,7 +45,8 @@ export function start({ conversation }) {
     outbox: new Outbox(sessionStorage),
   });
   socket.connect();
-  window.addEventListener("online", () => socket.hurry());
+  window.addEventListener("online", () => socket.networkBack());
+  window.addEventListener("offline", () => socket.networkLost());
   document.addEventListener("visibilitychange", shownAgain);
   window.addEventListener("popstate", () => open(conversationInAddress(), { push: false, message: messageInAddress() }));
   window.addEventListener("pagehide", leaveTemporary);

@@ -60,6 +60,17 @@ export class ChatSocket {
     else if (this.ready) this.ping();
   }
 
+  /** The system says that the network is gone. It is tried all the same: the server may be on this machine. */
+  networkLost() {
+    if (this.socket) this.abandon();
+  }
+
+  /** The network is back: an attempt that began without it is not waited for. */
+  networkBack() {
+    if (this.socket && !this.ready) this.abandon();
+    this.hurry();
+  }
+
   /** Ask something that must not be lost: kept until accepted or rejected, across reconnects. */
   ask(frame) {
     this.outbox.set(frame.id, frame);

@@ -212,3 +212,9 @@ async def test_a_chinese_word_in_an_answer_is_found_and_opened_on_its_branch(pag
     await page.wait_for_function("() => CSS.highlights.get('found')?.size > 0")
     await page.reload()
     await expect(page.locator(".question .panel")).to_have_text("西湖龙井是什么茶？")
+    cut = True
+    await page.evaluate("dispatchEvent(new Event('offline'))")
+    await expect(page.locator(".banner")).to_contain_text("No connection")
+    cut = False
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await expect(page.locator(".banner")).to_have_count(0)

@@ -75,6 +75,22 @@ const submit = { type: "submit", id: "x", content: "Why?", conversation: null, p
 const ofType = (wire, type) => wire.sent.filter((frame) => frame.type === type);
 
 export const tests = {
+  "a network that is lost is said at once, and one that is back is used at once": () => {
+    const { socket, clock, states, last } = begin();
+    last().bring(hello);
+    socket.networkLost();
+    equal(states.map((one) => one.state), ["offline"]);
+    const made = Wire.made.length;
+    clock.pass(30_000);
+    ok(Wire.made.length > made, "it is tried all the same");
+    const hung = last();
+    socket.networkBack();
+    ok(last() !== hung && hung.readyState === 3, "an attempt without a network is not waited for");
+    last().bring(hello);
+    const live = last();
+    socket.networkBack();
+    equal([last() === live, ofType(live, "ping").length], [true, 1]);
+  },
   "nothing is sent before the server's hello": () => {
     const { socket, last } = begin();
     socket.ask(submit);
