@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.async_api import Page, WebSocketRoute, expect
+from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from bench import site as sites
+from tests.page.conftest import choose_in_menu
 
 pytestmark = pytest.mark.browser
 
@@ -30,6 +33,25 @@ async def test_a_question_is_shown_at_once_and_gets_an_address(page: Page) -> No
     assert (await page.title()).startswith("A question")
     await answered(page)
     await expect(page.locator(".row.here")).to_contain_text("A question")
+
+
+async def test_what_is_open_is_listed_however_old_it_is(page: Page) -> None:
+    await ask(page, "Asked long ago")
+    await answered(page)
+
+    async def first_page(route: Route) -> None:
+        held = await (await route.fetch()).json()
+        await route.fulfill(json={**held, "conversations": [], "next": "0~2026-01-01T00:00:00+00:00~x"})
+
+    await page.route(re.compile(r"/api/conversations(\?|$)"), first_page)
+    await page.reload()
+    row = page.locator(".conversations section", has=page.get_by_role("heading", name="Open")).locator(".row")
+    await expect(row.get_by_role("link", name="Asked long ago")).to_have_attribute("aria-current", "page")
+    await page.unroute_all()
+    await choose_in_menu(row, "Pin")
+    await page.reload()
+    await expect(page.locator(".row")).to_have_count(1)
+    await expect(page.get_by_role("heading", name="Open")).to_have_count(0)
 
 
 async def test_editing_makes_a_branch_and_arrows_walk_back(page: Page) -> None:

@@ -8,7 +8,7 @@ import { archive, listConversations, picked, remove, showView, view } from "../l
 import { dialog } from "../notices.js";
 import { openSidebar, sidebarOpen } from "../preferences.js";
 import { query } from "../search.js";
-import { list as listed } from "../store.js";
+import { conversation, list as listed } from "../store.js";
 import { AccountMenu } from "./account.js";
 import { Icon } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
@@ -48,6 +48,7 @@ function List({ list }) {
     ${list.status === "failed" && html`<p class="list-note">${t("list_failed")}
       <button type="button" class="quiet strong" onClick=${() => listConversations()}>${t("retry")}</button></p>`}
     ${list.status === "ready" && !list.items.length && html`<p class="list-note">${t(view.value.archived ? "no_archived" : "no_conversations")}</p>`}
+    ${!picked.value && html`<${Here} list=${list} />`}
     ${grouped(list.items, Date.now()).map(
       ({ group, items }) => html`<section key=${group}>
         <h2>${groupName(group)}</h2>
@@ -55,6 +56,16 @@ function List({ list }) {
       </section>`,
     )}
   `;
+}
+
+/** The shown conversation, where it belongs to the list but stands further down than the list has been read. */
+function Here({ list }) {
+  const { id, title, updated_at, pinned, archived, folder, temporary } = conversation.value ?? {};
+  const shown = view.value;
+  const belongs = updated_at && !temporary && archived === shown.archived && (!shown.folder || folder === shown.folder);
+  if (!list.next || !belongs || list.items.some((one) => one.id === id)) return null;
+  return html`<section><h2>${t("group_here")}</h2>
+    <ul><${Row} key=${id} item=${{ id, title, updated_at, pinned, archived, folder }} /></ul></section>`;
 }
 
 const viewName = ({ archived, folder }) => (archived ? t("view_archived") : folder || t("view_all"));

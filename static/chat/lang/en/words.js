@@ -41,6 +41,7 @@ export const words = {
   delete: "Delete",
   deleted: "Deleted “{title}”.",
   action_failed: "That did not work. {reason}",
+  group_here: "Open",
   group_pinned: "Pinned",
   group_today: "Today",
   group_yesterday: "Yesterday",

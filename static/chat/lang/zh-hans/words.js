@@ -40,6 +40,7 @@ export const words = {
   delete: "删除",
   deleted: "已删除“{title}”。",
   action_failed: "操作未成功。{reason}",
+  group_here: "当前",
   group_pinned: "置顶",
   group_today: "今天",
   group_yesterday: "昨天",
