@@ -110,6 +110,7 @@ async def test_dropped_and_pasted_documents(page: Page) -> None:
 async def test_what_cannot_be_read_says_so_and_holds_the_question_back(page: Page) -> None:
     await attach(page, NOTES, BROKEN)
     await expect(page.locator(".document.bad")).to_contain_text("Damaged, cannot be read")
+    await expect(page.locator(".documents .document-name")).to_have_text(["broken.pdf", "周报 notes.md"])
     await page.fill("#composer", "When?")
     await expect(page.locator(".send")).to_be_disabled()
     await page.get_by_role("button", name="Take out broken.pdf").click()

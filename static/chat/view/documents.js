@@ -1,6 +1,6 @@
 /** Documents in the composer: chips with their progress, what they come to, and the choice of one answer for each. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useBeginning } from "../actions.js";
 import { addFiles, areMoving, documentsIn, oneEach, removeDocument, retryDocument, tokensOf } from "../documents.js";
 import { mayUse } from "../features.js";
@@ -61,18 +61,25 @@ export function AttachButton({ conversation }) {
     <input ref=${field} type="file" class="attach-field" multiple accept=${OFFERED} tabindex="-1" aria-hidden="true" onChange=${onChange} />`;
 }
 
-/** What is attached, with what it comes to. */
+const isBad = ({ state }) => state === "unreadable" || state === "failed";
+
+/** What is attached, with what it comes to. What stands in the way comes first: the list shows three rows. */
 export function Documents({ conversation }) {
+  const box = useRef(null);
   const list = documentsIn(conversation);
+  const bad = list.filter(isBad);
+  useLayoutEffect(() => {
+    if (bad.length) box.current.scrollTop = 0;
+  }, [bad.length]);
   if (!list.length) return null;
   return html`<div class="documents">
-    <ul aria-label=${t("documents")}>${list.map((one) => html`<${Chip} key=${one.key} one=${one} conversation=${conversation} />`)}</ul>
+    <ul ref=${box} aria-label=${t("documents")}>${[...bad, ...list.filter((one) => !isBad(one))].map((one) => html`<${Chip} key=${one.key} one=${one} conversation=${conversation} />`)}</ul>
     <${Sum} list=${list} />
   </div>`;
 }
 
 function Chip({ one, conversation }) {
-  const bad = one.state === "unreadable" || one.state === "failed";
+  const bad = isBad(one);
   const moving = one.state === "sending" || one.state === "reading" || one.state === "waiting";
   return html`<li class=${`document${bad ? " bad" : ""}`}>
     <${Icon} name=${ICONS[one.state] ?? "file-text"} size=${16} />
