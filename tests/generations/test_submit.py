@@ -131,6 +131,22 @@ def test_branch_is_read_from_root_to_leaf(people: People) -> None:
     assert branches[other.message].messages()[-1] == ChatMessage("user", "another")
 
 
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.INTERRUPTED, Status.TIMED_OUT, Status.FAILED])
+def test_what_broke_off_is_continued_from_the_words_that_are_there(people: People, status: Status) -> None:
+    first = submit(people.alice, "one")
+    Message.objects.filter(id=first.answer).update(content="two, thr")
+    Generation.objects.filter(id=first.generation).update(status=status)
+    onward = submit(people.alice, "Go on.", conversation=first.conversation, parent=first.answer)
+    assert onward.created
+    assert read_branches([onward.message])[onward.message].messages()[1:] == (
+        ChatMessage("assistant", "two, thr"),
+        ChatMessage("user", "Go on."),
+    )
+    with pytest.raises(Refusal) as refusal:
+        submit(people.bob, "Go on.", conversation=first.conversation, parent=first.answer)
+    assert refusal.value.code == "not_found"
+
+
 def test_full_queue_refuses_and_says_when_to_come_back(people: People, settings) -> None:
     settings.MAX_ACTIVE_GENERATIONS = 2
     submit(people.alice)

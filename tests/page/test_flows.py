@@ -96,6 +96,9 @@ async def test_escape_stops_and_keeps_the_text(page: Page) -> None:
     await answered(page)
     await expect(page.locator(".ending")).to_contain_text("Stopped.")
     await expect(page.locator(".answer .markdown")).not_to_be_empty()
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.locator(".question")).to_have_count(2)
+    await expect(page.locator(".answer .markdown").nth(1)).not_to_be_empty(timeout=ANSWER_MS)
 
 
 async def test_drafts_are_kept_per_conversation(page: Page) -> None:
@@ -209,6 +212,12 @@ async def test_a_question_asked_without_a_connection_is_sent_when_it_is_back(pag
     await expect(page.locator(".question .panel")).to_have_text("Sent into the void")
     await answered(page)
     await expect(page.get_by_role("link", name="Sent into the void")).to_have_count(1)
+    cut = True
+    await page.evaluate("dispatchEvent(new Event('offline'))")
+    await expect(page.locator(".banner")).to_contain_text("No connection")
+    cut = False
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await expect(page.locator(".banner")).to_have_count(0)
 
 
 async def test_a_chinese_word_in_an_answer_is_found_and_opened_on_its_branch(page: Page) -> None:
@@ -234,9 +243,3 @@ async def test_a_chinese_word_in_an_answer_is_found_and_opened_on_its_branch(pag
     await page.wait_for_function("() => CSS.highlights.get('found')?.size > 0")
     await page.reload()
     await expect(page.locator(".question .panel")).to_have_text("西湖龙井是什么茶？")
-    cut = True
-    await page.evaluate("dispatchEvent(new Event('offline'))")
-    await expect(page.locator(".banner")).to_contain_text("No connection")
-    cut = False
-    await page.evaluate("dispatchEvent(new Event('online'))")
-    await expect(page.locator(".banner")).to_have_count(0)

@@ -91,18 +91,18 @@ function Reading() {
 
 const QUIET_ENDS = new Set(["finished", "queued", "running"]);
 
-/** Why an answer ended before its end, and the way on. */
+/** Why an answer ended before its end, and the ways on. */
 function Ending({ generation, message }) {
-  const { status, finish_reason: reason } = generation;
-  if (reason === "length") return html`<p class="ending"><${Icon} name="info" size=${16} />${t("ended_length")}
-    ${!runningId.value && html`<button type="button" class="quiet strong" onClick=${() => goOnWriting(message)}>${t("continue")}</button>`}</p>`;
-  if (QUIET_ENDS.has(status)) return null;
-  const bad = status !== "cancelled";
-  const words = [t(`ended_${status}`), status === "failed" && generation.message, bad && generation.text && t("text_kept")].filter(Boolean).join(" ");
+  const { status, finish_reason: reason, text } = generation;
+  const cut = reason === "length";
+  if (!cut && QUIET_ENDS.has(status)) return null;
+  const bad = !cut && status !== "cancelled";
+  const words = [t(cut ? "ended_length" : `ended_${status}`), status === "failed" && generation.message, bad && text && t("text_kept")];
+  const way = (key, onClick) => html`<button type="button" class="quiet strong" onClick=${onClick}>${t(key)}</button>`;
   return html`<p class=${`ending${bad ? " bad" : ""}`}>
-    <${Icon} name=${bad ? "triangle-alert" : "square"} size=${16} />
-    <span>${words}</span>
-    ${bad && !runningId.value && html`<button type="button" class="quiet strong" onClick=${() => regenerate(message)}>${t("retry")}</button>`}
+    <${Icon} name=${bad ? "triangle-alert" : cut ? "info" : "square"} size=${16} />
+    <span>${words.filter(Boolean).join(" ")}</span>
+    ${!runningId.value && html`${text && way("continue", () => goOnWriting(message))}${bad && way("retry", () => regenerate(message))}`}
   </p>`;
 }
 
