@@ -9,6 +9,8 @@ const LISTED = [
   ["key_newline", ["Shift", "Enter"]],
   ["key_stop", ["Esc"]],
   ["key_edit_last", ["↑"]],
+  ["key_keep", ["Ctrl", "Enter"]],
+  ["key_aside", ["Esc"]],
   ["key_new", ["Ctrl", "Shift", "O"]],
   ["key_search", ["Ctrl", "K"]],
   ["key_sidebar", ["Ctrl", "B"]],

@@ -16,22 +16,13 @@ import { AttachButton, Documents, DropZone } from "./documents.js";
 import { Icon } from "./icons.js";
 import { QuotaRing } from "./quota.js";
 import { slashActive, slashKey, SlashMenu, slashOpen } from "./slash.js";
-import { fitHeight } from "./textarea.js";
-
-/** On a phone's keyboard Enter makes a new line; there is a button to send. */
-const touch = matchMedia("(pointer: coarse)");
+import { fitHeight, isSend, touch } from "./textarea.js";
 
 /** The limit is mentioned when this part of it is used. */
 const NEAR_LIMIT = 0.8;
 
 /** The model that comes with the site: small, and said to be. */
 const EMBEDDED = /smollm2-135m/i;
-
-function isSend(event) {
-  // 229: Safari reports the Enter that ends a composition as a key of its own.
-  if (event.isComposing || event.keyCode === 229) return false;
-  return event.key === "Enter" && !event.shiftKey && !event.altKey && !touch.matches;
-}
 
 function editLast() {
   const questions = branch(conversation.value?.tree ?? { children: {}, nodes: {}, chosen: {} }).filter((one) => one.role === "user");

@@ -9,7 +9,7 @@ import { editOf } from "../drafts.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { notify } from "../notices.js";
-import { fitHeight } from "./textarea.js";
+import { fitHeight, isKeep, isSend } from "./textarea.js";
 
 export function QuestionEditor({ message }) {
   const field = useRef(null);
@@ -44,9 +44,8 @@ export function QuestionEditor({ message }) {
     (isAnswer ? editAnswer : edit)(message, text);
   };
   const onKeyDown = (event) => {
-    if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) keep(event);
-    if (event.key === "Escape") {
+    if ((isAnswer ? isKeep : isSend)(event)) keep(event);
+    if (event.key === "Escape" && !event.isComposing) {
       event.stopPropagation();
       putAside();
     }

@@ -196,6 +196,8 @@ export const words = {
   key_newline: "New line",
   key_stop: "Stop the answer",
   key_edit_last: "Edit your last question (in an empty field)",
+  key_keep: "Save an edited answer",
+  key_aside: "Leave an edit; it is kept",
   key_new: "New chat",
   key_search: "Search all conversations",
   key_sidebar: "Show or hide conversations",

@@ -195,6 +195,8 @@ export const words = {
   key_newline: "换行",
   key_stop: "停止回答",
   key_edit_last: "编辑上一个问题（输入框为空时）",
+  key_keep: "保存正在编辑的回答",
+  key_aside: "暂放编辑，内容会保留",
   key_new: "新对话",
   key_search: "搜索所有对话",
   key_sidebar: "显示或隐藏对话列表",
