@@ -6,8 +6,8 @@
 import { computed, signal } from "@preact/signals";
 
 export const LANGUAGES = {
-  en: { load: () => import("./lang/en/words.js"), loadMore: () => import("./lang/en/lazy/archive.js"), name: "English", tag: "en-GB" },
-  "zh-hans": { load: () => import("./lang/zh-hans/words.js"), loadMore: () => import("./lang/zh-hans/lazy/archive.js"), name: "简体中文", tag: "zh-Hans" },
+  en: { load: () => import("./lang/en/words.js"), loadMore: () => import("./lang/en/lazy/dialogs.js"), name: "English", tag: "en-GB" },
+  "zh-hans": { load: () => import("./lang/zh-hans/words.js"), loadMore: () => import("./lang/zh-hans/lazy/dialogs.js"), name: "简体中文", tag: "zh-Hans" },
 };
 
 /** Django's own cookie for the language, so that the sign-in pages follow the same choice. */
