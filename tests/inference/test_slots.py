@@ -1,5 +1,7 @@
 """Who may hold what: reserved slots, caps that yield, one heavy prefill, KV tokens; a test per rule."""
 
+import pytest
+
 from tests.inference.asking import answer, ask, small_scheduler, start_all
 
 # Reserved slots.
@@ -306,6 +308,22 @@ def test_large_requests_make_others_wait_for_a_twentieth_of_the_time():
     end_of(line, 66, "large")
     assert start_all(line, 66 + 19 * 4 - 3) == [], "others waited for four seconds"
     assert start_all(line, 66 + 19 * 4) == ["again"]
+
+
+def test_who_waits_with_a_large_request_is_told_of_the_pause():
+    line = crowded()
+    line.add(ask("large", "large", "heavy", prompt_tokens=9_000), 0)
+    line.add(ask("kept out", "light"), 60)
+    assert start_all(line, 60) == []
+    end_of(line, 64, *(f"n{number}" for number in range(8)))
+    assert start_all(line, 64) == ["large", "kept out"]
+    for second in range(65, 70):
+        line.produced("kept out", 10, second)
+    end_of(line, 70, "large")
+    line.add(ask("again", "large", "heavy", prompt_tokens=9_000), 70)
+    assert start_all(line, 70) == []
+    (place,) = line.line(70)
+    assert place.eta_s == pytest.approx(19 * 4 - 6, abs=1)
 
 
 def test_alone_a_user_owes_nobody():
