@@ -28,7 +28,7 @@ async def watch(user) -> WebsocketCommunicator:
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
     headers = [(b"origin", b"http://localhost"), (b"host", b"localhost"), (b"cookie", cookie.encode())]
     socket = WebsocketCommunicator(application, "/ws/console/?language=en", headers=headers)
-    await socket.connect(timeout=5)
+    await socket.connect(timeout=30)
     return socket
 
 

@@ -45,6 +45,13 @@ async def one(engine, request):
     return (await outputs_until_done(engine, [request.id]))[request.id]
 
 
+async def seconds_of(engine, request):
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await one(engine, request)
+    return loop.time() - began
+
+
 async def test_the_same_messages_get_the_same_text_and_others_another():
     engine = await started()
     first = await one(engine, request("a", "hello"))
@@ -109,10 +116,8 @@ async def test_a_prompt_beyond_the_context_is_refused_with_a_reason():
 
 async def test_the_decode_rate_holds_on_average_though_timers_are_late():
     engine = await started(EmulatedSettings(timing=Timing(step_s=0.004), answer_tokens=0))
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await one(engine, request(max_tokens=100))
-    assert 0.4 <= loop.time() - began < 0.5
+    took = [await seconds_of(engine, request(f"answer-{n}", max_tokens=100)) for n in range(3)]
+    assert 0.4 <= min(took) < 0.5  # a busy machine can only add
     await engine.close()
 
 

@@ -26,8 +26,8 @@ async def call(key: str, address: str = "192.0.2.1") -> Any:
     headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {key}".encode())]
     asking = HttpCommunicator(application, "GET", "/v1/models", headers=headers)
     asking.scope |= {"client": [address, 4000], "server": ["localhost", 80]}
-    answer = await asking.get_response(timeout=5)
-    await asking.wait(timeout=5)
+    answer = await asking.get_response(timeout=30)
+    await asking.wait(timeout=30)
     return answer
 
 

@@ -53,6 +53,6 @@ async def open_socket(user: User | None, client: Client | None = None) -> Socket
         cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
         headers.append((b"cookie", cookie.encode()))
     socket = Socket(application, "/ws/chat/", headers=headers)
-    connected, _ = await socket.connect(timeout=5)
+    connected, _ = await socket.connect(timeout=30)
     assert connected
     return socket

@@ -43,7 +43,7 @@ def key_of(socket: Socket) -> str:
 
 async def close_code(socket: Socket) -> int:
     async with asyncio.timeout(5):
-        while (event := await socket.receive_output(timeout=5))["type"] != "websocket.close":
+        while (event := await socket.receive_output(timeout=30))["type"] != "websocket.close":
             pass
     code: int = event["code"]
     return code
