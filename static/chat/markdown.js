@@ -8,6 +8,7 @@
 
 import "dompurify";
 import { Marked } from "marked";
+import { direct } from "./direction.js";
 import { mathsExtension } from "./maths.js";
 
 /** Its minified file, half as large on the wire, is no module: it leaves its name on the window. */
@@ -95,4 +96,4 @@ export const sanitise = (markup) => purifier.sanitize(markup, ALLOWED);
 export const sanitiseMaths = (markup) => purifier.sanitize(markup, MATHS);
 
 /** One block of Markdown as a sanitised fragment. Code panels, tables and maths are dressed by the view. */
-export const render = (source) => sanitise(marked.parse(source));
+export const render = (source) => direct(sanitise(marked.parse(source)));

@@ -26,8 +26,12 @@ async def answered(page: Page) -> None:
 
 
 async def test_a_question_is_shown_at_once_and_gets_an_address(page: Page) -> None:
+    way = "one => [getComputedStyle(one).direction, getComputedStyle(one).unicodeBidi]"
+    await page.fill("#composer", "سؤال")
+    assert await page.locator("#composer").evaluate(way) == ["rtl", "plaintext"]
     await ask(page, "A question")
     await expect(page.locator(".question .panel")).to_have_text("A question")
+    assert await page.locator(".question .panel").evaluate(way) == ["ltr", "plaintext"]
     await expect(page.locator("#composer")).to_have_value("")
     await page.wait_for_url("**/c/*")
     assert (await page.title()).startswith("A question")

@@ -31,6 +31,7 @@ function question(content, documents = []) {
   if (!content) return made;
   const panel = document.createElement("div");
   panel.className = "panel";
+  panel.dir = "auto";
   panel.textContent = content;
   made.append(panel);
   return made;

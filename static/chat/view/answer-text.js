@@ -46,7 +46,7 @@ export function useNear(ref, eager) {
 }
 
 export function AnswerText({ text, near, over }) {
-  return near ? html`<${Rendered} key=${language.value} text=${text} over=${over} />` : html`<div class="markdown unrendered">${text}</div>`;
+  return near ? html`<${Rendered} key=${language.value} text=${text} over=${over} />` : html`<div class="markdown unrendered" dir="auto">${text}</div>`;
 }
 
 function Rendered({ text, over }) {

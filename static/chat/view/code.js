@@ -38,6 +38,7 @@ export function button(action, label, shape = ICONS[action]) {
 export function codePanel(info) {
   const language = info.split(/\s/, 1)[0];
   const panel = element("figure", "code");
+  panel.dir = "ltr";
   const bar = element("figcaption", "code-bar");
   bar.append(element("span", "code-language", language || t("code")), button("wrap", t("wrap_lines")), button("copy", t("copy_code")));
   const scroll = element("pre");

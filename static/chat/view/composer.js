@@ -78,7 +78,7 @@ export function Composer() {
     <div class="composer-box">
       <${Documents} conversation=${place()} />
       <${AttachButton} conversation=${place()} />
-      <textarea id="composer" ref=${field} rows="1" value=${draft.value} placeholder=${asked} aria-label=${asked} onPaste=${onPaste}
+      <textarea id="composer" ref=${field} rows="1" dir="auto" value=${draft.value} placeholder=${asked} aria-label=${asked} onPaste=${onPaste}
         aria-controls=${slashOpen() ? "slash" : null} aria-activedescendant=${slashActive()}
         enterkeyhint=${touch.matches ? "enter" : "send"} onInput=${(event) => write(event.currentTarget.value)} onKeyDown=${onKeyDown}></textarea>
       <${SendOrStop} busy=${busy} />
@@ -93,7 +93,7 @@ function Ahead() {
   const texts = id ? waitingIn(id) : [];
   if (!texts.length) return null;
   return html`<ul class="ahead" aria-label=${t("ahead")}>${texts.map((text, index) => html`<li key=${index + text}>
-    <${Icon} name="clock" size=${16} /><span>${text}</span>
+    <${Icon} name="clock" size=${16} /><span dir="auto">${text}</span>
     <button type="button" class="icon-button" aria-label=${t("ahead_back")} title=${t("ahead_back")}
       onClick=${() => write([draft.value, takeAhead(id, index)].filter(Boolean).join("\n\n"))}><${Icon} name="pencil" size=${16} /></button>
   </li>`)}</ul>`;

@@ -71,7 +71,7 @@ function Bar({ held }) {
     ${!sidebarOpen.value && html`
       <button type="button" class="icon-button" aria-label=${t("open_sidebar")} title=${`${t("open_sidebar")} (Ctrl B)`} onClick=${() => openSidebar(true)}><${Icon} name="panel-left" /></button>
       <button type="button" class="icon-button" aria-label=${t("new_chat")} title=${t("new_chat")} onClick=${() => open(null)}><${Icon} name="square-pen" /></button>`}
-    ${title ? html`<h1 title=${title}>${title}</h1>` : html`<span class="no-title"></span>`}
+    ${title ? html`<h1 title=${title} dir="auto">${title}</h1>` : html`<span class="no-title"></span>`}
     ${held?.batch && !isBatch(held) && html`<button type="button" class="quiet strong" onClick=${closeItem}>${t("batch_back")}</button>`}
     ${temporary && html`<span class="tag" title=${t("temporary_explained")}>${t("temporary")}</span>`}
     <${Model} />

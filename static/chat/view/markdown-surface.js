@@ -126,6 +126,7 @@ function fillGrowingCode(node, block) {
 function fillMaths(node, block, isFinal) {
   const span = document.createElement("span");
   span.className = isFinal || block.closed ? "maths maths-display" : "maths-growing";
+  span.dir = "ltr";
   span.textContent = block.source.trim();
   node.append(span);
   typeset(node, sanitiseMaths);
@@ -136,6 +137,8 @@ function dress(fragment) {
   for (const table of fragment.querySelectorAll("table")) {
     const box = document.createElement("div");
     box.className = "table-scroll";
+    // It scrolls from where the table begins.
+    box.dir = table.dir;
     box.tabIndex = 0;
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", t("table"));

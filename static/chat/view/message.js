@@ -40,7 +40,7 @@ function Question({ message, place, near }) {
   if (editing.value === message.id) return html`<${QuestionEditor} message=${message} />`;
   return html`
     <${Attached} documents=${message.attachments} />
-    ${message.content && html`<div class=${`panel${folded ? " folded" : ""}`}>${message.content}</div>`}
+    ${message.content && html`<div class=${`panel${folded ? " folded" : ""}`} dir="auto">${message.content}</div>`}
     ${long && html`<button type="button" class="quiet unfold" aria-expanded=${!folded} onClick=${() => setFolded(!folded)}>${t(folded ? "show_all" : "show_less")}</button>`}
     ${near && html`<div class="tools">
       <${Said} at=${message.created_at} />
@@ -81,7 +81,7 @@ function Answer({ message, place, near }) {
 function Reasoning({ text, usage, thinking }) {
   if (!text) return null;
   const words = thinking ? t("thinking") : usage?.reasoning_s ? t("thought_for", { time: seconds(usage.reasoning_s) }) : t("reasoning");
-  return html`<details class="reasoning"><summary>${words}</summary><p>${text}</p></details>`;
+  return html`<details class="reasoning"><summary>${words}</summary><p dir="auto">${text}</p></details>`;
 }
 
 /** The engine has it and reads: the mark has arrived where the text will begin. */

@@ -51,7 +51,7 @@ export function QuestionEditor({ message }) {
     }
   };
   return html`<form class="question-editor" onSubmit=${keep}>
-    <textarea ref=${field} aria-label=${t(isAnswer ? "edit_answer" : "edit")} defaultValue=${before || message.content} onKeyDown=${onKeyDown}
+    <textarea ref=${field} dir="auto" aria-label=${t(isAnswer ? "edit_answer" : "edit")} defaultValue=${before || message.content} onKeyDown=${onKeyDown}
       onInput=${write}></textarea>
     <div class="question-editor-foot">
       <span class="soft">${t(before ? "edit_draft" : isAnswer ? "edit_answer_hint" : "edit_hint")}</span>

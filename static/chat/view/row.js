@@ -25,7 +25,7 @@ export function Row({ item }) {
   return html`<li class=${here ? "row here" : "row"}>
     <a href=${`/c/${item.id}`} aria-current=${here ? "page" : null} title=${item.title}
       onClick=${(event) => go(event, item.id)} onDblClick=${() => setRenaming(true)}>
-      <span class="row-title">${item.title || t("untitled")}</span>
+      <span class="row-title" dir="auto">${item.title || t("untitled")}</span>
       ${busyConversations.value.has(item.id) && html`<span class="busy" role="img" aria-label=${t("answering")}></span>`}
     </a>
     <${RowMenu} item=${item} rename=${() => setRenaming(true)} />
@@ -54,7 +54,7 @@ function RowMenu({ item, rename }) {
 function PickRow({ item }) {
   return html`<li class="row"><label class="pick">
     <input type="checkbox" checked=${picked.value.has(item.id)} onChange=${() => pick(item.id)} />
-    <span class="row-title">${item.title || t("untitled")}</span>
+    <span class="row-title" dir="auto">${item.title || t("untitled")}</span>
   </label></li>`;
 }
 
@@ -77,6 +77,6 @@ function TitleField({ item, close }) {
       close();
     }
   };
-  return html`<input ref=${field} class="title-field" aria-label=${t("rename")} defaultValue=${item.title} maxlength="200"
+  return html`<input ref=${field} class="title-field" dir="auto" aria-label=${t("rename")} defaultValue=${item.title} maxlength="200"
     onKeyDown=${onKeyDown} onBlur=${keep} />`;
 }

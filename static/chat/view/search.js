@@ -90,7 +90,7 @@ function Hit({ hit }) {
   };
   const day = new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(new Date(hit.at));
   return html`<a class="hit" href=${`/c/${conversation}${message ? `#m-${message}` : ""}`} onClick=${go}>
-    <span class="hit-title">${marked(hit.title)}</span>
+    <span class="hit-title" dir="auto">${marked(hit.title)}</span>
     ${message && html`<span class="hit-context">${marked(hit.context)}</span>`}
     <span class="hit-day">${message ? `${t(hit.role === "user" ? "said_you" : "said_answer")} · ${day}` : day}</span>
   </a>`;

@@ -64,6 +64,18 @@ export const tests = {
     equal([...fragment.querySelectorAll("input")].map((one) => [one.type, one.checked, one.disabled]), [["checkbox", true, true], ["checkbox", false, true]]);
     equal(fragment.querySelector("ol").getAttribute("start"), "3");
   },
+  "each block runs the way of its words, code and formulas from left to right": () => {
+    const fragment = render("`x = 1` שלום\n\n# مرحبا\n\n- $a$ אחת\n- two\n\n1. one\n\n2. שתיים\n\n> `q` ציטוט\n\n| א | b |\n|---|---|\n| `c` ד | e |\n\n    code");
+    const box = document.createElement("div");
+    box.append(fragment);
+    document.body.append(box);
+    const ways = (selector) => [...box.querySelectorAll(selector)].map((one) => getComputedStyle(one).direction);
+    equal(ways("p"), ["rtl", "ltr", "rtl", "rtl"]);
+    equal(ways("h1, ul, ul > li, ol, ol > li"), ["rtl", "rtl", "rtl", "ltr", "ltr", "ltr", "rtl"]);
+    equal(ways("blockquote, table, th, td"), ["rtl", "rtl", "rtl", "ltr", "rtl", "ltr"]);
+    equal(new Set(ways("code, pre, .maths")), new Set(["ltr"]));
+    box.remove();
+  },
   "bold ends beside Chinese text": () => {
     const bold = (source) => [...render(source).querySelectorAll("strong")].map((one) => one.textContent);
     equal(bold("**加粗文字。**后面"), ["加粗文字。"]);
