@@ -42,11 +42,25 @@ async function load() {
   return katex;
 }
 
+/**
+ * Columns aligned as the TeX says. KaTeX writes it as an attribute of the table, which MathML Core has dropped: browsers
+ * centre every cell. The last word of `columnalign` holds for all further columns (MathML 3, 3.5.1).
+ */
+function alignColumns(drawn) {
+  for (const table of drawn.querySelectorAll("mtable[columnalign]")) {
+    const sides = table.getAttribute("columnalign").trim().split(/\s+/);
+    for (const row of table.children) {
+      [...row.children].forEach((cell, column) => cell.classList.add(`column-${sides[column] ?? sides.at(-1)}`));
+    }
+  }
+  return drawn;
+}
+
 /** The MathML of a formula as sanitised nodes, or null where KaTeX cannot read it. */
 function mathml(tex, display, sanitise) {
   try {
     const options = { output: "mathml", displayMode: display, throwOnError: true, strict: "ignore", trust: false, maxExpand: 200 };
-    return sanitise(katex.renderToString(tex, options));
+    return alignColumns(sanitise(katex.renderToString(tex, options)));
   } catch {
     return null;
   }

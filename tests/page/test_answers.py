@@ -18,6 +18,22 @@ pytestmark = pytest.mark.browser
 DIAGRAM_MS = 30_000
 """Mermaid is fetched and read with the first diagram."""
 
+ALIGNED = r"""
+$$\begin{aligned} a &= b+c \\ abc &= d \end{aligned}$$
+
+"""
+
+SIDES = """() => {
+  const cells = [...document.querySelectorAll("mtd")].map((cell) => {
+    const signs = [...cell.querySelectorAll("mi, mo:not(:empty)")].map((one) => one.getBoundingClientRect());
+    const edges = (side) => signs.map((one) => one[side]);
+    return { left: Math.min(...edges("left")), right: Math.max(...edges("right")) };
+  });
+  const [a, b, abc, d] = cells;
+  return [a.right - abc.right, b.left - d.left, a.left - abc.left].map(Math.round);
+}"""
+"""How far apart are both rows' right edges before the signs, left edges after them, and left edges before them."""
+
 DIAGRAMS = """\
 ```mermaid
 flowchart LR
@@ -71,10 +87,16 @@ async def test_thought_is_folded_and_diagrams_are_drawn(browser: Browser, thinki
     assert await page.locator(".reasoning p").inner_text() == thought
 
     await page.get_by_role("button", name="Edit the answer").click()
-    await page.fill(".question-editor textarea", DIAGRAMS)
+    await page.fill(".question-editor textarea", ALIGNED + DIAGRAMS)
     await page.get_by_role("button", name="Save").click()
     pictures = page.locator(".diagram img")
     await expect(pictures).to_have_count(2, timeout=DIAGRAM_MS)
+    await page.wait_for_function(
+        "[...document.fonts].some(font => font.family === 'Maths' && font.status === 'loaded')"
+    )
+    right, left, ragged = await page.evaluate(SIDES)
+    assert (right, left) == (0, 0), "each side of an equation stands at its signs"
+    assert ragged > 5
     assert await pictures.first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     assert "javascript" not in await pictures.first.evaluate("image => decodeURIComponent(image.src)")
     await expect(page.locator(".diagram-note").last).to_contain_text(

@@ -106,6 +106,14 @@ export const tests = {
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
     ok(!box.querySelector("[style], [href], script"), box.innerHTML);
+    const cells = (tex) => {
+      const formula = document.createElement("p");
+      formula.append(render(`$${tex}$`));
+      typeset(formula, sanitiseMaths);
+      return [...formula.querySelectorAll("mtd")].map((one) => one.getAttribute("class"));
+    };
+    equal(cells("\\begin{cases} 1 & a \\\\ 20 & b \\end{cases}"), Array(4).fill("column-left"));
+    equal(cells("\\begin{aligned} a & = b \\end{aligned}"), ["column-right", "column-left"]);
     equal(box.querySelectorAll(".maths-unread").length >= 1, true);
   },
 };
