@@ -138,9 +138,31 @@ async def test_a_new_key_comes_into_sight_on_a_phone(
     )
 
 
+MARKED = """\
+# Its own heading
+
+[words](javascript:alert(1)) and [a link](https://example.org/)
+
+```diff
+-old
++new
+```
+"""
+
+LOOKS = """() => ["h1", "p", "p a:not([href])", "p a[href]", ".hljs-addition", ".hljs-deletion"].map((one) => {
+  const { color, fontFamily, fontSize, fontWeight } = getComputedStyle(document.querySelector(`.answer ${one}`));
+  return [color, fontFamily, fontSize, fontWeight];
+})"""
+
+
 async def test_a_shared_link_is_copied_from_the_list(page: Page) -> None:
     await ask(page, "To be shared")
     await answered(page)
+    await page.get_by_role("button", name="Edit the answer").click()
+    await page.fill(".question-editor textarea", MARKED)
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".hljs-addition")).to_be_visible()
+    looks = await page.evaluate(LOOKS)
     await page.get_by_role("button", name="Share", exact=True).click()
     await page.get_by_role("button", name="Make a link").click()
     link = await page.get_by_label("Link", exact=True).input_value()
@@ -149,6 +171,10 @@ async def test_a_shared_link_is_copied_from_the_list(page: Page) -> None:
     await page.get_by_role("button", name="Copy the link to “To be shared”").click()
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert await page.evaluate("navigator.clipboard.readText()") == link
+
+    await page.goto(link)
+    await expect(page.locator(".hljs-addition")).to_be_visible()
+    assert await page.evaluate(LOOKS) == looks, "an answer looks there as it does here"
 
 
 async def test_a_long_draft_on_an_empty_chat_offers_no_jump(page: Page) -> None:
