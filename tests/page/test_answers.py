@@ -32,7 +32,7 @@ SIDES = """() => {
   const [a, b, abc, d] = cells;
   return [a.right - abc.right, b.left - d.left, a.left - abc.left].map(Math.round);
 }"""
-"""How far apart both rows' right edges before the signs are, left edges after them, left edges before them."""
+"""How far apart are the rows' right edges before the signs, left edges after them, left edges before them."""
 
 DIAGRAMS = """\
 ```mermaid

@@ -149,8 +149,9 @@ MARKED = """\
 ```
 """
 
-LOOKS = """() => ["h1", "p", "p a:not([href])", "p a[href]", ".hljs-addition", ".hljs-deletion"].map((one) => {
-  const { color, fontFamily, fontSize, fontWeight } = getComputedStyle(document.querySelector(`.answer ${one}`));
+LOOKS = """() => ["h1", "p", "a:not([href])", "a[href]", ".hljs-addition", ".hljs-deletion"].map((one) => {
+  const found = document.querySelector(`.answer ${one}`);
+  const { color, fontFamily, fontSize, fontWeight } = getComputedStyle(found);
   return [color, fontFamily, fontSize, fontWeight];
 })"""
 
@@ -163,6 +164,8 @@ async def test_a_shared_link_is_copied_from_the_list(page: Page) -> None:
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator(".hljs-addition")).to_be_visible()
     looks = await page.evaluate(LOOKS)
+    _, plain, words, address, *_ = (look[0] for look in looks)
+    assert words == plain != address, "what leads nowhere looks like the words around it"
     await page.get_by_role("button", name="Share", exact=True).click()
     await page.get_by_role("button", name="Make a link").click()
     link = await page.get_by_label("Link", exact=True).input_value()
