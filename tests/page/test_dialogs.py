@@ -164,8 +164,9 @@ async def test_a_shared_link_is_copied_from_the_list(page: Page) -> None:
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator(".hljs-addition")).to_be_visible()
     looks = await page.evaluate(LOOKS)
-    _, plain, words, address, *_ = (look[0] for look in looks)
+    _, plain, words, address, added, removed = (look[0] for look in looks)
     assert words == plain != address, "what leads nowhere looks like the words around it"
+    assert (added, removed) == ("rgb(25, 105, 42)", "rgb(163, 35, 28)"), "green is new, red is gone"
     await page.get_by_role("button", name="Share", exact=True).click()
     await page.get_by_role("button", name="Make a link").click()
     link = await page.get_by_label("Link", exact=True).input_value()
