@@ -62,7 +62,8 @@ function EntryForm({ entry, keep, cancel, children }) {
 
 function PromptForm(props) {
   return html`<${EntryForm} ...${props}>
-    <label>${t("prompt_text")}<textarea name="content" rows="6" required maxlength="32768" defaultValue=${props.entry.content}></textarea></label>
+    <label>${t("prompt_text")}<textarea name="content" rows="6" required maxlength="32768" defaultValue=${props.entry.content} aria-describedby="prompt-help"></textarea></label>
+    <p class="soft" id="prompt-help">${t("prompt_help", { date: "{{date}}", time: "{{time}}", blank: `{{${t("prompt_blank")}}}` })}</p>
     <label class="choice"><input type="checkbox" name="shared" defaultChecked=${props.entry.shared} /><span>${t("prompt_share")}</span></label>
   <//>`;
 }

@@ -7,6 +7,7 @@ import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { need, prompts } from "../library.js";
 import { dialog } from "../notices.js";
+import { fill } from "../placeholders.js";
 
 /** As many as fit over the field on a phone. */
 const MOST_SHOWN = 6;
@@ -47,12 +48,20 @@ export function slashKey(event) {
 
 function choose(prompt) {
   moved.value = null;
-  if (prompt) write(prompt.content);
+  const field = document.getElementById("composer");
+  if (prompt) put(field, fill(prompt.content, new Date()));
   else {
     if (!asked()) write("");
     dialog.value = { name: "settings", section: "prompts" };
   }
-  document.getElementById("composer").focus();
+  field.focus();
+}
+
+/** Into the field at once, so that what is left to fill in can be marked and typed over. */
+function put(field, { text, start, end }) {
+  field.value = text;
+  write(text);
+  field.setSelectionRange(start, end);
 }
 
 export const slashOpen = () => offered() !== null;

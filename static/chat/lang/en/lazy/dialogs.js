@@ -63,6 +63,8 @@ export const words = {
   no_prompts: "No prompts yet. Save texts you use often, then type / to insert them.",
   new_prompts: "New prompt",
   prompt_text: "Text",
+  prompt_help: "{date} and {time} are filled in; the first other word like {blank} is marked, to type over it.",
+  prompt_blank: "name",
   prompt_share: "Share it with the team",
   no_presets: "No presets yet. A preset is a system prompt with sampling, chosen for a new chat.",
   new_presets: "New preset",

@@ -63,6 +63,8 @@ export const words = {
   no_prompts: "还没有提示词。保存常用文字，输入 / 即可插入。",
   new_prompts: "新建提示词",
   prompt_text: "内容",
+  prompt_help: "{date} 和 {time} 会自动填入；{blank} 这样的其他词，第一个会被选中，直接输入即可替换。",
+  prompt_blank: "姓名",
   prompt_share: "与团队共享",
   no_presets: "还没有预设。预设包括系统提示词和采样参数，可用于新对话。",
   new_presets: "新建预设",
