@@ -8,7 +8,6 @@
 
 import "dompurify";
 import { Marked } from "marked";
-import { direct } from "./direction.js";
 import { mathsExtension } from "./maths.js";
 
 /** Its minified file, half as large on the wire, is no module: it leaves its name on the window. */
@@ -94,6 +93,31 @@ export const sanitise = (markup) => purifier.sanitize(markup, ALLOWED);
 
 /** KaTeX's MathML, likewise. */
 export const sanitiseMaths = (markup) => purifier.sanitize(markup, MATHS);
+
+const WORDS = "p, h1, h2, h3, h4, h5, h6, td, th, li:not(:has(> p))";
+const HOLDERS = "ul, ol, blockquote, table, li:has(> p)";
+const LEFT_TO_RIGHT = "pre, code, .maths";
+
+const LETTER = /\p{L}/u;
+
+/** Hebrew to Arabic, their presentation forms, and the right-to-left plane. */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+function wordsOf(element) {
+  const copy = element.cloneNode(true);
+  for (const part of copy.querySelectorAll(LEFT_TO_RIGHT)) part.remove();
+  return copy.textContent;
+}
+
+/** Give each block its direction. `dir="auto"` steps over what has a `dir` of its own: holders are told by their words. */
+function direct(root) {
+  for (const element of root.querySelectorAll(LEFT_TO_RIGHT)) element.dir = "ltr";
+  for (const element of root.querySelectorAll(WORDS)) element.dir = "auto";
+  for (const element of root.querySelectorAll(HOLDERS)) {
+    if (RIGHT_TO_LEFT.test(wordsOf(element).match(LETTER)?.[0] ?? "")) element.dir = "rtl";
+  }
+  return root;
+}
 
 /** One block of Markdown as a sanitised fragment. Code panels, tables and maths are dressed by the view. */
 export const render = (source) => direct(sanitise(marked.parse(source)));

@@ -42,10 +42,7 @@ async function load() {
   return katex;
 }
 
-/**
- * Columns aligned as the TeX says. KaTeX writes it as an attribute of the table, which MathML Core has dropped: browsers
- * centre every cell. The last word of `columnalign` holds for all further columns (MathML 3, 3.5.1).
- */
+/** MathML Core has dropped `columnalign`. Its last word holds for all further columns (MathML 3, 3.5.1). */
 function alignColumns(drawn) {
   for (const table of drawn.querySelectorAll("mtable[columnalign]")) {
     const sides = table.getAttribute("columnalign").trim().split(/\s+/);

@@ -7,7 +7,6 @@ import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { need, prompts } from "../library.js";
 import { dialog } from "../notices.js";
-import { fill } from "../placeholders.js";
 
 /** As many as fit over the field on a phone. */
 const MOST_SHOWN = 6;
@@ -49,7 +48,7 @@ export function slashKey(event) {
 function choose(prompt) {
   moved.value = null;
   const field = document.getElementById("composer");
-  if (prompt) put(field, fill(prompt.content, new Date()));
+  if (prompt) filling().then(({ fill }) => put(field, fill(prompt.content, new Date())));
   else {
     if (!asked()) write("");
     dialog.value = { name: "settings", section: "prompts" };
@@ -57,7 +56,10 @@ function choose(prompt) {
   field.focus();
 }
 
-/** Into the field at once, so that what is left to fill in can be marked and typed over. */
+/** Fetched when the list opens. */
+const filling = () => import("../lazy/placeholders.js");
+
+/** Into the field at once, to mark what is left to fill in. */
 function put(field, { text, start, end }) {
   field.value = text;
   write(text);
@@ -69,7 +71,9 @@ export const slashOpen = () => offered() !== null;
 export function SlashMenu() {
   const word = asked();
   useEffect(() => {
-    if (word !== null) need("prompts");
+    if (word === null) return;
+    need("prompts");
+    filling();
   }, [word]);
   const list = offered();
   if (!list) return null;

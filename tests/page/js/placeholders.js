@@ -1,4 +1,4 @@
-import { fill } from "/static/chat/placeholders.js";
+import { fill } from "/static/chat/lazy/placeholders.js";
 import { equal } from "./check.js";
 
 const NOW = new Date(2026, 0, 5, 9, 7);
