@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 import tempfile
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,6 +50,7 @@ from inference.engines.base import (
     Progress,
     Step,
 )
+from inference.engines.host_log import HostLog
 from inference.model_store.embedded import ROOT, embedded_path, prepare_embedded
 from inference.request import ChatMessage
 
@@ -59,8 +59,11 @@ logger = logging.getLogger(__name__)
 CLOSE_GRACE_S = 10
 """What vLLM gets to end by itself: it takes about a second; then its process group is killed."""
 
-KEPT_LINES = 40
-"""Of the host's log, to explain a failure with."""
+END_LOOK_S = 0.02
+"""Between two looks whether the host has ended: short beside the second that ending takes."""
+
+LOG_GRACE_S = 2
+"""For the host's last lines, once its process group is killed: they are in the pipe already."""
 
 
 class VllmEngine(Engine):
@@ -74,8 +77,8 @@ class VllmEngine(Engine):
         self._process: asyncio.subprocess.Process | None = None
         self._protocol: FrameProtocol | None = None
         self._folder: Path | None = None
-        self._log: asyncio.Task[None] | None = None
-        self._last_lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._log = HostLog()
+        self._reading: asyncio.Task[None] | None = None
         self._progress: Progress = lambda phase, fraction: None
         self._started: asyncio.Future[EngineInfo] | None = None
         self._steps: asyncio.Queue[Step | None] = asyncio.Queue()
@@ -111,7 +114,8 @@ class VllmEngine(Engine):
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await self._spawn(settings, theirs.fileno())
-        self._log = loop.create_task(self._read_log(self._process.stdout))
+        assert self._process.stdout is not None
+        self._reading = loop.create_task(self._log.read(self._process.stdout))
         protocol = self._protocol = FrameProtocol(msgspec.msgpack.Decoder(Event), self._hear, self._lose)
         ours.setblocking(False)
         await loop.create_unix_connection(lambda: protocol, sock=ours)
@@ -183,11 +187,11 @@ class VllmEngine(Engine):
             self._protocol.send(Close())
         if self._process is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), CLOSE_GRACE_S)
+                await asyncio.wait_for(_ended(self._process), CLOSE_GRACE_S)
             self._kill()
-            await self._process.wait()
-        if self._log is not None:
-            await self._log
+            await _ended(self._process)
+        if self._reading is not None:
+            await self._hear_out(self._reading)
         if self._protocol is not None:
             self._protocol.close()
         if self._folder is not None:
@@ -256,16 +260,23 @@ class VllmEngine(Engine):
         return EngineDiedError(self._explain("The engine host is not running."))
 
     def _explain(self, message: str) -> str:
-        errors = [line for line in self._last_lines if "ERROR" in line or "Error" in line]
+        errors = [line for line in self._log.last_lines if "ERROR" in line or "Error" in line]
         return "\n".join([message, *errors[-5:]])
 
-    async def _read_log(self, stream: asyncio.StreamReader | None) -> None:
-        """The host's own words, into this process's log."""
-        assert stream is not None
-        async for raw in stream:
-            line = raw.decode(errors="replace").rstrip()
-            self._last_lines.append(line)
-            logger.log(logging.ERROR if "ERROR" in line else logging.DEBUG, "%s", line)
+    async def _hear_out(self, reading: asyncio.Task[None]) -> None:
+        """The host's last lines. Whatever is wrong with its log, its end goes on."""
+        await asyncio.wait([reading], timeout=LOG_GRACE_S)
+        # A process outside the group may hold the pipe open for ever.
+        reading.cancel()
+        for problem in await asyncio.gather(reading, return_exceptions=True):
+            if isinstance(problem, Exception):
+                logger.error("The engine host's log could not be read to its end: %r", problem)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Until the process has ended. asyncio's own `wait` also waits for its pipe, which others may hold."""
+    while process.returncode is None:  # noqa: ASYNC110 - nothing else is told at its end
+        await asyncio.sleep(END_LOOK_S)
 
 
 def host_environment(environment: Mapping[str, str], settings: EngineSettings, folder: str) -> dict[str, str]:

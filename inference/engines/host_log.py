@@ -1,0 +1,52 @@
+"""What the engine host prints, carried into this process's log line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+logger = logging.getLogger(__name__)
+
+KEPT_LINES = 40
+"""Of the host's log, to explain a failure with."""
+
+CHUNK_BYTES = 65_536
+"""Read at once: what a pipe of Linux holds."""
+
+LINE_BYTES = 8_192
+"""Of one line that are kept: a traceback's longest is far shorter, a printed prompt or tensor has no end."""
+
+CUT = " … (cut)"
+
+
+class HostLog:
+    """Reads until the host's last word. However long a line is, reading goes on: a full pipe stops a host."""
+
+    def __init__(self) -> None:
+        self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._line = bytearray()
+        self._cut = False
+
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        """Until the stream's end."""
+        while chunk := await stream.read(CHUNK_BYTES):
+            *whole, rest = chunk.split(b"\n")
+            for part in whole:
+                self._add(part)
+                self._end_line()
+            self._add(rest)
+        if self._line:
+            self._end_line()
+
+    def _add(self, part: bytes) -> None:
+        room = LINE_BYTES - len(self._line)
+        self._cut = self._cut or len(part) > room
+        self._line += part[:room]
+
+    def _end_line(self) -> None:
+        line = self._line.decode(errors="replace").rstrip() + (CUT if self._cut else "")
+        self._line.clear()
+        self._cut = False
+        self.last_lines.append(line)
+        logger.log(logging.ERROR if "ERROR" in line else logging.DEBUG, "%s", line)
