@@ -202,12 +202,13 @@ def _once(ask: Ask, store: Callable[[], Submitted]) -> Submitted:
     try:
         return store()
     except (IntegrityError, Refusal):
-        if known := _known(ask):
+        if known := submitted_before(ask):
             return known
         raise
 
 
-def _known(ask: Ask) -> Submitted | None:
+def submitted_before(ask: Ask) -> Submitted | None:
+    """What this client id is the name of already: the answer to whoever asks again."""
     job = (
         Generation.objects.select_related("answer").filter(user_id=ask.user, client_id=ask.client_id).first()
     )

@@ -26,7 +26,7 @@ from chatsite.generations.cancel import do_cancel
 from chatsite.generations.content import MAX_CONTENT_CHARS
 from chatsite.generations.doorbell import ring
 from chatsite.generations.models import Generation
-from chatsite.generations.submit import Ask, Submitted, do_regenerate, do_submit
+from chatsite.generations.submit import Ask, Submitted, do_regenerate, do_submit, submitted_before
 from chatsite.quotas.terms import terms_of
 from chatsite.ratelimit import FrameBucket, check_rate
 from chatsite.streaming.announcements import announced
@@ -198,15 +198,23 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.budgets.tell(done.budgets)
 
     def _checked(self, ask: Ask, do: Callable[[Ask], Submitted]) -> Submitted:
-        """The account may have changed since the socket opened: checked at each question."""
+        """The account may have changed since the socket opened: checked at each question.
+
+        A question that is known already is answered as such, however many were asked meanwhile.
+        """
         account = check_session(self.scope["session"], self.user_id)
         terms = terms_of(self.user_id)
-        check_rate(
-            self.user_id,
-            is_staff=account.is_staff,
-            per_minute=terms.requests_per_minute,
-            address=address_of_scope(self.scope),
-        )
+        try:
+            check_rate(
+                self.user_id,
+                is_staff=account.is_staff,
+                per_minute=terms.requests_per_minute,
+                address=address_of_scope(self.scope),
+            )
+        except Refusal:
+            if known := submitted_before(ask):
+                return known
+            raise
         return do(replace(ask, terms=terms))
 
     def _follow(self, generation: UUID, after: int, *, fresh: bool = False) -> None:
