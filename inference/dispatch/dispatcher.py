@@ -107,6 +107,13 @@ class Dispatcher:
             self._life.end(job, outcomes.REFUSED, str(error))
         self._wake.set()
 
+    def turn_away(self, request: Request) -> None:
+        """Stop a queued row's request for which the line had no room; one that is known is `cancel`'s."""
+        jobs = self._life.jobs
+        if request.generation not in jobs:
+            job = jobs[request.generation] = Job(request, "heavy", self._clock())
+            self._life.end(job, outcomes.CANCELLED)
+
     def cancel(self, generation: str) -> bool:
         """Stop a generation, waiting or running; its text is kept. False: it is not known here (any more)."""
         job = self._life.live(generation)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from contextlib import suppress
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
+import structlog
+from django.db.models import Q
 from django.utils import timezone
 
 from chatsite.attachments.branch import read_full_branches
@@ -19,8 +21,13 @@ from chatsite.quotas.terms import terms_of_each
 from inference.request import Request, Sampling
 from inference.scheduling.errors import QueueFullError
 
+log = structlog.get_logger(__name__)
+
 AT_ONCE = 500
-"""Rows carried over in one go; more than the queue's bound at its default."""
+"""Rows read in one go: their prompts are in memory together. More than may wait at the site's defaults."""
+
+Place = tuple[datetime, UUID]
+"""A row's place among those that wait: the oldest first."""
 
 
 class Line(Protocol):
@@ -32,6 +39,16 @@ class Line(Protocol):
     def enqueue(self, request: Request) -> None: ...
 
     def cancel(self, generation: str) -> bool: ...
+
+    def turn_away(self, request: Request) -> None: ...
+
+
+class Changes(NamedTuple):
+    """Rows that became requests, and generations that shall stop. `last` is where more rows follow."""
+
+    requests: list[Request]
+    stops: set[str]
+    last: Place | None
 
 
 class Intake:
@@ -45,30 +62,55 @@ class Intake:
     async def look(self) -> None:
         """Carry over new rows and wishes to cancel. Safe to call at any time, any number of times."""
         known = frozenset(self._line.known)
-        # `spare` looks at the dispatcher, which belongs to the loop: asked here, not in the reading thread.
-        requests, cancelled = await read(self._changes, known, self._spare())
-        for request in requests:
-            if request.generation not in self._line.known:
-                with suppress(QueueFullError):  # its row waits outside, and is looked at again
-                    self._line.enqueue(request)
-        # Last: a question may be stopped in the same look that finds it.
-        for generation in cancelled:
-            self._line.cancel(generation)
+        last: Place | None = None
+        while True:
+            # `spare` looks at the dispatcher, which belongs to the loop: asked here, not in a thread.
+            changes = await read(self._changes, known, self._spare(), last)
+            for request in changes.requests:
+                self._carry(request, stopped=request.generation in changes.stops)
+            # Last: a question may be stopped in the same look that finds it.
+            for generation in changes.stops:
+                self._line.cancel(generation)
+            last = changes.last
+            if last is None:
+                return
 
-    def _changes(self, known: frozenset[str], spare: bool) -> tuple[list[Request], list[str]]:
+    def _carry(self, request: Request, *, stopped: bool) -> None:
+        if request.generation in self._line.known:
+            return
+        try:
+            self._line.enqueue(request)
+        except QueueFullError:  # its row waits outside, and is looked at again
+            if stopped:
+                self._line.turn_away(request)
+
+    def _changes(self, known: frozenset[str], spare: bool, after: Place | None = None) -> Changes:
+        """So many rows from `after` on: what the line has no room for must not hide what is behind it."""
         queued = Generation.objects.filter(status=Status.QUEUED)
         if not spare:
             queued = queued.filter(titles=None)
+        if after is not None:
+            at, id = after
+            queued = queued.filter(Q(created_at__gt=at) | Q(created_at=at, id__gt=id))
         waiting = list(
             queued.exclude(id__in=[UUID(id) for id in known])
             .select_related("answer")
-            .order_by("created_at")[:AT_ONCE]
+            .order_by("created_at", "id")[:AT_ONCE]
         )
-        branches = read_full_branches([job.answer.parent_id for job in waiting if job.answer.parent_id])
         wishes = Generation.objects.filter(status__in=ACTIVE, cancel_requested=True)
+        last = (waiting[-1].created_at, waiting[-1].id) if len(waiting) == AT_ONCE else None
+        return Changes(self._requests(waiting), set(map(str, wishes.values_list("id", flat=True))), last)
+
+    def _requests(self, waiting: Sequence[Generation]) -> list[Request]:
+        branches = read_full_branches([job.answer.parent_id for job in waiting if job.answer.parent_id])
         terms = terms_of_each({job.user_id for job in waiting}) if waiting else {}
-        requests = [self._request(job, branches, terms[job.user_id]) for job in waiting]
-        return requests, [str(id) for id in wishes.values_list("id", flat=True)]
+        requests = []
+        for job in waiting:
+            try:
+                requests.append(self._request(job, branches, terms[job.user_id]))
+            except Exception:  # whatever is wrong with this row keeps no other one from the line
+                log.exception("row_is_no_request", generation=str(job.id))
+        return requests
 
     def _request(self, job: Generation, branches: dict[UUID, Branch], terms: Terms) -> Request:
         question = job.answer.parent_id

@@ -77,6 +77,7 @@ async def test_the_engine_gets_the_document(people: People, transactional_db) ->
         known = frozenset()
         enqueue = staticmethod(requests.append)
         cancel = staticmethod(lambda generation: False)
+        turn_away = staticmethod(requests.append)
 
     def ask() -> None:
         row = store(people.alice)

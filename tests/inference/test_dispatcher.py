@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+from msgspec.structs import replace
 
 from inference.engines.timing import Timing
 from inference.scheduling.errors import QueueFullError
@@ -271,3 +272,24 @@ async def test_a_reader_ahead_of_what_was_stored_gets_the_next_attempts_text_alo
                                     ended = True
                 await asyncio.sleep(0.005)
         assert shown == stage.transcript["a"] == stage.rows.rows["a"].text
+
+
+async def test_what_the_line_has_no_room_for_is_stopped_and_its_reader_told():
+    async with Stage(timing=Timing(step_s=0.002, max_running=1), policy=Policy(queue_user=1)) as stage:
+        stage.ask("runs", tokens=5000)
+        await stage.until(lambda: stage.held_seq("runs") > 0)
+        waits = stage.ask("waits")
+        stage.rows.insert("outside")
+        outside = replace(waits, generation="outside")
+        with pytest.raises(QueueFullError):
+            stage.dispatcher.enqueue(outside)
+        stage.dispatcher.turn_away(outside)
+        stage.read("outside")
+        assert (await stage.end("outside")).end.finish_reason == "cancelled"
+        assert stage.rows.rows["outside"].status == "cancelled"
+        await stage.until(lambda: stage.dispatcher.known == {"runs", "waits"})
+        for generation in ("runs", "waits"):
+            stage.dispatcher.cancel(generation)
+            await stage.end(generation)
+        await stage.until(lambda: not stage.dispatcher._life.in_engine)
+        stage.check_empty()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import do_submit
 from inference.request import Request
 from inference.scheduling.errors import QueueFullError
+from inference.worker import intake
 from inference.worker.intake import Intake
 from tests.people import ask_of, make_user
 
@@ -22,6 +26,7 @@ class Line:
         self.full_for = full_for
         self.known: list[str] = []
         self.cancelled: list[str] = []
+        self.turned_away: list[str] = []
 
     def enqueue(self, request: Request) -> None:
         if request.user == self.full_for:
@@ -33,6 +38,9 @@ class Line:
             return False
         self.cancelled.append(generation)
         return True
+
+    def turn_away(self, request: Request) -> None:
+        self.turned_away.append(request.generation)
 
 
 async def test_one_full_queue_keeps_neither_others_nor_a_stop_from_the_line() -> None:
@@ -46,11 +54,57 @@ async def test_one_full_queue_keeps_neither_others_nor_a_stop_from_the_line() ->
 
     alice, full, behind, stopped = await sync_to_async(asked)()
     line = Line(full_for=alice)
-    intake = Intake(line)
-    await intake.look()
+    look = Intake(line).look
+    await look()
     assert behind in line.known
     assert full not in line.known
     assert line.cancelled == [stopped], "though it was found in the same look"
     line.full_for = ""
-    await intake.look()
+    await look()
     assert full in line.known, "the row waited outside"
+
+
+async def test_however_many_have_no_room_whoever_is_behind_them_is_found(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "AT_ONCE", 2)
+
+    def asked() -> tuple[str, list[str]]:
+        alice, bob = make_user("alice"), make_user("bob")
+        for _ in range(5):
+            do_submit(ask_of(alice), "Hello", None, None)
+        Generation.objects.update(created_at=timezone.now() - timedelta(seconds=9))  # all at one moment
+        behind = [str(do_submit(ask_of(bob), "Hello", None, None).generation) for _ in range(2)]
+        return str(alice.pk), behind
+
+    alice, behind = await sync_to_async(asked)()
+    line = Line(full_for=alice)
+    await Intake(line).look()
+    assert line.known == behind
+    line.full_for = ""
+    await Intake(line).look()
+    assert len(line.known) == len(set(line.known)) == 7
+
+
+async def test_what_has_no_room_can_be_stopped() -> None:
+    def asked() -> tuple[str, str, str]:
+        alice = make_user("alice")
+        first, second = (str(do_submit(ask_of(alice), "Hello", None, None).generation) for _ in range(2))
+        Generation.objects.filter(id=second).update(cancel_requested=True)
+        return str(alice.pk), first, second
+
+    alice, _, stopped = await sync_to_async(asked)()
+    line = Line(full_for=alice)
+    await Intake(line).look()
+    assert (line.known, line.turned_away) == ([], [stopped])
+
+
+async def test_a_row_that_makes_no_request_keeps_no_other_from_the_line() -> None:
+    def asked() -> tuple[str, str]:
+        alice = make_user("alice")
+        broken, sound = (str(do_submit(ask_of(alice), "Hello", None, None).generation) for _ in range(2))
+        Generation.objects.filter(id=broken).update(sampling={"temperature": "warm"})
+        return broken, sound
+
+    _, sound = await sync_to_async(asked)()
+    line = Line(full_for="")
+    await Intake(line).look()
+    assert line.known == [sound]
