@@ -3,8 +3,9 @@
 Each request is one HTTP/1.1 stream, read by one task. What the streams bring within a few milliseconds is
 handed on as one `Step`. Cancelling closes the connection; vLLM then frees the slot within two of its steps.
 
-When a server fails, requests that it had not begun to answer move to another; those with text end with an
-error. Only when no server answers is the engine dead. Servers are looked at every second and come back alone.
+When a server fails, requests that it had not begun to answer move to another; those with text are dropped,
+and keep it. Only when no server answers is the engine dead. Servers are looked at every second and come back
+alone. What people read names no address; the log does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import ClassVar, Literal
 from inference.engines.base import (
     Engine,
     EngineDiedError,
+    EngineFinish,
     EngineInfo,
     EngineRequest,
     EngineStartError,
@@ -41,6 +43,8 @@ GATHER_S = 0.005
 
 TRIES = 3
 """Servers that may fail a request before it ends with an error: more failures are not the servers' alone."""
+
+NOT_BEGUN = "The model's servers failed before they could begin to answer. Please try again."
 
 
 class RemoteEngine(Engine):
@@ -72,6 +76,10 @@ class RemoteEngine(Engine):
             progress("Connecting to the vLLM servers", None)
             info = await self._fleet.start()
             self._guard = message_guard(self._settings.tokenizer, await self._fleet.added_tokens())
+        except EngineStartError as error:
+            await self.close()
+            logger.error("%s", error)
+            raise EngineStartError(self._fleet.named(str(error))) from error
         except BaseException:
             await self.close()
             raise
@@ -124,7 +132,7 @@ class RemoteEngine(Engine):
         try:
             counted = await self._fleet.count_tokens(guarded)
         except RequestRefusedError as refusal:
-            raise ValueError(str(refusal)) from refusal
+            raise ValueError(self._fleet.named(refusal.words)) from refusal
         return self._counter.count(messages) if counted is None else counted
 
     def stats(self) -> EngineStats:
@@ -169,16 +177,18 @@ class RemoteEngine(Engine):
 
     async def _fly(self, flight: Flight, body: bytes) -> None:
         """One request from server to server until it ends, or until no server is left."""
-        trouble = ""
+        request, trouble = flight.request, ""
         for _ in range(TRIES):
-            server = flight.server = self._fleet.take(flight.request.affinity)
+            server = flight.server = await self._fleet.take(request.affinity, request.priority)
             if server is None:
                 break
+            flight.begin_again()
             try:
                 await self._read(flight, server, body)
                 return
             except RequestRefusedError as refusal:
-                self._end(flight, str(refusal))
+                logger.warning("A request was refused: %s", refusal)
+                self._end(flight, "error", str(refusal), self._fleet.named(refusal.words))
                 return
             except ServerTroubleError as error:
                 trouble = str(error)
@@ -192,10 +202,12 @@ class RemoteEngine(Engine):
             finally:
                 flight.server = None
                 self._fleet.give_back(server)
+            logger.warning("An answer broke off: %s", trouble)
             await self._fleet.check(server, trouble)
-            if flight.answered:
-                break
-        self._end(flight, f"The answer broke off: {trouble}")
+            if flight.begun:
+                self._end(flight, "cancelled", trouble)
+                return
+        self._end(flight, "error", trouble, NOT_BEGUN)
 
     async def _read(self, flight: Flight, server: Server, body: bytes) -> None:
         if not server.takes_priority:
@@ -237,12 +249,15 @@ class RemoteEngine(Engine):
         if self._is_ours(flight):
             del self._flights[flight.request.id]
 
-    def _end(self, flight: Flight, error: str) -> None:
-        """End with an error, unless the whole engine has died: then its owner decides about everything."""
+    def _end(self, flight: Flight, finish: EngineFinish, trouble: str, words: str = "") -> None:
+        """End it so, unless the whole engine has died: then its owner decides about everything.
+
+        `words` are for who asked; "" leaves them to the owner.
+        """
         if self._fleet.dead:
-            self._die(error)
+            self._die(trouble)
         elif self._is_ours(flight):
-            flight.end("error", error)
+            flight.end(finish, words or None)
             self._land(flight)
 
     def _step(self) -> Step:
@@ -272,7 +287,8 @@ class RemoteEngine(Engine):
 
     def _die(self, reason: str) -> None:
         if self._death is None:
-            self._death = f"No vLLM server answers. {reason}"
+            logger.error("No vLLM server answers. %s", reason)
+            self._death = "No vLLM server answers."
             self._let_all_go()
             self._wake.set()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from inference.engines.base import EngineDiedError, EngineInfo, EngineStartError
 from inference.replicas.figures import Figures
+from inference.replicas.line import Line
 from inference.replicas.routing import Routing
 from inference.replicas.server import ModelCard, RequestRefusedError, Server, ServerTroubleError
 from inference.replicas.settings import RemoteSettings
@@ -42,6 +43,7 @@ class Fleet:
         self._loads = dict.fromkeys(settings.urls, 0)
         self._checks: dict[str, asyncio.Task[None]] = {}
         self._routing = Routing()
+        self._line = Line()
         self._watches: list[asyncio.Task[None]] = []
         self.model = settings.model
 
@@ -58,15 +60,17 @@ class Fleet:
         """Connect to every server that answers. Raises EngineStartError when none can be used."""
         found = await asyncio.gather(*map(self._connect, self._servers.values()), return_exceptions=True)
         cards: list[ModelCard] = []
+        troubles = []
         for problem in found:
             if isinstance(problem, ModelCard):
                 cards.append(problem)
             elif isinstance(problem, ServerTroubleError):
                 logger.warning("%s", problem)
+                troubles.append(str(problem))
             elif isinstance(problem, BaseException):
                 raise problem
         if not cards:
-            raise EngineStartError("\n".join(["No vLLM server can be used.", *map(str, found)]))
+            raise EngineStartError("\n".join(["No vLLM server can be used.", *troubles]))
         info = self._info(cards)
         self._watches = [asyncio.create_task(self._watch(server)) for server in self._servers.values()]
         return info
@@ -80,17 +84,36 @@ class Fleet:
         for server in self._servers.values():
             await server.close()
 
-    def take(self, affinity: str) -> Server | None:
-        """The server for one more request, counted as its load until `give_back`; None when all are dead."""
-        url = self._routing.choose({server.url: self._loads[server.url] for server in self.alive}, affinity)
-        if url is None:
-            return None
-        self._loads[url] += 1
-        return self._servers[url]
+    async def take(self, affinity: str, priority: int = 0) -> Server | None:
+        """The server for one more request, counted as its load until `give_back`; None when all are dead.
+
+        Waits while every living server has its slots full, as when another one is dead. The lowest
+        `priority` is served first.
+        """
+        while True:
+            waiting = self._line.join(affinity, priority)
+            self._assign()
+            try:
+                server = await waiting
+            except asyncio.CancelledError:
+                if waiting.done() and not waiting.cancelled() and (server := waiting.result()):
+                    self.give_back(server)
+                raise
+            if server is None or server.alive:
+                return server
+            self.give_back(server)  # it died before its turn had come
 
     def give_back(self, server: Server) -> None:
         """The server is done with one request."""
         self._loads[server.url] -= 1
+        self._assign()
+
+    def named(self, text: str) -> str:
+        """The text for people: servers by their number among the addresses that are set."""
+        numbers = {url: number for number, url in enumerate(self._servers, start=1)}
+        for url in sorted(numbers, key=len, reverse=True):  # one may begin like another
+            text = text.replace(url, f"server {numbers[url]}")
+        return text
 
     async def check(self, server: Server, trouble: str) -> None:
         """A request met trouble: is it the server? However many ask at once, it is asked once."""
@@ -134,6 +157,18 @@ class Fleet:
             prefix_hits=sum(figures.prefix_hits for figures in all_figures),
             preemptions=sum(figures.preemptions for figures in all_figures),
         )
+
+    def _assign(self) -> None:
+        """Give whoever waits a server, as far as there are slots."""
+        while waiting := self._line.first():
+            alive = [server.url for server in self.alive]
+            free = {url: self._loads[url] for url in alive if self._loads[url] < self._settings.slots}
+            if alive and not free:
+                return
+            url = self._routing.choose(free, waiting.affinity)
+            if url is not None:
+                self._loads[url] += 1
+            waiting.server.set_result(None if url is None else self._servers[url])
 
     async def _connect(self, server: Server) -> ModelCard:
         """Use this server if it is well and serves the model. Raises ServerTroubleError, EngineStartError."""
@@ -208,6 +243,7 @@ class Fleet:
             logger.debug("%s", trouble)
         else:
             logger.warning("%s answers again.", server.url)
+            self._assign()
 
     async def _check(self, server: Server, trouble: str) -> None:
         try:
@@ -220,3 +256,4 @@ class Fleet:
             server.alive = False
             logger.error("%s is not used until it answers again: %s", server.url, reason)
             self._on_down(server)
+            self._assign()

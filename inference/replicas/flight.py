@@ -13,11 +13,11 @@ from inference.request import TokenLogprob
 class Flight:
     """`server` is who is answering right now, if anybody.
 
-    `answered`: a server has computed the prompt; from then on no other one can take over.
+    `answered`: a server has computed the prompt.
     """
 
     __slots__ = (
-        "_cached", "_error", "_finish", "_fresh", "_logprobs", "_prompt_tokens", "_reasoning",
+        "_brought", "_cached", "_error", "_finish", "_fresh", "_logprobs", "_prompt_tokens", "_reasoning",
         "_server_finish", "_text", "_tokens", "_told", "answered", "request", "server", "task",
     )  # fmt: skip
 
@@ -26,6 +26,7 @@ class Flight:
         self.server: Server | None = None
         self.task: asyncio.Task[None] | None = None
         self.answered = False
+        self._brought = False
         self._told = False
         self._tokens = 0
         self._prompt_tokens = 0
@@ -41,6 +42,16 @@ class Flight:
     @property
     def finished(self) -> bool:
         return self._finish is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to read; from then on no other server can take over."""
+        return self._brought
+
+    def begin_again(self) -> None:
+        """Another server starts from nothing; tokens that brought no text are not counted twice."""
+        self.answered = False
+        self._server_finish = None
 
     @property
     def complete(self) -> bool:
@@ -62,6 +73,7 @@ class Flight:
                 self._logprobs += map(_told, choice.logprobs.content or ())
             brought = brought or bool(delta.content or reasoning)
             self._server_finish = choice.finish_reason or self._server_finish
+        self._brought = self._brought or brought or bool(self._logprobs)
         if chunk.usage is not None:
             self._count(chunk.usage)
         elif brought:

@@ -51,7 +51,12 @@ class ServerTroubleError(Exception):
 
 
 class RequestRefusedError(Exception):
-    """The server refuses this one request, and would again; the message is the server's."""
+    """The server refuses this one request, and would again. `words` are the server's own, for who asked;
+    the message adds where, for the log."""
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words
 
 
 class ModelCard(msgspec.Struct):
@@ -183,12 +188,13 @@ class Server:
         status = response.status_code
         if status == HTTPStatus.OK:
             return response.content
-        words = f"{_message(response)} ({self.url}{path}: {status})"
+        words = _message(response)
+        told = f"{words} ({self.url}{path}: {status})"
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise ServerTroubleError(words)
+            raise ServerTroubleError(told)
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            words += " Check CHATSITE_REMOTE_API_KEY."
-        raise RequestRefusedError(words)
+            raise RequestRefusedError(f"{told} Check CHATSITE_REMOTE_API_KEY.")
+        raise RequestRefusedError(told, words)
 
     def _trouble(self, error: httpx.HTTPError) -> ServerTroubleError:
         unreachable = isinstance(error, httpx.ConnectError)
