@@ -75,7 +75,7 @@ class Lifecycle:
         if job is not None:
             if output.prompt_tokens is not None:
                 self._scheduler.prefilled(output.id, output.prompt_tokens, output.cached_tokens)
-            elif output.finish_reason is not None and output.cached_tokens is not None:
+            if output.finish_reason is not None and output.cached_tokens is not None:
                 self._scheduler.cached(output.id, output.cached_tokens)
             if output.new_tokens:
                 self._scheduler.produced(output.id, output.new_tokens, now)

@@ -50,9 +50,10 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one step brought one request.
 
-    `text` and `reasoning` are deltas. `prompt_tokens` and `cached_tokens` come with the first
-    output of a request. `cached_tokens` None: the engine does not say so yet; if it ever does, it does
-    with the last output. The last output carries `finish_reason`; `error` explains an "error".
+    `text` and `reasoning` are deltas. `prompt_tokens` and `cached_tokens` come with the first output of a
+    request. An engine that does not know `prompt_tokens` then tells a count of its own as soon as it has
+    one, and may correct it once. `cached_tokens` None: the engine does not say so yet; if it ever does, it
+    does with the last output. The last output carries `finish_reason`; `error` explains an "error".
     `logprobs` are of the new tokens, where they were asked for.
     """
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from typing import ClassVar, Literal
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, ClassVar, Literal
 
 from inference.engines.base import (
     Engine,
@@ -102,9 +102,7 @@ class RemoteEngine(Engine):
             self._wake.set()
             return
         flight = self._flights[request.id] = Flight(request)
-        task = flight.task = asyncio.get_running_loop().create_task(self._fly(flight, body))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        flight.task = self._begin(self._fly(flight, body))
 
     async def abort(self, ids: Sequence[str]) -> None:
         for id in ids:
@@ -155,6 +153,8 @@ class RemoteEngine(Engine):
         self._closed = True
         self._let_all_go()
         self._wake.set()
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._fleet.close()
 
@@ -219,6 +219,8 @@ class RemoteEngine(Engine):
                     if chunk.error is not None:
                         raise ServerTroubleError(f"{server.url}: {chunk.error.message}")
                     flight.take(chunk)
+                if flight.unmeasured and flight.measuring is None:
+                    flight.measuring = self._begin(self._measure(flight))
                 self._tell(flight)
         except RequestRefusedError as refusal:
             if not (server.takes_priority and "priority" in str(refusal).lower()):
@@ -235,6 +237,28 @@ class RemoteEngine(Engine):
         flight.end_by_server()
         self._land(flight)
 
+    async def _measure(self, flight: Flight) -> None:
+        """Count the prompt of a server that does not tell while it answers: what was computed is charged,
+        however the answer ends. By the tokenizer at hand, else by a server's, else it is estimated."""
+        messages = flight.request.messages
+        try:
+            tokens = (
+                await asyncio.to_thread(self._counter.count, messages)
+                if self._settings.tokenizer is not None
+                else await self.count_tokens(messages)
+            )
+        except (ValueError, EngineDiedError) as error:
+            logger.warning("A prompt was not counted and is estimated: %s", error)
+            tokens = EstimateCounter().count(messages)
+        flight.measure(tokens)
+        self._tell(flight)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     def _is_ours(self, flight: Flight) -> bool:
         return self._flights.get(flight.request.id) is flight
 
@@ -246,6 +270,8 @@ class RemoteEngine(Engine):
     def _land(self, flight: Flight) -> None:
         """It has ended: one last output."""
         self._tell(flight)
+        if flight.measuring is not None:
+            flight.measuring.cancel()
         if self._is_ours(flight):
             del self._flights[flight.request.id]
 
@@ -263,12 +289,12 @@ class RemoteEngine(Engine):
     def _step(self) -> Step:
         flights, self._news = self._news, {}
         outputs, self._refused = self._refused, []
+        self._prompt_tokens += sum(flight.untold_prompt_tokens for flight in flights.values())
         outputs += [flight.output() for flight in flights.values()]
         # A request gets at most one token of each step, so this many steps there were at least.
         witnessed = max((output.new_tokens for output in outputs), default=0)
         self._steps += max(witnessed, self._idle_steps, 1 if outputs else 0)
         self._idle_steps = 0
-        self._prompt_tokens += sum(output.prompt_tokens or 0 for output in outputs)
         self._generation_tokens += sum(output.new_tokens for output in outputs)
         return Step(tuple(outputs), self.stats())
 

@@ -13,21 +13,22 @@ from inference.request import TokenLogprob
 class Flight:
     """`server` is who is answering right now, if anybody.
 
-    `answered`: a server has computed the prompt.
+    `answered`: a server has computed the prompt. `measuring` counts it, where the server does not tell.
     """
 
     __slots__ = (
         "_brought", "_cached", "_error", "_finish", "_fresh", "_logprobs", "_prompt_tokens", "_reasoning",
-        "_server_finish", "_text", "_tokens", "_told", "answered", "request", "server", "task",
+        "_server_finish", "_text", "_tokens", "_told", "answered", "measuring", "request", "server", "task",
     )  # fmt: skip
 
     def __init__(self, request: EngineRequest) -> None:
         self.request = request
         self.server: Server | None = None
         self.task: asyncio.Task[None] | None = None
+        self.measuring: asyncio.Task[None] | None = None
         self.answered = False
         self._brought = False
-        self._told = False
+        self._told: int | None = None
         self._tokens = 0
         self._prompt_tokens = 0
         self._cached: int | None = None
@@ -57,6 +58,20 @@ class Flight:
     def complete(self) -> bool:
         """Whether the server has said how it ends."""
         return self._server_finish is not None
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether the server has begun without telling how long the prompt is."""
+        return self.answered and not self._prompt_tokens
+
+    def measure(self, prompt_tokens: int) -> None:
+        """The prompt by our own count, until the server tells its, which many do at the end alone."""
+        self._prompt_tokens = self._prompt_tokens or prompt_tokens
+
+    @property
+    def untold_prompt_tokens(self) -> int:
+        """What the next output corrects the prompt's length by."""
+        return self._prompt_tokens - (self._told or 0) if self._prompt_tokens else 0
 
     def take(self, chunk: Chunk) -> None:
         """Add one chunk. Without usage in it, text counts as one token until the last chunk tells."""
@@ -94,14 +109,14 @@ class Flight:
 
     def output(self) -> Output:
         """Everything since the last call."""
-        first = self.answered and not self._told
-        self._told = self._told or first
+        news = self._prompt_tokens if self._prompt_tokens and self._prompt_tokens != self._told else None
+        self._told = self._told if news is None else news
         output = Output(
             id=self.request.id,
             text="".join(self._text),
             reasoning="".join(self._reasoning),
             new_tokens=self._fresh,
-            prompt_tokens=self._prompt_tokens if first else None,
+            prompt_tokens=news,
             # Known at the end alone, and only if the server was started to tell.
             cached_tokens=self._cached,
             finish_reason=self._finish,

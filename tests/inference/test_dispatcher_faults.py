@@ -344,3 +344,21 @@ async def test_a_log_that_is_away_for_longer_than_anybody_waits_does_not_end_the
             await asyncio.sleep(0.05)
     assert not running.done()
     running.cancel()
+
+
+async def test_a_later_count_of_the_prompt_is_the_one_that_is_charged_and_a_dropped_answer_keeps_its_text(
+    monkeypatch,
+):
+    async with Stage(timing=Timing(step_s=0.005, max_running=2)) as stage:
+        told = []
+        monkeypatch.setattr(stage.scheduler, "cached", lambda id, tokens: told.append((id, tokens)))
+        stage.ask("a", tokens=5000)
+        await stage.until(lambda: stage.held_seq("a") > 3)
+        told.clear()
+        last = Output("a", prompt_tokens=33, cached_tokens=8, finish_reason="cancelled")
+        stage.dispatcher._life.advance(last, 0.0)
+        reader = await stage.end("a")
+        assert told == [("a", 8)]
+        assert (reader.end.usage.prompt_tokens, reader.end.finish_reason) == (33, "interrupted")
+        assert reader.end.message.startswith("The engine dropped this answer.")
+        assert reader.text

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from inference.engines.base import EngineDiedError, EngineRequest, EngineStartError
 from inference.engines.remote import NOT_BEGUN, RemoteEngine
+from inference.prompt import EstimateCounter, TokenizerCounter
 from inference.replicas import fleet
 from inference.replicas.settings import RemoteSettings
 from inference.request import ChatMessage, Sampling, TokenLogprob
@@ -78,9 +80,46 @@ async def test_probabilities_are_asked_for_and_handed_on(servers) -> None:
 
 async def test_tokens_of_a_server_that_counts_only_at_the_end(servers) -> None:
     servers[0].usage = False
+    servers[0].routes["/tokenize"] = {"count": 9}
     async with Running(servers[0]) as run:
         answer = await run.answers.ask("a", "hello")
+        assert run.engine.stats().prompt_tokens == 7, "corrected, not added"
     assert answer.tokens == 3
+    assert [output.prompt_tokens for output in answer.outputs if output.prompt_tokens is not None][-1] == 7
+
+
+async def prompt_tokens(server: ScriptedServer, **settings: object) -> int | None:
+    """Of an answer that a server which counts only at the end had begun when it was stopped."""
+    server.usage, server.hold_after = False, 1
+    async with Running(server, **settings) as run:
+        await run.answers.add("a", "hello there " * 20)
+        first = await run.answers.first_of("a")
+        await until(lambda: any(output.prompt_tokens is not None for output in first.outputs))
+        await run.engine.abort(["a"])
+        answer = await run.answers.end_of("a")
+        told = [output.prompt_tokens for output in answer.outputs if output.prompt_tokens is not None]
+        assert run.engine.stats().prompt_tokens == told[-1]
+    return told[-1]
+
+
+async def test_a_prompt_whose_length_the_server_does_not_tell_is_asked_for(servers) -> None:
+    servers[0].routes["/tokenize"] = {"count": 41}
+    assert await prompt_tokens(servers[0]) == 41
+
+
+@pytest.mark.parametrize("how", ["absent", "failing"])
+async def test_without_tokenize_it_is_estimated(servers, how: str) -> None:
+    if how == "absent":
+        del servers[0].routes["/tokenize"]
+    else:
+        servers[0].routes["/tokenize"] = {"error": "not today"}
+    message = ChatMessage("user", "hello there " * 20)
+    assert await prompt_tokens(servers[0]) == EstimateCounter().count([message]) > 40
+
+
+async def test_a_tokenizer_at_hand_counts_first(servers, embedded_model: Path) -> None:
+    exact = TokenizerCounter(embedded_model).count([ChatMessage("user", "hello there " * 20)])
+    assert await prompt_tokens(servers[0], tokenizer=embedded_model) == exact != 7
 
 
 async def test_the_key_goes_with_every_request(servers) -> None:
