@@ -160,7 +160,7 @@ class Job:
             reasoning=self.reasoning,
             seq=self.seq,
             usage=self._usage(now),
-            message=message,
+            message=_storable(message),
             request_class=self.request_class,
         )
         return self.outcome
@@ -201,5 +201,5 @@ def _joined(parts: list[str]) -> str:
 
 
 def _storable(text: str) -> str:
-    """A model may write U+0000; PostgreSQL stores none, and one would keep every end from being written."""
+    """A model may write U+0000, and an engine's error quote it; PostgreSQL stores none."""
     return text.replace("\0", "\ufffd")

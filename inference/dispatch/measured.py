@@ -23,12 +23,11 @@ class MeasuredStore:
         with self._metrics.checkpoint.time():
             await self._store.checkpoint(answers)
 
-    async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
+    async def finish(self, outcomes: Sequence[Outcome]) -> Mapping[str, Outcome]:
         with self._metrics.checkpoint.time():
             written = await self._store.finish(outcomes)
-        for outcome in outcomes:
-            if outcome.generation in written:
-                self._metrics.ended(outcome.status, outcome.request_class, outcome.usage)
+        for outcome in written.values():
+            self._metrics.ended(outcome.status, outcome.request_class, outcome.usage)
         return written
 
 

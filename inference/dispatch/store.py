@@ -7,7 +7,7 @@ exists; any other exception means "not now", and the caller tries again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -63,9 +63,10 @@ class Store(Protocol):
     async def checkpoint(self, answers: Sequence[Answer]) -> None:
         """Keep the text so far of running generations."""
 
-    async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
+    async def finish(self, outcomes: Sequence[Outcome]) -> Mapping[str, Outcome]:
         """queued or running → the outcome's status, with text and settlement in one transaction.
 
-        Returns the generations that hold this outcome now: those just written, and those that a
-        former call of this owner wrote whose reply was lost. Others were ended by somebody else.
+        Returns what the generations hold now by this call, or by a former one of this owner whose reply was
+        lost; others were ended by somebody else. An outcome that the rows cannot hold is replaced by a
+        failed one, and keeps no other from being written.
         """

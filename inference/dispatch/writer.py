@@ -88,9 +88,10 @@ class Writer:
         jobs = list(self._ended)
         if not jobs:
             return
-        await self._store.finish([job.outcome for job in jobs if job.outcome])
+        held = await self._store.finish([job.outcome for job in jobs if job.outcome])
         del self._ended[: len(jobs)]
         for job in jobs:
+            job.outcome = held.get(job.generation, job.outcome)
             self._recorded(job)
         if not self._ended:
             self._idle.set()

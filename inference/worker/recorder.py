@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+import structlog
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
+from msgspec.structs import replace
 
 from chatsite.conversations.models import Message
 from chatsite.conversations.search import index_messages
@@ -20,6 +22,13 @@ from chatsite.quotas.pricing import charge
 from inference.dispatch.store import Answer, Claim, Outcome
 from inference.stream_log.base import FencedError
 from inference.worker.statements import write_checkpoints, write_claims
+
+log = structlog.get_logger(__name__)
+
+UNSTORABLE = (DataError, IntegrityError, ValueError, OverflowError)
+"""How a database or its driver says that it will never take these values; whatever else fails may pass."""
+
+NOT_STORED = "The answer could not be stored. What was written before is kept; please retry."
 
 
 class Recorder:
@@ -38,11 +47,43 @@ class Recorder:
 
     async def checkpoint(self, answers: Sequence[Answer]) -> None:
         """Record how far running answers have come; also their heartbeat."""
-        await write(self._checkpoint, answers)
+        try:
+            await write(self._checkpoint, answers)
+        except UNSTORABLE as error:
+            if len(answers) > 1:
+                for answer in answers:
+                    await self.checkpoint([answer])
+            else:
+                _log_unstorable("checkpoint_unstorable", answers, error)
 
-    async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
-        """Write ends: text, status, usage, settlement. Returns the generations that hold this end now."""
-        return await write(self._finish, outcomes)
+    async def finish(self, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
+        """Write ends: text, status, usage, settlement. Returns the ends that the rows hold now.
+
+        One that the database does not take keeps no other from being written: it ends as failed, with the
+        text of its last checkpoint.
+        """
+        try:
+            written = await write(self._finish, outcomes)
+        except UNSTORABLE as error:
+            if len(outcomes) > 1:
+                alone = [await self.finish([outcome]) for outcome in outcomes]
+                return {id: outcome for ended in alone for id, outcome in ended.items()}
+            _log_unstorable("end_unstorable", outcomes, error)
+            return await self._fail(outcomes)
+        return {outcome.generation: outcome for outcome in outcomes if outcome.generation in written}
+
+    async def _fail(self, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
+        """End these without what could not be stored."""
+        failed = [
+            replace(outcome, status="failed", finish_reason="error", message=NOT_STORED)
+            for outcome in outcomes
+        ]
+        try:
+            written = await write(self._finish, failed, with_text=False)
+        except UNSTORABLE as error:  # it ends nowhere: the reaper finds its row
+            _log_unstorable("failure_unstorable", outcomes, error)
+            return {}
+        return {outcome.generation: outcome for outcome in failed if outcome.generation in written}
 
     # --- in a thread ----------------------------------------------------------------------------
 
@@ -57,7 +98,7 @@ class Recorder:
         write_checkpoints(answers, self.epoch, timezone.now())
 
     @transaction.atomic
-    def _finish(self, outcomes: Sequence[Outcome]) -> set[str]:
+    def _finish(self, outcomes: Sequence[Outcome], *, with_text: bool = True) -> set[str]:
         self._check_fence()
         now = timezone.now()
         written, ended, spent = set(), [], []
@@ -74,7 +115,8 @@ class Recorder:
                 finished_at=now,
             )
             if changed:
-                _write_text(outcome)
+                if with_text:
+                    _write_text(outcome)
                 ended.append(outcome.generation)
                 index_messages(_answer_of(outcome))
             if changed or self._ended_before(outcome):
@@ -102,6 +144,13 @@ class Recorder:
     def _fenced(self, generation: str) -> QuerySet[Generation]:
         """The row, while this epoch is the youngest: the check is inside the UPDATE itself."""
         return Generation.objects.filter(Exists(Ownership.objects.filter(epoch=self.epoch)), id=generation)
+
+
+def _log_unstorable(event: str, rows: Sequence[Answer | Outcome], error: Exception) -> None:
+    """Without the error's words: a database quotes the values that it refuses, which are people's text."""
+    generations = [row.generation for row in rows]
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    log.error(event, generations=generations, error=type(error).__name__, sqlstate=sqlstate)
 
 
 def _spent(outcome: Outcome) -> Spent:

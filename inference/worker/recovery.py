@@ -60,7 +60,7 @@ async def _recover(recorder: Recorder, stream_log: StreamLog, jobs: Sequence[Gen
         outcomes.append(_outcome(job, text, reasoning, seq, tokens))
     await write(_take_over, outcomes, recorder.epoch)
     written = await recorder.finish(outcomes)
-    await _tell_readers(stream_log, [o for o in outcomes if o.generation in written], recorder.epoch)
+    await _tell_readers(stream_log, list(written.values()), recorder.epoch)
     if jobs:
         log.warning("recovered", rows=len(jobs), interrupted=len(written))
     return len(jobs)

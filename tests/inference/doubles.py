@@ -81,7 +81,7 @@ class Rows:
     async def finish(self, outcomes):
         async with self._call():
             self.batches.append(len(outcomes))
-            won = set()
+            won = {}
             for outcome in outcomes:
                 row = self.rows.get(outcome.generation)
                 if row is None:  # erased
@@ -91,7 +91,7 @@ class Rows:
                     row.outcome = outcome
                     row.ended += 1
                 if row.outcome == outcome:
-                    won.add(outcome.generation)
+                    won[outcome.generation] = outcome
         return won
 
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from inference.dispatch.gate import SHORTEST_REFUSAL_S
 from inference.dispatch.job import Job
@@ -362,3 +363,17 @@ async def test_a_later_count_of_the_prompt_is_the_one_that_is_charged_and_a_drop
         assert (reader.end.usage.prompt_tokens, reader.end.finish_reason) == (33, "interrupted")
         assert reader.end.message.startswith("The engine dropped this answer.")
         assert reader.text
+
+
+async def test_readers_are_told_the_end_that_the_row_could_hold(monkeypatch):
+    async with Stage() as stage:
+        finish = stage.rows.finish
+
+        async def refused(outcomes):
+            return await finish([replace(one, status="failed", finish_reason="error") for one in outcomes])
+
+        monkeypatch.setattr(stage.rows, "finish", refused)
+        stage.ask("a", tokens=5)
+        assert (await stage.end("a")).end.finish_reason == "error"
+        assert stage.rows.rows["a"].status == "failed"
+        stage.check_empty()

@@ -21,3 +21,4 @@ def test_what_postgresql_cannot_store_is_replaced() -> None:
     job = Job(ask("g"), "quick", 0.0)
     job.take(Output("g", "a\0b", new_tokens=2, finish_reason="stop"), 1.0)
     assert job.text == "a\ufffdb"
+    assert job.end("failed", "error", "no\0room", 2.0).message == "no\ufffdroom"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from chatsite.generations.models import Generation, Status
 from inference.dispatch.store import Answer, Claim, Outcome
 from inference.request import Usage
 from inference.stream_log.base import FencedError
 from inference.worker.owner import next_epoch
-from inference.worker.recorder import Recorder
-from tests.people import People, submit
+from inference.worker.recorder import NOT_STORED, Recorder
+from tests.people import People, make_user, submit
 
 
 @pytest.fixture
@@ -89,3 +90,31 @@ def test_what_ends_while_it_waits_was_never_running(recorder: Recorder, job: Gen
     assert recorder._finish([ended]) == {str(job.id)}
     assert claim(recorder, job) == set()
     assert reread(job).status == "cancelled"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_end_that_cannot_be_stored_fails_alone_and_keeps_its_last_checkpoint(caplog, capsys) -> None:
+    text = "secret \ud800"
+
+    def asked() -> tuple[Recorder, list[Generation]]:
+        alice = make_user("alice")
+        return Recorder(next_epoch()), [Generation.objects.get(id=submit(alice).generation) for _ in range(3)]
+
+    recorder, jobs = await sync_to_async(asked)()
+    await recorder.claim([Claim(str(job.id), 1) for job in jobs])
+    before, bad, after = jobs
+    await recorder.checkpoint([Answer(str(job.id), 1, "Bec", "", 1, 1) for job in jobs])
+    await recorder.checkpoint(
+        [Answer(str(job.id), 1, text if job is bad else "Becau", "", 2, 2) for job in jobs]
+    )
+    for job, kept in ((before, "Becau"), (bad, "Bec"), (after, "Becau")):
+        assert (await sync_to_async(reread)(job)).answer.content == kept
+    held = await recorder.finish([outcome(job, text if job is bad else "Because.") for job in jobs])
+    assert {id: end.status for id, end in held.items()} == {
+        str(before.id): "finished", str(bad.id): "failed", str(after.id): "finished"
+    }  # fmt: skip
+    assert held[str(bad.id)].message == NOT_STORED
+    row = await sync_to_async(reread)(bad)
+    assert (row.status, row.message, row.answer.content) == ("failed", NOT_STORED, "Bec")
+    assert (await sync_to_async(reread)(after)).answer.content == "Because."
+    assert "secret" not in caplog.text + "".join(capsys.readouterr())
