@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 FREEZE_CHECKS = 8
 """Looks at the engine per grace period: enough that a late one matters little."""
 
+UNEXPECTED = "The engine failed. The log of the inference process says why."
+"""For what no engine announces: its words are for whoever reads logs."""
+
 
 class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`frozen_after_s` must exceed the longest step of a healthy engine that is not starved.
@@ -117,12 +120,15 @@ class Supervisor:
                     yield step
             except EngineDiedError as error:
                 reason = str(error)
+            except Exception:
+                log.exception("The engine failed")
+                reason = UNEXPECTED
             finally:
                 self.state = "restarting"
                 if not self._frozen:
                     watch.cancel()
                 await asyncio.wait([watch])
-                await engine.close()
+                await self._end(engine)
                 self._engine = None
             if asyncio.get_running_loop().time() - born > self._settings.stable_s:
                 self._failures = 0
@@ -133,7 +139,7 @@ class Supervisor:
         """End the engine; steps() ends too."""
         self._closing.set()
         if self._engine is not None:
-            await self._engine.close()
+            await self._end(self._engine)
 
     async def _start(self) -> Engine | None:
         """A started engine, or None with the reason on the board."""
@@ -142,14 +148,22 @@ class Supervisor:
         self.state = "restarting" if self.info else "starting"
         try:
             self.info = await engine.start(self._tell)
-        except (EngineError, OSError) as error:
-            log.error("The engine does not start: %s", error)
-            self.state, self.detail, self.progress = "failed", str(error), None
+        except Exception as error:
+            expected = isinstance(error, EngineError | OSError)
+            log.error("The engine does not start: %s", error, exc_info=None if expected else error)
+            self.state, self.detail, self.progress = "failed", str(error) if expected else UNEXPECTED, None
             self._engine = None
-            await engine.close()
+            await self._end(engine)
             return None
         self.state, self.detail, self.progress = "ready", "", None
         return engine
+
+    async def _end(self, engine: Engine) -> None:
+        """Whatever is wrong with an engine that is closed, the next one is built."""
+        try:
+            await engine.close()
+        except Exception:
+            log.exception("The engine could not be closed")
 
     def _tell(self, detail: str, progress: float | None) -> None:
         self.detail, self.progress = detail, progress
@@ -180,7 +194,7 @@ class Supervisor:
             if watch.look(stats, busy=busy, labour_s=engine.labour_s()):
                 self._frozen = f"The engine did not step for {watch.unmoved * every_s:g} s."
                 self.state = "restarting"
-                await engine.close()
+                await self._end(engine)
                 return
 
     def _running(self) -> Engine:

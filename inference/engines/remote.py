@@ -176,7 +176,18 @@ class RemoteEngine(Engine):
         return chat_body(request, self._fleet.model, messages, limit, with_priority)
 
     async def _fly(self, flight: Flight, body: bytes) -> None:
-        """One request from server to server until it ends, or until no server is left."""
+        """One request until it ends, whatever goes wrong with it."""
+        try:
+            await self._travel(flight, body)
+        except Exception:
+            logger.exception("An answer broke off")
+            if flight.begun:
+                self._end(flight, "cancelled", "")
+            else:
+                self._end(flight, "error", "", NOT_BEGUN)
+
+    async def _travel(self, flight: Flight, body: bytes) -> None:
+        """From server to server until it ends, or until no server is left."""
         request, trouble = flight.request, ""
         for _ in range(TRIES):
             server = flight.server = await self._fleet.take(request.affinity, request.priority)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 
@@ -26,14 +27,14 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def read_figures(text: str) -> Figures:
-    """What the text says; missing samples are 0."""
+    """What the text says; samples that are missing or no finite number are 0."""
     values: dict[str, list[float]] = defaultdict(list)
     kv_tokens = 0
     for name, labels, value in SAMPLE.findall(text):
         if name == "vllm:cache_config_info":
             kv_tokens += _kv_tokens(dict(LABEL.findall(labels)))
         else:
-            values[name].append(float(value))
+            values[name] += _finite(value)
     usages = values["vllm:kv_cache_usage_perc"]
 
     def total(name: str) -> int:
@@ -48,6 +49,14 @@ def read_figures(text: str) -> Figures:
         prefix_hits=total("vllm:prefix_cache_hits_total"),
         preemptions=total("vllm:num_preemptions_total"),
     )
+
+
+def _finite(value: str) -> list[float]:
+    try:
+        number = float(value)
+    except ValueError:
+        return []
+    return [number] if math.isfinite(number) else []
 
 
 def _kv_tokens(labels: dict[str, str]) -> int:

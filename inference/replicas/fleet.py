@@ -216,10 +216,10 @@ class Fleet:
     async def _watch(self, server: Server) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
-            if server.alive:
-                await self._look(server)
-            else:
-                await self._bring_back(server)
+            try:
+                await (self._look(server) if server.alive else self._bring_back(server))
+            except Exception:  # an answer nobody thought of: who no longer looks would lose the server
+                logger.exception("%s could not be looked at", server.url)
 
     async def _look(self, server: Server) -> None:
         before = server.figures

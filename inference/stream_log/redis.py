@@ -280,7 +280,7 @@ class RedisStreamLog(StreamLog):
         self._subscribed.set()
         for followers in self._followers.values():
             for follower in followers:
-                follower.doubtful = not follower.stale
+                follower.doubtful = follower.doubtful or not follower.stale
                 follower.look()
 
     def _deliver(self, step: bytes) -> None:

@@ -83,6 +83,8 @@ class Intake:
         except QueueFullError:  # its row waits outside, and is looked at again
             if stopped:
                 self._line.turn_away(request)
+        except Exception:  # nor does what is wrong with this one keep others from the line
+            log.exception("row_not_taken", generation=request.generation)
 
     def _changes(self, known: frozenset[str], spare: bool, after: Place | None = None) -> Changes:
         """So many rows from `after` on: what the line has no room for must not hide what is behind it."""

@@ -19,10 +19,12 @@ from inference.engines.remote import RemoteEngine
 from inference.engines.timing import Timing
 from inference.engines.vllm import VllmEngine
 from inference.model_store.embedded import prepare_embedded
+from inference.replicas import fleet
 from inference.replicas.figures import read_figures
 from inference.replicas.settings import RemoteSettings
 from tests.inference.answers import Answers
 from tests.inference.processes import group_members
+from tests.inference.scripted_server import ScriptedServer
 from tests.inference.vllm_server import VllmServer
 from tests.real_site import MODELS_DIR
 
@@ -156,3 +158,13 @@ async def vllm(engines: Engines) -> LiveEngine:
 async def embedded_model() -> Path:
     """The embedded model's directory, prepared if this is the first run."""
     return await prepare_embedded(MODELS_DIR, lambda phase, fraction: None)
+
+
+@pytest_asyncio.fixture
+async def servers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[ScriptedServer]]:
+    """Two that say what a test has them say, looked at often."""
+    monkeypatch.setattr(fleet, "WATCH_S", 0.05)
+    pair = [await ScriptedServer().start(), await ScriptedServer().start()]
+    yield pair
+    for server in pair:
+        await server.stop()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import do_submit
 from inference.request import Request
-from inference.scheduling.errors import QueueFullError
+from inference.scheduling.errors import DuplicateError, QueueFullError
 from inference.worker import intake
 from inference.worker.intake import Intake
 from tests.people import ask_of, make_user
@@ -108,3 +108,22 @@ async def test_a_row_that_makes_no_request_keeps_no_other_from_the_line() -> Non
     line = Line(full_for="")
     await Intake(line).look()
     assert line.known == [sound]
+
+
+async def test_a_request_that_the_line_cannot_take_keeps_no_other_from_it() -> None:
+    def asked() -> tuple[str, str]:
+        return tuple(  # type: ignore[return-value]
+            str(do_submit(ask_of(make_user(name)), "Hello", None, None).generation)
+            for name in ("alice", "bob")
+        )
+
+    class Odd(Line):
+        def enqueue(self, request: Request) -> None:
+            if request.generation == first:
+                raise DuplicateError("in line already")
+            super().enqueue(request)
+
+    first, second = await sync_to_async(asked)()
+    line = Odd(full_for="")
+    await Intake(line).look()
+    assert line.known == [second]

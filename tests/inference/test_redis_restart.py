@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError
 
 from inference.stream_log.base import Delta
-from inference.stream_log.redis import RedisStreamLog
+from inference.stream_log.redis import RedisStreamLog, _Follower
 from tests.inference.doubles import Reader, Stage
 from tests.redis_server import Server
 
@@ -67,4 +67,14 @@ async def test_a_cancellation_that_the_client_swallows_still_ends_the_writer(red
     writing.cancel()
     await asyncio.wait([writing], timeout=5)
     assert writing.cancelled()
+    await log.close()
+
+
+async def test_a_second_renewal_before_the_look_keeps_the_doubt_of_the_first() -> None:
+    log, follower = RedisStreamLog("redis://127.0.0.1:1"), _Follower()
+    log._followers["g"] = [follower]
+    follower.stale = False
+    log._renewed()
+    log._renewed()
+    assert follower.doubtful, "the stream may have ended and been lost before the first"
     await log.close()

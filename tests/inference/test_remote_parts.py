@@ -216,6 +216,11 @@ def test_figures_are_summed_over_a_servers_engines():
         preemptions=4,
     )
     assert read_figures("no metrics") == Figures()
+    strange = "".join(f"vllm:{name} {value}\n" for name, value in zip(
+        ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "num_preemptions_total"),
+        ("NaN", "+Inf", "NaN", "none"), strict=True,
+    ))  # fmt: skip
+    assert read_figures(strange) == Figures()
 
 
 @pytest.mark.parametrize(

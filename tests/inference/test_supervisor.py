@@ -132,3 +132,38 @@ async def test_progress_of_the_start_is_shown():
         seen.append((watched.supervisor.state, watched.supervisor.detail))
         await watched.until(lambda: watched.supervisor.ready)
     assert seen == [("starting", "Loading weights")]
+
+
+@pytest.mark.parametrize("method", ["start", "steps", "close"])
+async def test_an_engine_that_fails_in_a_way_it_never_announced_is_replaced(method):
+    class Faulty(EmulatedEngine):
+        async def start(self, progress):
+            if method == "start":
+                raise ValueError("secret")
+            return await super().start(progress)
+
+        async def steps(self):
+            if method == "steps":
+                raise ValueError("secret")
+            async for step in super().steps():
+                yield step
+
+        async def close(self):
+            await super().close()
+            if method == "close":
+                raise ValueError("secret")
+
+    engines = []
+
+    def build():
+        settings = EmulatedSettings(timing=Timing(step_s=0.002), answer_tokens=0)
+        engines.append(EmulatedEngine(settings) if engines else Faulty(settings))
+        return engines[-1]
+
+    async with Watched(build=build) as watched:
+        if method == "close":
+            await watched.until(lambda: watched.supervisor.ready)
+            engines[0].die()
+        await watched.until(lambda: len(engines) == 2 and watched.supervisor.ready)
+        (lost,) = watched.of(EngineLost)
+        assert "secret" not in lost.reason
