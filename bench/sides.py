@@ -83,10 +83,10 @@ class MemoryStore:
     async def checkpoint(self, answers: Sequence[Answer]) -> None:
         """Nothing outlives a benchmark."""
 
-    async def finish(self, outcomes: Sequence[Outcome]) -> set[str]:
+    async def finish(self, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
         for outcome in outcomes:
             self._ended(outcome)
-        return {outcome.generation for outcome in outcomes}
+        return {outcome.generation: outcome for outcome in outcomes}
 
 
 def dispatcher_on(
