@@ -10,6 +10,7 @@ What happens to one job is in `lifecycle`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -33,8 +34,13 @@ from inference.scheduling.errors import TooLargeError
 from inference.scheduling.scheduler import Scheduler
 from inference.stream_log.base import FencedError, StreamLog
 
+log = logging.getLogger(__name__)
+
 DRAIN_LOOK_S = 0.05
 """How soon a drain notices that the last answer ended: short beside any grace period."""
+
+FLUSH_S = 5.0
+"""For the ends of drained answers to be written: milliseconds, unless the database or the log is away."""
 
 
 class DispatcherSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +184,8 @@ class Dispatcher:
     async def drain(self, grace_s: float) -> None:
         """Start nothing new, give the running `grace_s`, keep the rest as interrupted; then run() returns.
 
-        Waiting generations stay queued in their rows, for the next owner.
+        Waiting generations stay queued in their rows, for the next owner. What a database or log that is away
+        does not take in `FLUSH_S` is left to that owner's recovery.
         """
         self._gate.end(self._clock())
         due = self._clock() + grace_s
@@ -186,8 +193,12 @@ class Dispatcher:
             await asyncio.sleep(min(DRAIN_LOOK_S, grace_s))
         for job in self._life.begun():
             self._life.end(job, outcomes.DRAINED)
-        await self._life.writer.flushed()
-        await self._publisher.flushed()
+        try:
+            async with asyncio.timeout(FLUSH_S):
+                await self._life.writer.flushed()
+                await self._publisher.flushed()
+        except TimeoutError:
+            log.error("Not every end could be written; the next process recovers them.")
         self._stopped = True
         self._wake.set()
 

@@ -6,6 +6,7 @@ import random
 import pytest
 from msgspec.structs import replace
 
+from inference.dispatch import dispatcher
 from inference.dispatch.gate import SHORTEST_REFUSAL_S
 from inference.dispatch.job import Job
 from inference.dispatch.publisher import GIVE_UP_S, Publisher
@@ -164,6 +165,18 @@ async def test_drain_lets_the_short_end_interrupts_the_long_and_leaves_the_waiti
         assert long.text == stage.rows.rows["long"].text != ""
         assert stage.rows.rows["waiting"].status == "queued"
         assert stage.dispatcher.board().state == "draining"
+
+
+@pytest.mark.parametrize("away", ["database", "log"])
+async def test_a_drain_does_not_wait_for_what_is_away(monkeypatch, away):
+    monkeypatch.setattr(dispatcher, "FLUSH_S", 0.1)
+    log = LosingLog()
+    async with Stage(log=log) as stage:
+        stage.ask("a", tokens=10_000)
+        await stage.until(lambda: stage.held_seq("a") > 0)
+        stage.rows.failing, log.away = away == "database", away == "log"
+        await asyncio.wait_for(stage.dispatcher.drain(0.01), 3)
+        await asyncio.wait_for(stage.task, 3)
 
 
 async def test_a_fenced_owner_stops_writing_and_running():
