@@ -113,12 +113,13 @@ class Dispatcher:
             self._life.end(job, outcomes.REFUSED, str(error))
         self._wake.set()
 
-    def turn_away(self, request: Request) -> None:
-        """Stop a queued row's request for which the line had no room; one that is known is `cancel`'s."""
+    def turn_away(self, request: Request, *, unreadable: bool = False) -> None:
+        """End a queued row's request that is not in line: stopped where there was no room for it, or failed
+        since its row makes no request. One that is known is `cancel`'s."""
         jobs = self._life.jobs
         if request.generation not in jobs:
             job = jobs[request.generation] = Job(request, "heavy", self._clock())
-            self._life.end(job, outcomes.CANCELLED)
+            self._life.end(job, outcomes.UNREADABLE if unreadable else outcomes.CANCELLED)
 
     def cancel(self, generation: str) -> bool:
         """Stop a generation, waiting or running; its text is kept. False: it is not known here (any more)."""

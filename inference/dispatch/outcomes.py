@@ -21,6 +21,8 @@ CANCELLED = Ending("cancelled", "cancelled")
 
 REFUSED = Ending("failed", "error", "The engine refused this request.")
 
+UNREADABLE = Ending("failed", "error", "This question could not be read any more. Please ask it again.")
+
 ENGINE_LOST = Ending(
     "interrupted",
     "interrupted",

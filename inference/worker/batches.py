@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
+import structlog
+
 from chatsite.batches.pump import due_items, submit_item
 from chatsite.conversations.news import tell_changed
 from chatsite.database import read, write
 from inference.board import Board
+
+log = structlog.get_logger(__name__)
 
 HELD_S = 10.0
 """How soon somebody whose budget is spent, or whose line is full, is tried again."""
@@ -33,7 +37,11 @@ class BatchPump:
             board = self._board()
             context = board.info.context_tokens if board.info else 0
             model = board.info.model if board.info else ""
-            outcome = await write(submit_item, due, context, board.retry_after_s, model)
+            try:
+                outcome = await write(submit_item, due, context, board.retry_after_s, model)
+            except Exception:  # whatever is wrong with this item keeps nobody else's from the line
+                log.exception("item_not_submitted", item=str(due.id))
+                outcome = "held"
             if outcome == "held":
                 self._held[due.user] = now + HELD_S
             submitted |= outcome == "submitted"

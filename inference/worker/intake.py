@@ -18,7 +18,7 @@ from chatsite.database import read
 from chatsite.generations.models import ACTIVE, Generation, Status
 from chatsite.quotas.resolution import Terms
 from chatsite.quotas.terms import terms_of_each
-from inference.request import Request, Sampling
+from inference.request import ChatMessage, Request, Sampling
 from inference.scheduling.errors import QueueFullError
 
 log = structlog.get_logger(__name__)
@@ -40,13 +40,15 @@ class Line(Protocol):
 
     def cancel(self, generation: str) -> bool: ...
 
-    def turn_away(self, request: Request) -> None: ...
+    def turn_away(self, request: Request, *, unreadable: bool = False) -> None: ...
 
 
 class Changes(NamedTuple):
-    """Rows that became requests, and generations that shall stop. `last` is where more rows follow."""
+    """Rows that became requests, and those that can become none, without prompts; generations that shall
+    stop. `last` is where more rows follow."""
 
     requests: list[Request]
+    unreadable: list[Request]
     stops: set[str]
     last: Place | None
 
@@ -68,6 +70,8 @@ class Intake:
             changes = await read(self._changes, known, self._spare(), last)
             for request in changes.requests:
                 self._carry(request, stopped=request.generation in changes.stops)
+            for request in changes.unreadable:
+                self._line.turn_away(request, unreadable=True)
             # Last: a question may be stopped in the same look that finds it.
             for generation in changes.stops:
                 self._line.cancel(generation)
@@ -101,34 +105,43 @@ class Intake:
         )
         wishes = Generation.objects.filter(status__in=ACTIVE, cancel_requested=True)
         last = (waiting[-1].created_at, waiting[-1].id) if len(waiting) == AT_ONCE else None
-        return Changes(self._requests(waiting), set(map(str, wishes.values_list("id", flat=True))), last)
+        stops = set(map(str, wishes.values_list("id", flat=True)))
+        return Changes(*self._requests(waiting), stops, last)
 
-    def _requests(self, waiting: Sequence[Generation]) -> list[Request]:
+    def _requests(self, waiting: Sequence[Generation]) -> tuple[list[Request], list[Request]]:
         branches = read_full_branches([job.answer.parent_id for job in waiting if job.answer.parent_id])
         terms = terms_of_each({job.user_id for job in waiting}) if waiting else {}
-        requests = []
+        requests, unreadable = [], []
         for job in waiting:
             try:
                 requests.append(self._request(job, branches, terms[job.user_id]))
             except Exception:  # whatever is wrong with this row keeps no other one from the line
                 log.exception("row_is_no_request", generation=str(job.id))
-        return requests
+                unreadable.append(_request_of(job, (), Sampling(), Terms()))
+        return requests, unreadable
 
     def _request(self, job: Generation, branches: dict[UUID, Branch], terms: Terms) -> Request:
         question = job.answer.parent_id
         assert question is not None
-        return Request(
-            generation=str(job.id),
-            attempt=job.attempt + 1,
-            user=str(job.user_id),
-            conversation=str(job.conversation_id),
-            messages=branches[question].messages(job.first_message),
-            sampling=msgspec.convert(job.sampling, Sampling),
-            prompt_tokens=job.prompt_tokens,
-            max_tokens=job.max_tokens,
-            new_chars=job.new_chars,
-            batch=job.batch,
-            weight=terms.weight,
-            max_running=terms.max_running,
-            waited_s=max(0.0, (timezone.now() - job.created_at).total_seconds()),
-        )
+        messages = branches[question].messages(job.first_message)
+        return _request_of(job, messages, msgspec.convert(job.sampling, Sampling), terms)
+
+
+def _request_of(
+    job: Generation, messages: tuple[ChatMessage, ...], sampling: Sampling, terms: Terms
+) -> Request:
+    return Request(
+        generation=str(job.id),
+        attempt=job.attempt + 1,
+        user=str(job.user_id),
+        conversation=str(job.conversation_id),
+        messages=messages,
+        sampling=sampling,
+        prompt_tokens=job.prompt_tokens,
+        max_tokens=job.max_tokens,
+        new_chars=job.new_chars,
+        batch=job.batch,
+        weight=terms.weight,
+        max_running=terms.max_running,
+        waited_s=max(0.0, (timezone.now() - job.created_at).total_seconds()),
+    )

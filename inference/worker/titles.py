@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from uuid import UUID
 
 import structlog
 
@@ -52,13 +53,26 @@ class Titles:
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
-        """Give the titles that were made, and ask for those that are wanted."""
+        """Give the titles that were made, and ask for those that are wanted.
+
+        One that fails is raised after all others were looked at.
+        """
+        failures: list[Exception] = []
         for generation in await read(titles_made):
-            if given := await write(do_give_title, generation):
-                owner, conversation = given
-                await tell_changed(owner, [conversation])
-        if not self._spare():
-            return
-        for conversation in await read(titles_wanted):
-            if await write(do_ask_title, conversation, self._model()):
-                self._wake()
+            try:
+                await self._give(generation)
+            except Exception as failure:
+                failures.append(failure)
+        for conversation in await read(titles_wanted) if self._spare() else ():
+            try:
+                if await write(do_ask_title, conversation, self._model()):
+                    self._wake()
+            except Exception as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    async def _give(self, generation: UUID) -> None:
+        if given := await write(do_give_title, generation):
+            owner, conversation = given
+            await tell_changed(owner, [conversation])

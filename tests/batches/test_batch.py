@@ -122,6 +122,16 @@ async def test_who_is_held_back_is_tried_again_later(people: People, transaction
     assert models == {"m"}
 
 
+async def test_an_item_that_fails_in_itself_keeps_nobody_elses_from_the_line(
+    people: People, transactional_db
+) -> None:
+    await sync_to_async(begin)(people.alice, 1)
+    await Batch.objects.aupdate(sampling={"temperature": "warm"})
+    other = await sync_to_async(begin)(people.bob, 1)
+    assert await BatchPump(lambda: Board(at=0.0, state="ready")).look()
+    assert await sync_to_async(states)(other) == ["submitted"]
+
+
 def test_a_model_outside_the_plan_is_refused_and_one_not_known_yet_waited_for(people: People) -> None:
     assign(model_names="m-small")
     batch = begin(people.alice, 1)

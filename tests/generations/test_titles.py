@@ -29,6 +29,7 @@ from chatsite.generations.titles import (
 from inference.board import Board
 from inference.dispatch.store import Claim, Outcome, Status
 from inference.request import ChatMessage, FinishReason, Usage
+from inference.worker import titles
 from inference.worker.intake import Intake
 from inference.worker.owner import next_epoch
 from inference.worker.recorder import Recorder
@@ -112,6 +113,31 @@ async def test_a_model_outside_the_plan_makes_no_title(
     await Conversation.objects.filter(id=answered).aupdate(naming=Naming.WANTED)
     await Titles(lambda: True, lambda: None, lambda: "m-small").look()
     assert (await sync_to_async(reread)(answered)).naming == Naming.ASKED
+
+
+async def test_a_title_that_cannot_be_given_keeps_no_other_waiting(
+    transactional_db, people: People, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made() -> list[UUID]:
+        jobs = []
+        for _ in range(2):
+            done = submit(people.alice)
+            end(recorder, done.generation, "Scattering.")
+            jobs.append(asked(done.conversation))
+            end(recorder, jobs[-1], "The blue sky")
+        return jobs
+
+    bad, _ = await sync_to_async(made)()
+
+    def give(generation: UUID) -> tuple[int, UUID] | None:
+        if generation == bad:
+            raise ValueError("no index")
+        return do_give_title(generation)
+
+    monkeypatch.setattr(titles, "do_give_title", give)
+    with pytest.raises(ValueError, match="no index"):
+        await Titles(lambda: True, lambda: None, lambda: "m").look()
+    assert await sync_to_async(titles_made)() == [bad]
 
 
 def test_without_a_budget_the_first_words_stay(people: People, answered: UUID) -> None:

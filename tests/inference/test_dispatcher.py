@@ -287,6 +287,11 @@ async def test_what_the_line_has_no_room_for_is_stopped_and_its_reader_told():
         stage.read("outside")
         assert (await stage.end("outside")).end.finish_reason == "cancelled"
         assert stage.rows.rows["outside"].status == "cancelled"
+        stage.rows.insert("broken")
+        stage.dispatcher.turn_away(replace(waits, generation="broken"), unreadable=True)
+        stage.read("broken")
+        assert (await stage.end("broken")).end.message.startswith("This question could not be read")
+        assert stage.rows.rows["broken"].status == "failed"
         await stage.until(lambda: stage.dispatcher.known == {"runs", "waits"})
         for generation in ("runs", "waits"):
             stage.dispatcher.cancel(generation)

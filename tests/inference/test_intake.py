@@ -27,6 +27,7 @@ class Line:
         self.known: list[str] = []
         self.cancelled: list[str] = []
         self.turned_away: list[str] = []
+        self.unreadable: list[str] = []
 
     def enqueue(self, request: Request) -> None:
         if request.user == self.full_for:
@@ -39,8 +40,8 @@ class Line:
         self.cancelled.append(generation)
         return True
 
-    def turn_away(self, request: Request) -> None:
-        self.turned_away.append(request.generation)
+    def turn_away(self, request: Request, *, unreadable: bool = False) -> None:
+        (self.unreadable if unreadable else self.turned_away).append(request.generation)
 
 
 async def test_one_full_queue_keeps_neither_others_nor_a_stop_from_the_line() -> None:
@@ -97,17 +98,17 @@ async def test_what_has_no_room_can_be_stopped() -> None:
     assert (line.known, line.turned_away) == ([], [stopped])
 
 
-async def test_a_row_that_makes_no_request_keeps_no_other_from_the_line() -> None:
+async def test_a_row_that_makes_no_request_fails_and_keeps_no_other_from_the_line() -> None:
     def asked() -> tuple[str, str]:
         alice = make_user("alice")
         broken, sound = (str(do_submit(ask_of(alice), "Hello", None, None).generation) for _ in range(2))
         Generation.objects.filter(id=broken).update(sampling={"temperature": "warm"})
         return broken, sound
 
-    _, sound = await sync_to_async(asked)()
+    broken, sound = await sync_to_async(asked)()
     line = Line(full_for="")
     await Intake(line).look()
-    assert line.known == [sound]
+    assert (line.known, line.unreadable) == ([sound], [broken])
 
 
 async def test_a_request_that_the_line_cannot_take_keeps_no_other_from_it() -> None:
