@@ -118,16 +118,15 @@ class Lifecycle:
             await self._supervisor.abort(aborts)
 
     async def _claimed(self, job: Job, ours: bool) -> None:
-        """The rows have answered: start it, or let it go."""
+        """The rows have answered: start it, or end it."""
         if job.outcome is not None:
             return
         if ours:
             job.claimed = True
             await self._start(job, self._clock())
         else:
-            self._let_go(job, self._clock())
-            del self.jobs[job.generation]
-            self._wake()
+            # Erased, as a rule: its reservation ends and its log is forgotten as at any end.
+            self.end(job, outcomes.CANCELLED)
 
     async def _start(self, job: Job, now: float) -> None:
         """Hand it to the engine; without one it goes back to the line."""

@@ -62,7 +62,9 @@ class Rows:
         async with self._call():
             won = set()
             for claim in claims:
-                row = self.rows[claim.generation]
+                row = self.rows.get(claim.generation)
+                if row is None:  # erased
+                    continue
                 if (row.status, row.attempt) == ("queued", claim.attempt):
                     row.status, row.owned = "running", True
                 if row.status == "running" and row.owned:

@@ -77,6 +77,16 @@ async def test_only_a_claimed_row_runs():
         stage.check_empty()
 
 
+async def test_what_is_erased_before_it_is_claimed_is_settled_and_forgotten():
+    async with Stage() as stage:
+        stage.ask("a")
+        del stage.rows.rows["a"]
+        assert (await stage.end("a")).end.finish_reason == "cancelled"
+        assert stage.rows.batches == [1], "its reservation ends with it, not an hour later"
+        assert "a" not in stage.transcript
+        stage.check_empty()
+
+
 async def test_running_answers_are_checkpointed():
     async with Stage() as stage:
         stage.ask("a", tokens=1000)
