@@ -245,6 +245,8 @@ class RemoteEngine(Engine):
                 raise
         finally:
             await stream.aclose()  # type: ignore[attr-defined]
+        if flight.aborted:
+            raise ServerTroubleError(f"{server.url} let go of a request.")
         flight.end_by_server()
         self._land(flight)
 

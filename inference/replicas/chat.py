@@ -15,7 +15,12 @@ import msgspec
 from inference.engines.base import EngineFinish, EngineRequest
 from inference.request import ChatMessage
 
-FINISH_REASONS: dict[str, EngineFinish] = {"stop": "stop", "length": "length", "tool_calls": "stop"}
+ABORT = "abort"
+"""How vLLM says that it let go of a request by itself, as when it is shut down."""
+
+FINISH_REASONS: dict[str, EngineFinish] = {
+    "stop": "stop", "length": "length", "tool_calls": "stop", ABORT: "cancelled",
+}  # fmt: skip
 
 DONE = b"[DONE]"
 

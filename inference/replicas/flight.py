@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from inference.engines.base import EngineFinish, EngineRequest, Output
-from inference.replicas.chat import FINISH_REASONS, Chunk, ChunkUsage, Drawn
+from inference.replicas.chat import ABORT, FINISH_REASONS, Chunk, ChunkUsage, Drawn
 from inference.replicas.server import Server
 from inference.request import TokenLogprob
 
@@ -48,6 +48,11 @@ class Flight:
     def begun(self) -> bool:
         """Whether there is anything to read; from then on no other server can take over."""
         return self._brought
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the server let go of it before there was anything to read."""
+        return self._server_finish == ABORT and not self.begun
 
     def begin_again(self) -> None:
         """Another server starts from nothing; tokens that brought no text are not counted twice."""

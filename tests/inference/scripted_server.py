@@ -14,9 +14,9 @@ HELD_S = 30
 class ScriptedServer:
     """Answers each chat with `words`, one chunk each; `hold_after` chunks it waits until it is stopped.
 
-    `bodies` are the chats it was asked, `left` how many of them the client left early. Without
-    `usage` it says nothing of tokens; `refusal` is (status, message) in place of an answer; `failing`
-    are routes that fail.
+    `bodies` are the chats it was asked, `left` how many of them the client left early. Without `usage` it
+    says nothing of tokens; `finish` is how it says that an answer ends; `refusal` is (status, message) in
+    place of an answer; `failing` are routes that fail.
     """
 
     def __init__(self, words: tuple[str, ...] = ("one", " two", " three"), model: str = "small") -> None:
@@ -24,6 +24,7 @@ class ScriptedServer:
         self.model = model
         self.hold_after: int | None = None
         self.usage = True
+        self.finish = "stop"
         self.refusal: tuple[int, str] | None = None
         self.refuses_priority = False
         self.routes: dict[str, Any] = {"/health": "", "/tokenize": {"count": 7}}
@@ -99,7 +100,7 @@ class ScriptedServer:
                 drawn = {"token": word, "logprob": -1.25, "bytes": None, "top_logprobs": likely}
                 choice["logprobs"] = {"content": [drawn]}
             if number == len(self.words) - 1:
-                choice["finish_reason"] = "stop"
+                choice["finish_reason"] = self.finish
             event = {"choices": [choice]}
             if self.usage:
                 event |= {"usage": {"prompt_tokens": 7, "completion_tokens": number + 1}}

@@ -165,3 +165,15 @@ async def test_what_goes_wrong_in_one_answer_ends_it(servers, monkeypatch, chunk
         answer = await run.answers.ask("a", "hello")
         assert (answer.finish, answer.error, answer.text) == (*end, "x" * chunks)
         assert run.engine._fleet._loads == {servers[0].url: 0}
+
+
+async def test_what_a_server_aborts_moves_or_is_dropped_with_its_text(servers) -> None:
+    first, second = servers
+    first.finish = "abort"
+    async with Running(first, second) as run:
+        dropped = await run.answers.ask("a", "hello")
+        first.words = ("",)
+        moved = [await run.answers.ask(id, "hello") for id in ("b", "c")]
+    assert (dropped.text, dropped.finish, dropped.error) == ("one two three", "cancelled", None)
+    assert [(answer.text, answer.finish) for answer in moved] == [("one two three", "stop")] * 2
+    assert len(first.bodies) == 2, "asked for one of them, and aborted it"
