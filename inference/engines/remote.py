@@ -44,6 +44,9 @@ GATHER_S = 0.005
 TRIES = 3
 """Servers that may fail a request before it ends with an error: more failures are not the servers' alone."""
 
+PAUSE_S = 0.5
+"""Before one that is well but failed a request is asked again: a server that is full is so for moments."""
+
 NOT_BEGUN = "The model's servers failed before they could begin to answer. Please try again."
 
 
@@ -189,7 +192,7 @@ class RemoteEngine(Engine):
     async def _travel(self, flight: Flight, body: bytes) -> None:
         """From server to server until it ends, or until no server is left."""
         request, trouble = flight.request, ""
-        for _ in range(TRIES):
+        for tries_left in reversed(range(TRIES)):
             server = flight.server = await self._fleet.take(request.affinity, request.priority)
             if server is None:
                 break
@@ -218,6 +221,8 @@ class RemoteEngine(Engine):
             if flight.begun:
                 self._end(flight, "cancelled", trouble)
                 return
+            if server.alive and tries_left:
+                await asyncio.sleep(PAUSE_S)
         self._end(flight, "error", trouble, NOT_BEGUN)
 
     async def _read(self, flight: Flight, server: Server, body: bytes) -> None:

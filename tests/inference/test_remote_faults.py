@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+from inference.engines import remote
 from inference.engines.base import EngineDiedError
 from inference.engines.remote import NOT_BEGUN
 from inference.replicas.chat import Chunk
@@ -127,7 +128,21 @@ async def test_an_idle_engine_notices_that_its_last_server_is_gone(servers) -> N
         assert isinstance(run.answers.death, EngineDiedError)
 
 
-async def test_a_failing_server_that_is_well_fails_the_request_after_a_few_tries(servers, caplog) -> None:
+async def test_a_server_that_is_full_for_a_moment_is_asked_again(servers, monkeypatch) -> None:
+    monkeypatch.setattr(remote, "PAUSE_S", 0.2)
+    servers[0].refusal = (503, "too many requests for now")
+    async with Running(servers[0]) as run:
+        await run.answers.add("a", "hello")
+        await until(lambda: servers[0].bodies)
+        servers[0].refusal = None
+        assert (await run.answers.end_of("a")).finish == "stop"
+        assert len(servers[0].bodies) == 2
+
+
+async def test_a_failing_server_that_is_well_fails_the_request_after_a_few_tries(
+    servers, caplog, monkeypatch
+) -> None:
+    monkeypatch.setattr(remote, "PAUSE_S", 0.01)
     servers[0].refusal = (500, "boom")
     async with Running(servers[0]) as run:
         answer = await run.answers.ask("a", "hello")
