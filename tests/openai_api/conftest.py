@@ -72,9 +72,20 @@ def model(api_site: Site, owners: Iterator[str]) -> str:
 async def own_connections(transactional_db: None):
     """For views in this process: connections belong to the event loop and the database of one test."""
     yield
-    # Streams that a test left unread hold connections of this loop: they end now, while it lives.
-    gc.collect()
-    await asyncio.sleep(0.01)
+    await unread_streams_ended()
     await close_clients()
     close_threads()
     await sync_to_async(connections.close_all)()
+
+
+async def unread_streams_ended() -> None:
+    """Streams that a test left unread hold connections of this loop: they end now, while it lives."""
+    gc.collect()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while left := [task for task in asyncio.all_tasks() if _is_of_a_stream(task)]:
+            await asyncio.wait(left)
+
+
+def _is_of_a_stream(task: asyncio.Task[object]) -> bool:
+    return task is not asyncio.current_task() and task.get_name() != "stream-log-listener"
