@@ -34,6 +34,8 @@ endif
 ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
+# Without bytecode every process of a run would compile the tests anew: five seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 export UV_HTTP_TIMEOUT ?= $(or $(PIP_DEFAULT_TIMEOUT),120)
 # The CPU build of torch is not on PyPI: it comes from the places above, or else from PyTorch's own index.
 ifndef UV_FIND_LINKS
@@ -63,7 +65,7 @@ test: $(DEV_STAMP) ## Run every test but the long forms; uses PostgreSQL, Redis 
 	@$(MAKE) -k engine-tests services-tests >$(BESIDE_LOG) 2>&1 & beside=$$!; shared=0; \
 	$(PYTEST) -q -n $(WORKERS) $(SHARED) --durations=25 -m "not (real_engine or timing or proof)" || shared=$$?; \
 	echo "Beside them:"; rest=0; wait $$beside || rest=$$?; cat $(BESIDE_LOG); exit $$((shared + rest))
-	$(PYTEST) -q -m "timing and not proof"
+	$(PYTEST) -q -m "timing and not proof" $$(grep -rl "mark\.timing" tests)
 
 engine-tests: $(DEV_STAMP)
 	$(PYTEST) -q -m "real_engine and not proof"
