@@ -65,6 +65,8 @@ class Scheduler:
         tau = self.policy.deadline_s(kind)
         enqueued = now - request.waited_s
         self._seq += 1
+        large = request.prompt_tokens > self._running.large_from
+        patience_s = self.policy.first_token_s("heavy" if large else kind)
         waiting = Waiting(
             request=request,
             kind=kind,
@@ -72,9 +74,9 @@ class Scheduler:
             enqueued=enqueued,
             deadline=enqueued + tau,
             ageing=enqueued + self.policy.ageing_factor * tau,
-            expires=self._clock.at(now) + self.policy.first_token_s(kind),
+            expires=self._clock.at(now) + patience_s,
             uncached_tokens=request.prompt_tokens - cached,
-            large=request.prompt_tokens > self._running.large_from,
+            large=large,
             level=self.counters.floor,
         )
         self._put(waiting)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from inference.request import ChatMessage
 from tests.inference.asking import answer, ask, small_scheduler, start_all
 
 # Reserved slots.
@@ -324,6 +325,22 @@ def test_who_waits_with_a_large_request_is_told_of_the_pause():
     assert start_all(line, 70) == []
     (place,) = line.line(70)
     assert place.eta_s == pytest.approx(19 * 4 - 6, abs=1)
+
+
+def test_a_large_request_has_the_time_of_a_heavy_one_whatever_its_class():
+    line = small_scheduler(slots=1, kv_tokens=10_000)
+    prompt = (ChatMessage("user", "a long story"),)
+    line.add(ask("first", "reader", prompt_tokens=9_000, messages=prompt, conversation="long"), 0)
+    start_all(line, 0)
+    line.produced("first", 1, 0)
+    line.finish("first", 0)
+    line.add(ask("n2", "n"), 0)
+    start_all(line, 0)
+    line.produced("n2", 1, 0)
+    again = ask("again", "reader", "quick", prompt_tokens=9_000, messages=prompt, conversation="long")
+    assert line.add(again, 0) == "quick", "its prompt is cached"
+    assert ("again", "queue") not in line.expired(1_799)
+    assert ("again", "queue") in line.expired(1_801)
 
 
 def test_alone_a_user_owes_nobody():
