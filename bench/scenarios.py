@@ -132,7 +132,6 @@ def flood(
     policy = Policy(max_running=max_running, **PATIENT, **OPEN_DOORS)
 
     def loads(flooded: bool) -> list[Load]:
-        light = ClosedLoop(_names("light", 99), lambda user, n: draw(seed, user, n), think_s=10.0, seed=seed)
         flooder = ClosedLoop(
             ["flooder"],
             lambda user, n: sized(seed, user, n, 800, 300),
@@ -140,17 +139,22 @@ def flood(
             seed=seed,
             outstanding=50,
         )
-        return [light, flooder] if flooded else [light]
+        return [light_users(seed), flooder] if flooded else [light_users(seed)]
 
-    chosen = sides(policy, only)
-    played = {
-        name: play(*side, loads(True), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
-        for name, side in chosen.items()
-    }
-    played["ours, no flood"] = play(
-        policy, FairQueue, loads(False), until_s=until_s, warm_up_s=warm_up_s, engine=engine
-    )
-    return played
+    return with_and_without("flood", policy, loads, only, until_s=until_s, warm_up_s=warm_up_s, engine=engine)
+
+
+def light_users(seed: int) -> Load:
+    """The 99 people of (b) and (e): one question each, and time to think."""
+    return ClosedLoop(_names("light", 99), lambda user, n: draw(seed, user, n), think_s=10.0, seed=seed)
+
+
+def with_and_without(
+    what: str, policy: Policy, loads: Callable[[bool], list[Load]], only: Sequence[str], **terms: Any
+) -> dict[str, dict[str, Any]]:
+    """Every side beside `what`, and ours without it; `terms` are `play`'s."""
+    played = {name: play(*side, loads(True), **terms) for name, side in sides(policy, only).items()}
+    return {**played, f"ours, no {what}": play(policy, FairQueue, loads(False), **terms)}
 
 
 def quick_overload(
@@ -218,7 +222,6 @@ def large_conversation(
 ) -> dict[str, dict[str, Any]]:
     """(e) One user with a conversation of 90,000 tokens, in the cache after its first turn, asks three
     questions of it at once for ever, and the 99 light users of (b)."""
-    policy = Policy(**PATIENT, **OPEN_DOORS)
 
     def turn(user: str, number: int) -> Ask:
         ask = sized(seed, user, number, 100, 300)
@@ -229,18 +232,18 @@ def large_conversation(
         )
 
     def loads(large: bool) -> list[Load]:
-        light = ClosedLoop(_names("light", 99), lambda user, n: draw(seed, user, n), think_s=10.0, seed=seed)
         reader = ClosedLoop(["large"], turn, think_s=0.0, seed=seed, outstanding=3)
-        return [light, reader] if large else [light]
+        return [light_users(seed), reader] if large else [light_users(seed)]
 
-    played = {
-        name: play(*side, loads(True), until_s=until_s, warm_up_s=warm_up_s, engine=engine)
-        for name, side in sides(policy, only).items()
-    }
-    played["ours, no large"] = play(
-        policy, FairQueue, loads(False), until_s=until_s, warm_up_s=warm_up_s, engine=engine
+    return with_and_without(
+        "large",
+        Policy(**PATIENT, **OPEN_DOORS),
+        loads,
+        only,
+        until_s=until_s,
+        warm_up_s=warm_up_s,
+        engine=engine,
     )
-    return played
 
 
 def forecast_error(traces: Iterable[Trace], shortest_s: float = 5.0) -> dict[str, Any]:

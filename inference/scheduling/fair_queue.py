@@ -32,7 +32,7 @@ from inference.scheduling.ration import Ration
 from inference.scheduling.running import Running
 from inference.scheduling.waiting import Waiting
 
-Line = RequestClass | Literal["large"]
+LaneName = RequestClass | Literal["large"]
 """Large requests of every class wait by themselves: what fits does not wait behind what does not."""
 
 
@@ -51,16 +51,16 @@ class FairQueue(Order):
         self._policy = policy
         self._running = running
         self._counters = counters
-        self._lanes: dict[Line, Lane] = {kind: Lane(kind, policy, running, counters) for kind in CLASSES}
+        self._lanes: dict[LaneName, Lane] = {kind: Lane(kind, policy, running, counters) for kind in CLASSES}
         self._lanes["large"] = Lane("heavy", policy, running, counters)
         self._ration = Ration(policy.large_wait_share, policy.large_pause_s)
         self._keeps_closed: Waiting | None = None
 
     def put(self, waiting: Waiting) -> None:
-        self._lanes[_line(waiting)].put(waiting)
+        self._lanes[_lane(waiting)].put(waiting)
 
     def drop(self, waiting: Waiting, now: float) -> None:
-        self._lanes[_line(waiting)].drop(waiting, now)
+        self._lanes[_lane(waiting)].drop(waiting, now)
         if waiting is self._keeps_closed:
             self._keeps_closed = None
 
@@ -125,6 +125,10 @@ class FairQueue(Order):
             heavies[user] += is_heavy
         return found
 
+    def pause(self, now: float) -> None:
+        self._ration.look(now)
+        self._ration.tell(others_wait=False)
+
     def large_pause_s(self, now: float) -> float:
         self._ration.look(now)
         return self._ration.pause_s
@@ -188,7 +192,7 @@ class FairQueue(Order):
                     yield mine[0]
 
 
-def _line(waiting: Waiting) -> Line:
+def _lane(waiting: Waiting) -> LaneName:
     return "large" if waiting.large else waiting.kind
 
 

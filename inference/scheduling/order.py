@@ -41,6 +41,10 @@ class Order(ABC):
         """Which of the line will find their user beyond a cap, if nobody's runs end before."""
         return [False] * len(line)
 
+    @abstractmethod
+    def pause(self, now: float) -> None:
+        """No engine serves from now on: who waits, waits for that."""
+
     def large_pause_s(self, now: float) -> float:
         """Seconds until a large request may start beside others; 0 when it may now."""
         return 0.0
@@ -85,6 +89,9 @@ class _Heaps(Order):
 
     def line(self, now: float) -> list[Waiting]:
         return sorted(self._present.values(), key=lambda waiting: (self.rank(waiting), *waiting.place))
+
+    def pause(self, now: float) -> None:
+        """Nothing here depends on time."""
 
     def touch(self, user: str) -> None:
         """Nothing here depends on users."""

@@ -162,6 +162,7 @@ class Scheduler:
     def pause(self, now: float) -> None:
         """No engine serves: nothing is picked, and the time in line counts against no deadline."""
         self._clock.pause(now)
+        self._order.pause(now)
 
     def resume(self, now: float, *, cache_lost: bool = False) -> None:
         """The engine serves again; `cache_lost` if it is a new one, whose prefix cache is empty."""

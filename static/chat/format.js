@@ -22,10 +22,13 @@ export function roughly(wait) {
 /** Seconds by which an estimate may be missed before that is said. */
 const LATE_S = 3;
 
+/** Under this an estimate says "any moment", in seconds. */
+export const SOON_S = 1;
+
 /** What to say, as a key of the dictionary and its values, when so many seconds of an estimated wait are left. */
 export function waitWords(left) {
   if (left < -LATE_S) return ["eta_late"];
-  return left < 1 ? ["eta_now"] : ["eta", roughly(left)];
+  return left < SOON_S ? ["eta_now"] : ["eta", roughly(left)];
 }
 
 /** Tokens per second after the first one, or null where that says nothing. */

@@ -6,6 +6,7 @@
  * `finished` closes. A generation holds the text of its answer, so a token touches one small object and no tree.
  */
 
+import { SOON_S } from "./format.js";
 import * as messages from "./tree.js";
 
 const ACTIVE = new Set(["queued", "running"]);
@@ -157,9 +158,6 @@ function rejected(state, { id, code, message, retry_after_s: retryAfter, needed,
 function onGeneration(state, id, fields) {
   return isActive(state.generations[id]) ? put(state, "generations", id, fields) : state;
 }
-
-/** Under this an estimate says "any moment", in seconds. */
-const SOON_S = 1;
 
 /** A place in line. "Any moment", said again after the moment has passed, is the estimate that was missed. */
 function queued(state, { generation, position, eta_s: eta, at }) {

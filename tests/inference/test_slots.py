@@ -270,6 +270,18 @@ def end_of(line, now, *generations):
         line.finish(generation, now)
 
 
+def after_others_waited(seconds):
+    """A large request keeps the general slots closed from 60 s on, and somebody out for so long; both run."""
+    line = crowded()
+    line.add(ask("large", "large", "heavy", prompt_tokens=9_000), 0)
+    assert start_all(line, 60) == [], "late: the general slots are closed"
+    line.add(ask("kept out", "light"), 60)
+    assert start_all(line, 60) == []
+    end_of(line, 60 + seconds, *(f"n{number}" for number in range(8)))
+    assert start_all(line, 60 + seconds) == ["large", "kept out"]
+    return line
+
+
 def test_nobody_of_its_class_waits_behind_a_large_request():
     line = crowded()
     line.add(ask("large", "large", "heavy", prompt_tokens=6_000), 0)
@@ -298,13 +310,7 @@ def test_a_users_second_large_request_does_not_keep_the_slots_closed():
 
 
 def test_large_requests_make_others_wait_for_a_twentieth_of_the_time():
-    line = crowded()
-    line.add(ask("large", "large", "heavy", prompt_tokens=9_000), 0)
-    assert start_all(line, 60) == [], "late: the general slots are closed"
-    line.add(ask("kept out", "light"), 60)
-    assert start_all(line, 60) == []
-    end_of(line, 64, *(f"n{number}" for number in range(8)))
-    assert start_all(line, 64) == ["large", "kept out"]
+    line = after_others_waited(4)
     line.add(ask("again", "large", "heavy", prompt_tokens=9_000), 65)
     end_of(line, 66, "large")
     assert start_all(line, 66 + 19 * 4 - 3) == [], "others waited for four seconds"
@@ -312,12 +318,7 @@ def test_large_requests_make_others_wait_for_a_twentieth_of_the_time():
 
 
 def test_who_waits_with_a_large_request_is_told_of_the_pause():
-    line = crowded()
-    line.add(ask("large", "large", "heavy", prompt_tokens=9_000), 0)
-    line.add(ask("kept out", "light"), 60)
-    assert start_all(line, 60) == []
-    end_of(line, 64, *(f"n{number}" for number in range(8)))
-    assert start_all(line, 64) == ["large", "kept out"]
+    line = after_others_waited(4)
     for second in range(65, 70):
         line.produced("kept out", 10, second)
     end_of(line, 70, "large")
@@ -343,13 +344,22 @@ def test_a_large_request_has_the_time_of_a_heavy_one_whatever_its_class():
     assert ("again", "queue") in line.expired(1_801)
 
 
-def test_alone_a_user_owes_nobody():
+def test_what_is_waited_for_an_engine_is_no_large_requests_debt():
     line = crowded()
     line.add(ask("large", "large", "heavy", prompt_tokens=9_000), 0)
     line.add(ask("kept out", "light"), 60)
     assert start_all(line, 60) == []
-    end_of(line, 75, *(f"n{number}" for number in range(8)))
-    assert start_all(line, 75) == ["large", "kept out"]
+    line.pause(61)
+    line.resume(161)
+    end_of(line, 161, *(f"n{number}" for number in range(8)))
+    assert "large" in start_all(line, 161)
+    line.add(ask("again", "large", "heavy", prompt_tokens=9_000), 161)
+    end_of(line, 161, "large")
+    assert start_all(line, 161 + 20) == ["again"], "one second was owed, not a hundred"
+
+
+def test_alone_a_user_owes_nobody():
+    line = after_others_waited(15)
     end_of(line, 76, "large", "kept out")
     line.add(ask("again", "large", "heavy", prompt_tokens=9_000), 76)
     assert start_all(line, 76) == ["again"]

@@ -48,7 +48,7 @@ export function slashKey(event) {
 function choose(prompt) {
   moved.value = null;
   const field = document.getElementById("composer");
-  if (prompt) filling().then(({ fill }) => put(field, fill(prompt.content, new Date())));
+  if (prompt) filling().then(({ fill }) => put(field, fill(prompt.content, new Date())), () => write(prompt.content));
   else {
     if (!asked()) write("");
     dialog.value = { name: "settings", section: "prompts" };
