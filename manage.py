@@ -9,7 +9,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from chatsite.environment.declared import told_in_lines
+    from inference.management.preflight import preflight
+
+    with told_in_lines():
+        preflight(sys.argv[1] if len(sys.argv) > 1 else "help")
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,24 @@ import importlib
 import signal
 import sys
 
-from bench.results import BenchmarkError, write
+from bench.results import write
+from tests.support.errors import BenchmarkError
 
 BENCHMARKS = {
     "start": "from `make run` to a page and to a first token",
     "overhead": "real vLLM: bare engine against the site's socket",
     "burst": "a hundred people start a chat in the same second",
+    "question": "processor time and SQL statements of one question, of `/v1/models` and of `/healthz`",
     "capacity": "how many streams one web process carries",
     "calibrate": "the emulated engine's timing model against real vLLM",
     "scheduling": "FIFO, strict classes and ours: same engine, slots and admission, only the order differs",
     "hundred_users": "the reference load: emulated card, and real vLLM against bare generate",
     "history": "lists, search, usage and console with a million messages, on both databases",
+    "hostile_schemas": "real vLLM: two hundred schemas made to cost, beside running answers",
+    "hostile": "ten members' questions alone and beside storms by one member or stranger",
+    "stalled_provider": "others' requests while sixty strangers sign in at a provider that stalls",
+    "failover": "fifty answers while a part of the site is killed, frozen, cut off or restarted",
+    "import_beside": "others' questions while one member imports what is large",
     "page": "a long answer and a long conversation in a slowed browser",
 }
 """Name → what it asks. Each is the module bench.<name> with `run(full) -> Result`."""

@@ -7,16 +7,14 @@ JSON lines: a list of `Job` in, a list of `Done` out on the descriptor; an empty
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter, sleep
-from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from bench.results import ROOT, BenchmarkError
+from bench.bare_process import BareProcess
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -94,54 +92,10 @@ def serve(folder: Path) -> None:
         out.write(msgspec.json.encode([answer(model, tokenizer, job, zero) for job in jobs]) + b"\n")
 
 
-class BareTransformers:
-    """The other end: `with BareTransformers(folder) as bare: bare.run(jobs)`. Raises BenchmarkError."""
-
-    def __init__(self, folder: Path, log: Path) -> None:
-        self._folder = folder
-        self._log_path = log
-
-    def __enter__(self) -> BareTransformers:
-        read_fd, write_fd = os.pipe()
-        self._log = self._log_path.open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.bare_transformers", str(self._folder), str(write_fd)],
-            cwd=ROOT,
-            env=os.environ | {"HF_HUB_OFFLINE": "1"},
-            stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, pass_fds=(write_fd,),
-            start_new_session=True,
-        )  # fmt: skip
-        os.close(write_fd)
-        self._results = os.fdopen(read_fd, "rb")
-        self._line()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._results.close()
-        self._log.close()
-
-    def run(self, jobs: list[Job]) -> list[Done]:
-        """All jobs at their times, one after the other."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(jobs) + b"\n")
-        self._process.stdin.flush()
-        return msgspec.json.decode(self._line(), type=list[Done])
-
-    def _line(self) -> bytes:
-        line = self._results.readline()
-        if not line:
-            tail = self._log_path.read_text(errors="replace")[-2000:]
-            raise BenchmarkError(f"bare transformers ended:\n{tail}")
-        return line
+def bare_transformers(folder: Path, log: Path) -> BareProcess[Job, Done]:
+    """The process of `bare_transformers`, for the model in this folder: its jobs one after the other."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    return BareProcess("bench.bare_transformers", folder, log, environment, Done, end_s=10)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from bench.results import ROOT, BenchmarkError
+from bench.bare_process import BareProcess
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -58,13 +58,13 @@ async def serve(data_dir: Path) -> None:
     """Build the engine, then answer each line of jobs with a line of results."""
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    from inference.engine_host.arguments import engine_arguments
-    from inference.engine_settings import read_settings
-    from inference.model_store.embedded import embedded_path
+    from inference.engines.vllm.host.arguments import engine_arguments
+    from inference.engines.vllm.settings import read_settings
+    from inference.model_store.demo_models import SMOLLM2, demo_path
 
     settings = read_settings(os.environ, data_dir)
     if settings.model.kind == "embedded":
-        model = msgspec.structs.replace(settings.model, location=str(embedded_path(data_dir)))
+        model = msgspec.structs.replace(settings.model, location=str(demo_path(SMOLLM2, data_dir)))
         settings = msgspec.structs.replace(settings, model=model)
     engine = AsyncLLM.from_engine_args(engine_arguments(settings))
     loop = asyncio.get_running_loop()
@@ -77,60 +77,20 @@ async def serve(data_dir: Path) -> None:
     engine.shutdown()
 
 
-class BareVllm:
-    """The other end: `with BareVllm(data_dir) as bare: bare.run(jobs)`. Raises BenchmarkError."""
+@contextmanager
+def bare_vllm(data_dir: Path) -> Iterator[BareProcess[Job, Done]]:
+    """The process of `bare_vllm`, on the site's model and settings. It does all its jobs at once."""
+    from inference.engines.vllm.engine import host_environment
+    from inference.engines.vllm.settings import read_settings
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
-        self._folder = tempfile.TemporaryDirectory(prefix="chatsite-bare-")
-
-    def __enter__(self) -> BareVllm:
-        from inference.engine_settings import read_settings
-        from inference.engines.vllm import host_environment
-
-        settings = read_settings(os.environ, self._data_dir)
-        # A pipe of its own for results: vLLM writes to standard output as it likes.
-        read_fd, write_fd = os.pipe()
-        self._log = (self._data_dir / "bare.log").open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.bare_vllm", str(self._data_dir), str(write_fd)],
-            cwd=ROOT,
-            env=host_environment(os.environ, settings, self._folder.name),
-            stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, pass_fds=(write_fd,),
-            start_new_session=True,
-        )  # fmt: skip
-        os.close(write_fd)
-        self._results = os.fdopen(read_fd, "rb")
-        self._line()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._results.close()
-        self._log.close()
-        self._folder.cleanup()
-
-    def run(self, jobs: list[Job]) -> list[Done]:
-        """All jobs at once."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(jobs) + b"\n")
-        self._process.stdin.flush()
-        return msgspec.json.decode(self._line(), type=list[Done])
-
-    def _line(self) -> bytes:
-        line = self._results.readline()
-        if not line:
-            tail = (self._data_dir / "bare.log").read_text(errors="replace")[-2000:]
-            raise BenchmarkError(f"bare vLLM ended:\n{tail}")
-        return line
+    settings = read_settings(os.environ, data_dir)
+    with tempfile.TemporaryDirectory(prefix="chatsite-bare-") as folder:
+        environment = host_environment(os.environ, settings, folder)
+        log = data_dir / "bare.log"
+        bare: BareProcess[Job, Done]
+        bare = BareProcess("bench.bare_vllm", data_dir, log, environment, Done, end_s=30)
+        with bare:
+            yield bare
 
 
 if __name__ == "__main__":

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from bench import engine_alone, keys, load, transcript
-from bench.load import Ask, Outcome, Plan
-from bench.processes import Use
-from bench.results import BenchmarkError, Result, last_line
-from bench.site import HOST, Site, apart, embedded
-from bench.stats import percentile, spread
-from bench.transcript import Judgement
+from bench import engine_alone
+from bench.results import Result, last_line
+from tests.support import load, transcript
+from tests.support import site_keys as keys
+from tests.support.cpu_use import Use
+from tests.support.errors import BenchmarkError
+from tests.support.load import Ask, Outcome, Plan
+from tests.support.site import HOST, Site, apart, embedded
+from tests.support.stats import percentile, spread
+from tests.support.transcript import Judgement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,12 +19,12 @@ import numpy
 
 from bench import real_engine
 from bench.results import Result
-from bench.stats import percentile
-from bench.workload import CHARS_PER_TOKEN, prose
 from inference.engines.base import EngineRequest, Step
-from inference.engines.timing import PRESETS, Timing
-from inference.engines.vllm import VllmEngine
+from inference.engines.emulated.timing import PRESETS, Timing
+from inference.engines.vllm.engine import VllmEngine
 from inference.request import ChatMessage, Sampling
+from tests.support.stats import percentile
+from tests.support.workload import CHARS_PER_TOKEN, prose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,13 +10,14 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench import load, transcript
 from bench.burst import EMULATED, Side
-from bench.load import Ask, Plan
-from bench.processes import Use
-from bench.results import BenchmarkError, Result, last_line
-from bench.site import HOST, Site, apart, embedded
-from bench.stats import percentile, spread
+from bench.results import Result, last_line
+from tests.support import load, transcript
+from tests.support.cpu_use import Use
+from tests.support.errors import BenchmarkError
+from tests.support.load import Ask, Plan
+from tests.support.site import HOST, Site, apart, embedded
+from tests.support.stats import percentile, spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

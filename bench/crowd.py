@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from bench.scenarios import figures, forecast_error
 from bench.sides import LentEngine, dispatcher_on
-from bench.simulation import LOOK_S, Load, Trace
-from bench.workload import Ask, prose
 from inference.dispatch.store import Outcome
 from inference.engines.base import Engine, EngineInfo
 from inference.request import ChatMessage, Request, Sampling
-from inference.scheduling.order import MakeOrder
 from inference.scheduling.policy import Policy
+from inference.scheduling.request_queue import QueueFactory
+from tests.support.scenarios import figures, forecast_error
+from tests.support.simulation import POSITIONS_INTERVAL_S, Load, Trace
+from tests.support.workload import Ask, prose
 
 DRAIN_S = 240.0
-"""How long the last questions may take: a first-come line of a hundred on two cores is two minutes."""
+"""How long the last questions may take: a first-come queue of a hundred on two cores is two minutes."""
 
 
 @dataclass(frozen=True)
 class Run:
     """What a crowd met between its warm-up and its end: `traces` of whoever asked then, and the tokens that
-    the engine computed then. `queue` is the line's length over time, from the start."""
+    the engine computed then. `queue` is its length over time, from the start."""
 
     span_s: float
     output_tokens: int
@@ -54,7 +54,7 @@ class Crowd:
     """People on one dispatcher. Times in traces are seconds since the start."""
 
     policy: Policy
-    order: MakeOrder
+    order: QueueFactory
     engine: Engine
     info: EngineInfo
     until_s: float
@@ -108,7 +108,7 @@ class Crowd:
         self._waiting[name] = (trace, ended)
         text = self.opening + prose(ask.language, ask.chars, ask.seed)
         message = ChatMessage("user", text[: ask.chars])
-        self._dispatcher.enqueue(
+        self._dispatcher.lifecycle.enqueue(
             Request(
                 generation=name,
                 attempt=1,
@@ -134,15 +134,15 @@ class Crowd:
             ended.set_result(outcome)
 
     async def _look(self) -> None:
-        """Note the line's length and what people were told, as the dispatcher tells it."""
+        """Record the queue's length and the estimates, as the dispatcher publishes them."""
         while True:
             now = monotonic()
-            line = self._scheduler.line(now)
-            self.queue.append((now - self._zero, len(line)))
-            for place in line:
-                if place.eta_s is not None and place.generation in self._waiting:
-                    self._waiting[place.generation][0].forecasts.append((now - self._zero, place.eta_s))
-            await asyncio.sleep(LOOK_S)
+            positions = self._scheduler.positions(now)
+            self.queue.append((now - self._zero, len(positions)))
+            for position in positions:
+                if position.eta_s is not None and position.generation in self._waiting:
+                    self._waiting[position.generation][0].forecasts.append((now - self._zero, position.eta_s))
+            await asyncio.sleep(POSITIONS_INTERVAL_S)
 
     def _run(self, lent: LentEngine, warm_up_s: float) -> Run:
         made = [

@@ -11,11 +11,12 @@ from time import perf_counter
 
 import msgspec
 
-from bench.load import Ask
-from bench.results import ROOT, BenchmarkError
+from bench.results import ROOT
 from inference.engines.base import EngineRequest
-from inference.engines.emulated import EmulatedEngine, EmulatedSettings
+from inference.engines.emulated.engine import EmulatedEngine, EmulatedSettings
 from inference.request import ChatMessage, Sampling
+from tests.support.errors import BenchmarkError
+from tests.support.load import Ask
 
 
 class Alone(msgspec.Struct):

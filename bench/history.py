@@ -19,9 +19,10 @@ from typing import Any
 
 import httpx
 
-from bench.results import ROOT, BenchmarkError, Result
-from bench.site import LOG_TAIL, Site, apart, embedded
-from bench.stats import percentile, spread
+from bench.results import ROOT, Result
+from tests.support.errors import BenchmarkError
+from tests.support.site import LOG_TAIL, Site, apart, embedded
+from tests.support.stats import percentile, spread
 
 MESSAGES, CONVERSATIONS, LONG = 1_000_000, 10_000, 1_000
 FIRST_MESSAGES = 10_000

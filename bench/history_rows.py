@@ -1,8 +1,9 @@
 """A year of use, as rows: `python -m bench.history_rows SEED CONVERSATIONS LONG OTHERS`.
 
-Runs in the site's environment. "The person", first of bench.people, gets so many conversations of ten
-messages and one of LONG; a hundred colleagues share OTHERS messages. Every answer has its generation, its two
-bookings in the ledger and its search terms, as the site would have written them. Prints as JSON what it made.
+Runs in the site's environment. "The person", first of those that `tests.support.site_people` makes, gets so
+many conversations of ten messages and one of LONG; a hundred colleagues share OTHERS messages. Every answer
+has its generation, its two bookings in the ledger and its search terms, as the site would have written them.
+Prints as JSON what it made.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ TEXTS = 4_000
 
 def texts(draw: Random) -> list[tuple[str, frozenset[str]]]:
     """Half Chinese, half English, 20 to 90 characters, each with the terms that find it."""
-    from chatsite.conversations.grams import terms_of
+    from chatsite.conversations.search_terms import terms_in
 
     words, made = " ".join(ENGLISH).split(), []
     for number in range(TEXTS):
@@ -51,7 +52,7 @@ def texts(draw: Random) -> list[tuple[str, frozenset[str]]]:
             text = f"{CHINESE[start : start + draw.randint(12, 30)]}，编号{number}。"
         else:
             text = f"{' '.join(draw.choices(words, k=draw.randint(4, 14)))}, item {number}."
-        made.append((text, frozenset(terms_of(text))))
+        made.append((text, frozenset(terms_in(text))))
     return made
 
 
@@ -206,7 +207,7 @@ def _connection() -> Any:
 
 
 def person() -> Any:
-    """The first of bench.people, an owner: the console is measured too."""
+    """The first of tests.support.site_people, an owner: the console is measured too."""
     from chatsite.accounts.models import Role, User
 
     user = User.objects.get(email="person0@bench.invalid")

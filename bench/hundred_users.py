@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bench import load
-from bench.bare_transformers import BareTransformers, Done, Job
-from bench.client import Stream
-from bench.loads import ClosedLoop
+from bench.bare_transformers import Done, Job, bare_transformers
 from bench.real_engine import ENGINES, NOT_REAL, real_side
 from bench.results import Result
-from bench.scenarios import OPEN_DOORS, play
-from bench.site import HOST, Site, embedded
-from bench.stats import percentile, spread
-from bench.workload import Ask, draw, poisson, prose, tokens
-from inference.engines.timing import PRESETS, Timing
-from inference.model_store.embedded import embedded_path
+from inference.engines.emulated.timing import PRESETS, Timing
+from inference.model_store.demo_models import SMOLLM2, demo_path
 from inference.scheduling.fair_queue import FairQueue
-from inference.scheduling.order import MakeOrder, StrictClasses
 from inference.scheduling.policy import Policy
+from inference.scheduling.request_queue import QueueFactory, StrictPriorityQueue
+from tests.support import load
+from tests.support.chat_client import Stream
+from tests.support.loads import ClosedLoop
+from tests.support.scenarios import OPEN_DOORS, play
+from tests.support.site import HOST, Site, embedded
+from tests.support.stats import percentile, spread
+from tests.support.workload import Ask, draw, poisson, prose, tokens
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,20 +66,22 @@ CAPACITY_JOBS, FULL_CAPACITY_JOBS = 12, 40
 TIMEOUT_S = 180.0
 
 
-def article_policy(slots: int) -> tuple[Policy, MakeOrder]:
+def article_policy(slots: int) -> tuple[Policy, QueueFactory]:
     """Its words: quick (below 100 characters) first, FIFO inside, that many slots and nothing else."""
     policy = Policy(
         max_running=slots, reserved_slots=0, quick_uncached_tokens=10**6, heavy_uncached_tokens=10**6,
         **OPEN_DOORS,
     )  # fmt: skip
-    return policy, StrictClasses
+    return policy, StrictPriorityQueue
 
 
-def our_policy(slots: int) -> tuple[Policy, MakeOrder]:
+def our_policy(slots: int) -> tuple[Policy, QueueFactory]:
     return Policy(max_running=slots - 2, **OPEN_DOORS), FairQueue
 
 
-def on_card(card: Timing, side: tuple[Policy, MakeOrder], think_s: float, until_s: float) -> dict[str, Any]:
+def on_card(
+    card: Timing, side: tuple[Policy, QueueFactory], think_s: float, until_s: float
+) -> dict[str, Any]:
     """A closed loop of a hundred people on an emulated card; figures of everybody."""
     people = ClosedLoop(
         [f"user-{n}" for n in range(PEOPLE)], lambda user, n: draw(SEED, user, n), think_s=think_s, seed=SEED
@@ -163,7 +165,7 @@ def real(full: bool) -> tuple[float, list[Replay]]:
         site.wait("/readyz")
         cookies = site.people(PEOPLE)
         on_site(site, cookies, list(poisson(SEED + 2, 1.0, 4.0, PEOPLE)))
-        with BareTransformers(embedded_path(site.data_dir), site.data_dir / "bare.log") as bare:
+        with bare_transformers(demo_path(SMOLLM2, site.data_dir), site.data_dir / "bare.log") as bare:
             count = FULL_CAPACITY_JOBS if full else CAPACITY_JOBS
             sample = [draw(SEED + 1, "capacity", number) for number in range(count)]
             bare.run(jobs(sample[:2]))

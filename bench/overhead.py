@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench import keys, load
-from bench.bare_vllm import BareVllm, Done, Job
-from bench.client import Stream
-from bench.load import Ask, Plan
-from bench.results import BenchmarkError, Result
-from bench.site import HOST, Site, embedded
-from bench.stats import paired_ratio, percentile
+from bench.bare_vllm import Done, Job, bare_vllm
+from bench.results import Result
+from tests.support import load
+from tests.support import site_keys as keys
+from tests.support.chat_client import Stream
+from tests.support.errors import BenchmarkError
+from tests.support.load import Ask, Plan
+from tests.support.site import HOST, Site, embedded
+from tests.support.stats import paired_ratio, percentile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,7 +105,7 @@ def measure(rounds: int, tokens: int) -> dict[int, list[Pair]]:
     with embedded({"CHATSITE_ENGINE": "vllm"}) as site:
         site.wait("/readyz")
         cookies, api_keys = site.people(max(STREAMS)), keys.of(site, max(STREAMS))
-        with BareVllm(site.data_dir) as bare:
+        with bare_vllm(site.data_dir) as bare:
 
             def alone(streams: int, tokens: int) -> list[Done]:
                 return bare.run([Job(question(n), tokens) for n in range(streams)])

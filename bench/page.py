@@ -12,9 +12,10 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Page, async_playwright, expect
 
-from bench import site as sites
-from bench.results import ROOT, BenchmarkError, Result
-from tests import services
+from bench.results import ROOT, Result
+from tests.support import services
+from tests.support import site as sites
+from tests.support.errors import BenchmarkError
 
 FULL_TOKENS, SHORT_TOKENS = 20_000, 3_000
 

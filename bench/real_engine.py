@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench.results import ROOT, BenchmarkError
-from inference.engine_settings import EngineSettings, read_settings
+from bench.results import ROOT
 from inference.engines.base import EngineInfo, EngineStartError
-from inference.engines.vllm import VllmEngine
+from inference.engines.vllm.engine import VllmEngine
+from inference.engines.vllm.settings import EngineSettings, read_settings
+from tests.support.errors import BenchmarkError
 
 ENGINES = "emulated 4090D (virtual clock), and real vLLM (SmolLM2-135M)"
 
@@ -33,7 +34,7 @@ def data_dir() -> Path:
 
 def settings() -> EngineSettings:
     """What the site itself would start here."""
-    return read_settings(os.environ, data_dir())
+    return read_settings({"CHATSITE_DEMO_MODEL": "smollm2"} | os.environ, data_dir())
 
 
 @asynccontextmanager

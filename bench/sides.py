@@ -15,8 +15,8 @@ from inference.dispatch.store import Answer, Claim, Outcome
 from inference.dispatch.supervisor import Supervisor
 from inference.engines.base import Engine, EngineInfo, EngineRequest, EngineStats, Progress, Step
 from inference.request import ChatMessage
-from inference.scheduling.order import MakeOrder
 from inference.scheduling.policy import Policy
+from inference.scheduling.request_queue import QueueFactory
 from inference.scheduling.scheduler import Scheduler
 from inference.stream_log.memory import MemoryStreamLog
 
@@ -90,7 +90,11 @@ class MemoryStore:
 
 
 def dispatcher_on(
-    engine: LentEngine, info: EngineInfo, policy: Policy, order: MakeOrder, ended: Callable[[Outcome], None]
+    engine: LentEngine,
+    info: EngineInfo,
+    policy: Policy,
+    order: QueueFactory,
+    ended: Callable[[Outcome], None],
 ) -> tuple[Dispatcher, Scheduler]:
     """The site's own dispatcher, with this policy and order."""
     scheduler = Scheduler(policy, info.kv_tokens, order)

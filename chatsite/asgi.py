@@ -1,38 +1,47 @@
-"""The ASGI application: static files, then pages over HTTP, and the chat over a websocket."""
+"""The ASGI application: static files, HTTP handlers, websockets."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from django.core.asgi import get_asgi_application
 
+from chatsite.environment.declared import told_in_lines
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
-http = get_asgi_application()
+with told_in_lines():
+    http = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.urls import path  # noqa: E402
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.urls import path
 
-from chatsite import direct  # noqa: E402
-from chatsite.console.socket import LiveConsumer  # noqa: E402
-from chatsite.flow import WithRoom  # noqa: E402
-from chatsite.on_loop import ApiHandler, ChecksHandler  # noqa: E402
-from chatsite.static_files import StaticFiles  # noqa: E402
-from chatsite.streaming.consumer import ChatConsumer  # noqa: E402
+from chatsite.accounts.sender_check import is_signed_in
+from chatsite.console.live_socket import LiveConsumer
+from chatsite.server import access_log, daphne_fast_path, http_channel
+from chatsite.server.async_handlers import ApiHandler, HealthHandler
+from chatsite.server.backpressure import BackpressureMiddleware
+from chatsite.server.drain import web_drain
+from chatsite.server.origins import OwnOriginOnly
+from chatsite.server.static_files import StaticFiles
+from chatsite.streaming.consumer import ChatConsumer
 
-direct.install()
+access_log.replace_access_log()
+daphne_fast_path.install()
+http_channel.limit_connections(is_signed_in)
+web_drain.install(settings.DRAIN_S)
 
-CHECKS = frozenset({"/healthz", "/readyz", "/metrics"})
-"""What machines ask (chatsite/health.py)."""
+HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths of chatsite/health.py."""
 
 
 def with_outer_send(application: Any) -> Any:
-    """Let the consumer reach the server's own `send`; the session's looks for a cookie to set.
+    """ASGI middleware: puts the server's own `send` into the scope, for the consumer.
 
-    A websocket has none to set after its handshake, and a token is a message.
+    The session middleware's `send` looks for a cookie to set with every message, and every token is one.
     """
 
     async def outer(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -41,12 +50,12 @@ def with_outer_send(application: Any) -> Any:
     return outer
 
 
-def by_caller(pages: Any, programs: Any, checks: Any) -> Any:
-    """`/v1` goes to the handler for programs, health and figures to theirs, all else to that for browsers."""
+def by_path(pages: Any, api: Any, health: Any) -> Any:
+    """Route `/v1` to the API handler, health checks and metrics to theirs, all else to Django's own."""
 
     async def choose(scope: dict[str, Any], receive: Any, send: Any) -> None:
         path = scope["path"]
-        handler = programs if path.startswith("/v1/") else checks if path in CHECKS else pages
+        handler = api if path.startswith("/v1/") else health if path in HEALTH_PATHS else pages
         await handler(scope, receive, send)
 
     return choose
@@ -57,10 +66,9 @@ sockets = URLRouter([path("ws/chat/", ChatConsumer.as_asgi()), path("ws/console/
 application = ProtocolTypeRouter(
     {
         "http": StaticFiles(
-            WithRoom(by_caller(http, ApiHandler(), ChecksHandler())),
-            str(settings.STATIC_ROOT),
-            settings.STATIC_URL,
+            BackpressureMiddleware(by_path(http, ApiHandler(), HealthHandler())),
+            Path(settings.STATIC_ROOT).parent,
         ),
-        "websocket": with_outer_send(AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))),
+        "websocket": with_outer_send(OwnOriginOnly(AuthMiddlewareStack(sockets))),
     }
 )

@@ -1,4 +1,4 @@
-"""One family of refusals: a code of the wire, a sentence for the person, a status for HTTP."""
+"""Refusal, the error that users see: a code, a message, an HTTP status."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ STATUS_OF_CODE = {
     "not_in_plan": HTTPStatus.FORBIDDEN,
     "busy": HTTPStatus.CONFLICT,
     "wrong_password": HTTPStatus.FORBIDDEN,
+    "sign_on_refused": HTTPStatus.FORBIDDEN,
+    "provider_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""A stranger's id is `not_found` as a missing one is; `not_in_plan` is about features, never about ids."""
+"""Code → HTTP status. Another user's id is `not_found`, as a missing one; `not_in_plan` is about features."""
 
 
 class Refusal(Exception):
-    """Something was asked that cannot be done. Nothing was stored.
+    """A request that is rejected. Nothing was stored.
 
     `code` is one of `STATUS_OF_CODE`; `message` names the value, the rule and the remedy;
     `retry_after_s` tells in seconds when asking again may help; `needed` and `most` are tokens: of a

@@ -1,6 +1,13 @@
-"""Is it alive, is it ready, and in figures: for machines."""
+"""Health endpoints: liveness, readiness, Prometheus metrics."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -8,41 +15,68 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from chatsite.backends import status_store
 from chatsite.database import read
+from chatsite.environment.declared import ConfigurationError
 from chatsite.metrics import REGISTRY
-from chatsite.wiring import board_store
-from inference.board import current
+from chatsite.schema_state import check_migrated
+from chatsite.server.assets import is_collected
+from chatsite.server.drain import web_drain
+from inference.status import InferenceStatus, current_status
+
+T = TypeVar("T")
+
+CHECK_LIMIT_S = 1.5
+"""For one check: who asks gives up after two seconds, as a rule."""
+
+GIVEN_UP_S = 10.0
+"""A check that hangs for so long is begun anew: a broken connection has been noticed by then."""
+
+INTAKE_SILENT_S = 10.0
+"""Five polls of the queue that were missed."""
 
 
 async def healthz(request: HttpRequest) -> HttpResponse:
-    """This process answers. Nothing else is asked: a restart would not mend what lies elsewhere."""
+    """Liveness: this process answers. Nothing else is checked, as a restart would not repair it.
+
+    `?accepting` is for balancers: 503 from the moment at which the process begins to end.
+    """
+    if "accepting" in request.GET and web_drain.begun:
+        return HttpResponse("This process ends.\n", content_type="text/plain", status=503)
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 async def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when a question asked now would be answered: the database is there and the engine is ready."""
-    board = await current(board_store())
-    try:
-        await read(_touch_database)
-        database = "ok"
-    except Exception as error:
-        database = type(error).__name__
-    ready = board.state == "ready" and database == "ok"
-    return JsonResponse(
-        {"ready": ready, "engine": board.state, "detail": board.detail, "database": database},
-        status=200 if ready else 503,
-    )
+    """Readiness: 200 when a question asked now would be answered, else 503. Within 2 s, whatever is away.
+
+    The database answers and has this version's tables, the engine is ready, the inference process reads the
+    queue, the page's files are there, and this process stays.
+    """
+    found = await asyncio.gather(_status.result(), _database.result(), return_exceptions=True)
+    status, database = found[0], "ok" if found[1] is None else type(found[1]).__name__
+    if isinstance(found[1], ConfigurationError):
+        database = str(found[1])
+    if not isinstance(status, InferenceStatus):
+        detail = f"The engine's status cannot be read: {type(status).__name__}."
+        status = InferenceStatus(at=0, state="down", detail=detail)
+    age_s = status.intake_age_s
+    intake = "silent" if age_s is None or age_s > INTAKE_SILENT_S else "ok"
+    static = "ok" if is_collected(Path(settings.STATIC_ROOT)) else "missing: run `manage.py collectstatic`"
+    ready = (status.state, database, intake, static) == ("ready", "ok", "ok", "ok") and not web_drain.begun
+    told = {"ready": ready, "engine": status.state, "detail": status.detail, "intake": intake}
+    told |= {"database": database, "static": static, "draining": web_drain.begun}
+    return JsonResponse(told, status=200 if ready else 503)
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text form of this process's figures."""
+    """This process's metrics in Prometheus' text format."""
     if not _may_read_metrics(request):
         return HttpResponse("Set CHATSITE_METRICS_TOKEN and send it as a bearer token.\n", status=403)
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:
-    """With a token: whoever sends it. Without: this machine alone, and not through a proxy on it."""
+    """By bearer token where one is set; else only from this machine, and not through a proxy."""
     if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "")
         return constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}")
@@ -50,6 +84,44 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     return local and "X-Forwarded-For" not in request.headers
 
 
-def _touch_database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+class SharedCheck(Generic[T]):
+    """A check that many ask for and that runs once at a time, so that one that hangs is not queued again."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self._work = work
+        self._running: asyncio.Future[T] | None = None
+        self._begun = 0.0
+
+    async def result(self) -> T:
+        """What it found. Raises what it raised, and TimeoutError after `CHECK_LIMIT_S`."""
+        running = self._running
+        if running is None or running.done() or monotonic() - self._begun > GIVEN_UP_S:
+            running = self._running = asyncio.ensure_future(self._work())
+            running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            self._begun = monotonic()
+        await asyncio.wait({running}, timeout=CHECK_LIMIT_S)
+        if not running.done():
+            raise TimeoutError
+        return running.result()
+
+
+async def _read_status() -> InferenceStatus:
+    return await current_status(status_store())
+
+
+async def _touch_database() -> None:
+    def touch() -> None:
+        if not _migrated.is_set():
+            check_migrated()
+            _migrated.set()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    await read(touch)
+
+
+_migrated = Event()
+"""Set once the tables were this version's: a newer version's `migrate` takes no running process away."""
+
+
+_status, _database = SharedCheck(_read_status), SharedCheck(_touch_database)

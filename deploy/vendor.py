@@ -1,6 +1,6 @@
 """Fetch the browser's third-party files by package name and check them against their manifests.
 
-A manifest (static/vendor/manifest.json, tests/page/vendor/manifest.json) names package, version, licence,
+A manifest (static/vendor/manifest.json, tests/support/vendor/manifest.json) names package, version, licence,
 the file inside the package, where it lies here, and the SHA-256 of what is committed. `npm pack` brings the
 package from whatever registry npm is set up for; no address is written down. The one change made to a file is
 that references to source maps, which are not shipped, are removed.
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypedDict
 
 ROOT = Path(__file__).resolve().parent.parent
-MANIFESTS = (ROOT / "static/vendor/manifest.json", ROOT / "tests/page/vendor/manifest.json")
+MANIFESTS = (ROOT / "static/vendor/manifest.json", ROOT / "tests/support/vendor/manifest.json")
 SOURCE_MAP = re.compile(rb"\n?(//# sourceMappingURL=.*|/\*# sourceMappingURL=.*?\*/)\s*$")
 
 

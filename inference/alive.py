@@ -1,45 +1,43 @@
-"""`python -m inference.alive`: is there an inference process? Ends with 0 while its board is fresh.
+"""`python -m inference.alive`: health check of the inference process beside it. Exits with 0 while it lives.
 
-For containers and monitors beside `manage.py inference_worker`, which has no pages. A worker that waits for
-the owner's lock is well while the owner is. Without Django, since it is asked every few seconds.
+For containers and monitors of `manage.py inference_worker`, which has no pages: it asks the process itself,
+owner or standby, and nobody else, so that a Redis that is away restarts nothing. Without Django, since it
+runs every few seconds.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-from inference.board import Board, RedisBoard, current
+import urllib.error
+import urllib.request
 
 TIMEOUT_S = 5.0
-"""For Redis to answer."""
+"""For the process to answer: a frozen one never does."""
+
+DEFAULT_PORT = 8001
+"""Of CHATSITE_METRICS_PORT."""
 
 
-async def board_in(url: str) -> Board:
-    """The board as a reader sees it now. Raises OSError, RedisError."""
-    store = RedisBoard(Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S))
-    try:
-        return await current(store)
-    finally:
-        await store.close()
+def address(host: str, port: str) -> str:
+    """Where the process answers on this machine."""
+    if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on  # nosec
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port or DEFAULT_PORT}/healthz"
 
 
 def main() -> int:
     """The exit code; what is wrong goes to standard error."""
-    if not (url := os.environ.get("REDIS_URL", "")):
-        print("REDIS_URL is not set: an inference process of its own shows its state there.", file=sys.stderr)
-        return 2
+    host, port = (os.environ.get(name, "").strip("[] ") for name in ("HOST", "CHATSITE_METRICS_PORT"))
+    url = address(host, port)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        board = asyncio.run(board_in(url))
-    except (OSError, RedisError) as error:
-        print(f"Redis does not answer: {error}", file=sys.stderr)
+        with direct.open(url, timeout=TIMEOUT_S) as answer:
+            print(answer.read().decode().strip())
+    except (OSError, ValueError) as error:
+        print(f"{url} does not answer: {error}", file=sys.stderr)
         return 1
-    print(f"{board.state} {board.detail}".rstrip())
-    return 1 if board.state == "down" else 0
+    return 0
 
 
 if __name__ == "__main__":

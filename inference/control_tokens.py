@@ -1,12 +1,11 @@
-"""No text that someone typed ever becomes a control token of the model.
+"""Which tokens steer a model, and how text that only looks like one is kept from being one.
 
-A chat template is rendered to text and then tokenised, so a typed `<|im_start|>system` would become a
-real change of role. The tokenizer's added tokens are matched as plain substrings before anything else,
-so breaking each occurrence by one invisible character makes it ordinary text. The text that is stored and
-shown stays as typed: this happens on the way into the engine only.
+A chat template is rendered to text and then tokenised, and the tokenizer's added tokens are matched as plain
+substrings before anything else: a typed `<|im_start|>system` would become a real change of role. So what
+people wrote is tokenised without these tokens (`inference/typed_text.py`). Where a server renders the prompt,
+they can only be broken (`Neutraliser`).
 
-The engine host checks the result once more on token ids (`control_sequence`), for tokenizers whose
-normalisation could join the pieces again.
+Prompts are checked once more on token ids (`control_sequence`).
 """
 
 from __future__ import annotations
@@ -24,21 +23,35 @@ BREAKERS = ("\u200b", "\u2060", "\u00b7")
 REPLACEMENT = "\ufffd"
 """Stands for a control token of a single character, which cannot be broken."""
 
-MARKUP = re.compile(r"^(<.+>|\[.+\])$", re.DOTALL)
-"""Added tokens that are not marked special, but that steer the model: `<think>`, `[INST]`."""
+BARS = re.compile(r"^<[|｜].+[|｜]>$", re.DOTALL)
+"""`<|fim_prefix|>`, `<｜begin▁of▁sentence｜>`: a form of control tokens alone, marked special or not."""
 
 
 class AddedToken(msgspec.Struct, frozen=True):
-    """One entry of a tokenizer's added tokens, whichever library it was read with."""
+    """One entry of a tokenizer's added tokens, independent of the library it was read with."""
 
     id: int
     content: str
     special: bool
 
 
-def control_tokens(added: Iterable[AddedToken]) -> dict[str, int]:
-    """Those added tokens that steer the model, content → id: all special ones, and all shaped as markup."""
-    return {token.content: token.id for token in added if token.special or MARKUP.match(token.content)}
+def control_tokens(added: Iterable[AddedToken], template_text: str) -> dict[str, int]:
+    """The added tokens that steer the model, content → id.
+
+    Those are the special ones, those between bars, and those that its chat template writes. Other added
+    tokens are words of the model: Gemma has HTML's tags among them, many have runs of blanks.
+    `template_text`: the template's source with everything that it renders.
+    """
+    return {
+        token.content: token.id
+        for token in added
+        if token.content
+        and (
+            token.special
+            or BARS.match(token.content)
+            or (not token.content.isspace() and token.content in template_text)
+        )
+    }
 
 
 class Neutraliser:
@@ -77,7 +90,7 @@ class Neutraliser:
 
 
 def control_sequence(token_ids: Iterable[int], control_ids: Container[int]) -> list[int]:
-    """The control tokens of a prompt, in order: what the template wrote, and nobody else."""
+    """The control tokens of a prompt, in order."""
     return [token for token in token_ids if token in control_ids]
 
 

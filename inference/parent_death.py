@@ -1,4 +1,4 @@
-"""A child that cannot outlive its parent, not even when the parent is killed with SIGKILL.
+"""Make a child process die with its parent, even when the parent is killed with SIGKILL.
 
 Linux sends the signal chosen by PR_SET_PDEATHSIG when the *thread* that started the child ends
 (prctl(2)), so children are started from a thread that lives as long as they should: the event

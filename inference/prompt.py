@@ -1,45 +1,35 @@
-"""How many tokens a prompt has, counted where there is no engine: in the web tier, before anything is queued.
+"""Prompts by the model's own chat template and tokenizer: their token ids, and how many they are.
 
-Quotas reserve exactly what the engine will compute, so the count follows the engine to the letter: the same
-neutralised contents, the model's own chat template under the conventions of transformers
-(https://huggingface.co/docs/transformers/chat_templating), the model's own tokenizer.
+The engine computes these ids, and the web tier counts them before anything is queued, so that quotas reserve
+exactly what is computed.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from time import monotonic
+from typing import Protocol
 
-import jinja2
-import jinja2.ext
-import jinja2.nodes
-import jinja2.parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from inference.control_tokens import AddedToken, Neutraliser, control_tokens
-from inference.model_store.locate import model_directory
+from inference.chat_template import ChatTemplate, TokenizerMissingError
+from inference.control_tokens import AddedToken, control_tokens
+from inference.model_capabilities import read_capabilities
+from inference.model_store.source import model_directory
 from inference.request import ChatMessage, raw_prompt
-
-SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-"""The special tokens that templates may name, as transformers passes them."""
+from inference.typed_text import TextEncoder
 
 TURN_TOKENS = 8
-"""Around each turn: role, begin and end marks. SmolLM2 and Qwen use 4 to 6, so the estimate is above them."""
+"""Tokens around each turn: role, begin and end. SmolLM2 and Qwen use 4 to 6, so the estimate is above
+them."""
 
 ASCII_PER_TOKEN = 3
 """English has about 4 characters a token, code and figures about 3: the estimate should not be too low."""
 
 
-class PromptRefusedError(ValueError):
-    """These messages cannot become a prompt; the message is for the person who wrote them."""
-
-
-class TokenizerMissingError(ValueError):
-    """The model's directory lacks what counting needs; the message names the file."""
+LOOK_S = 1.0
+"""How soon the web tier counts by another model, once it is there; looking costs a file's status."""
 
 
 class PromptCounter(Protocol):
@@ -49,52 +39,90 @@ class PromptCounter(Protocol):
         """The prompt tokens of these messages. Raises PromptRefusedError where the template refuses them."""
 
 
-class TokenizerCounter:
-    """Exact, from the model's own tokenizer.json and chat template, without any engine."""
+class PromptTokenizer:
+    """Prompts as the model reads them: by its chat template and its tokenizer. Safe in any thread."""
 
-    def __init__(self, model_dir: Path) -> None:
-        """Read the files. Raises TokenizerMissingError."""
-        self._tokenizer = _read_tokenizer(model_dir)
-        config = _read_config(model_dir)
-        self._template = _compile(_template_source(model_dir, config))
-        self._names = _special_names(config)
-        self.neutraliser = Neutraliser(
-            control_tokens(
-                AddedToken(id, token.content, token.special)
-                for id, token in self._tokenizer.get_added_tokens_decoder().items()
-            )
+    def __init__(self, tokenizer: Tokenizer, template: str, names: Mapping[str, str]) -> None:
+        """`template`: the chat template's source; `names`: the special tokens that it may name.
+
+        Raises ValueError for a tokenizer that cannot do without its control tokens.
+        """
+        self._template = ChatTemplate(template, names)
+        self.capabilities = read_capabilities(self._template)
+        """What the template can do, and how turns are fitted to it."""
+        added = (
+            AddedToken(id, token.content, token.special)
+            for id, token in tokenizer.get_added_tokens_decoder().items()
         )
+        self.control = control_tokens(added, template + self._template.everything_written())
+        """The tokens that steer the model, content → id."""
+        self._encoder = TextEncoder(tokenizer, self.control)
+
+    @classmethod
+    def read(cls, model_dir: Path) -> PromptTokenizer:
+        """From a model's files. Raises TokenizerMissingError."""
+        tokenizer = _read_tokenizer(model_dir)
+        template = ChatTemplate.read(model_dir)
+        return cls(tokenizer, template.source, template.names)
+
+    def ids(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """The prompt's token ids. Raises PromptRefusedError where the template refuses the messages."""
+        if (raw := raw_prompt(messages)) is not None:
+            return self._encoder.encode_raw(raw)
+        text, mark = self._marked(messages)
+        # The template writes the special tokens itself; nothing is added a second time.
+        return self._encoder.encode(text, mark)
 
     def count(self, messages: Sequence[ChatMessage]) -> int:
-        if (raw := raw_prompt(messages)) is not None:
-            return len(self._tokenizer.encode(self.neutraliser.text(raw)).ids)
-        text = self.render(messages)
-        # The template writes the special tokens itself; nothing is to be added a second time.
-        return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
+        """The prompt tokens of these messages. Raises PromptRefusedError."""
+        return len(self.ids(messages))
 
     def render(self, messages: Sequence[ChatMessage]) -> str:
-        """The prompt as text, contents neutralised. Raises PromptRefusedError."""
-        turns = [
-            {"role": message.role, "content": message.content}
-            for message in self.neutraliser.messages(messages)
-        ]
-        try:
-            return self._template.render(messages=turns, add_generation_prompt=True, **self._names)
-        except jinja2.TemplateError as error:
-            raise PromptRefusedError(f"The model's chat template refuses these messages: {error}") from error
+        """The prompt as text. Raises PromptRefusedError."""
+        text, mark = self._marked(messages)
+        return text.replace(mark, "")
+
+    def _marked(self, messages: Sequence[ChatMessage]) -> tuple[str, str]:
+        """The rendered turns with marks in what was typed, and the mark."""
+        marked, mark = self._encoder.mark(self.capabilities.fitted(messages))
+        turns = [{"role": message.role, "content": message.content} for message in marked]
+        return self._template.render(turns), mark
 
 
 class EstimateCounter:
-    """For engines whose tokenizer is not at hand: rather too many than too few; dispatch corrects it."""
+    """Estimated counts where the tokenizer is not here: rather too many than too few; dispatch corrects
+    them."""
 
     def count(self, messages: Sequence[ChatMessage]) -> int:
         return TURN_TOKENS + sum(TURN_TOKENS + _estimate(message.content) for message in messages)
 
 
-def prompt_counter(environment: Mapping[str, str], data_dir: Path) -> PromptCounter:
-    """The model's own counter where its files are on this machine by now, else the estimate."""
-    directory = model_directory(environment, data_dir)
-    return EstimateCounter() if directory is None else TokenizerCounter(directory)
+class CurrentCounter:
+    """Counts by the model that is on this machine now: a start may fetch one, or choose another.
+
+    Estimates until its tokenizer is on disk, for people ask already while a first run fetches the model.
+    """
+
+    def __init__(self, environment: Mapping[str, str], data_dir: Path) -> None:
+        self._environment = environment
+        self._data_dir = data_dir
+        self._directory: Path | None = None
+        self._counter: PromptCounter = EstimateCounter()
+        self._looked_at: float | None = None
+
+    def count(self, messages: Sequence[ChatMessage]) -> int:
+        """The prompt tokens of these messages. Raises PromptRefusedError."""
+        now = monotonic()
+        if self._looked_at is None or now - self._looked_at > LOOK_S:
+            self._look()
+            self._looked_at = now
+        return self._counter.count(messages)
+
+    def _look(self) -> None:
+        directory = model_directory(self._environment, self._data_dir)
+        if directory != self._directory:
+            self._counter = EstimateCounter() if directory is None else PromptTokenizer.read(directory)
+            self._directory = directory
 
 
 def _estimate(text: str) -> int:
@@ -111,71 +139,3 @@ def _read_tokenizer(model_dir: Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
-
-
-def _read_config(model_dir: Path) -> dict[str, Any]:
-    path = model_dir / "tokenizer_config.json"
-    config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return config
-
-
-def _template_source(model_dir: Path, config: dict[str, Any]) -> str:
-    """From its own file, as models have it today, or from the tokenizer's configuration, as before."""
-    path = model_dir / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text("utf-8")
-    found = config.get("chat_template")
-    if isinstance(found, list):
-        found = next((entry["template"] for entry in found if entry["name"] == "default"), None)
-    if not isinstance(found, str):
-        raise TokenizerMissingError(
-            f"{path} is missing: without a chat template there is no prompt to count."
-        )
-    return found
-
-
-def _special_names(config: dict[str, Any]) -> dict[str, str]:
-    entries = {name: config.get(name) for name in SPECIAL_NAMES}
-    texts = {name: entry["content"] if isinstance(entry, dict) else entry for name, entry in entries.items()}
-    return {name: text for name, text in texts.items() if isinstance(text, str)}
-
-
-class _GenerationTag(jinja2.ext.Extension):
-    """`{% generation %}` marks an assistant's tokens for training; what it encloses is rendered as it is."""
-
-    tags = {"generation"}
-
-    def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-def _compile(source: str) -> jinja2.Template:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationTag, jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = _strftime_now
-    return environment.from_string(source)
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """Jinja's own would escape for HTML."""
-    return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
-
-
-def _raise_exception(message: str) -> None:
-    raise jinja2.TemplateError(message)
-
-
-def _strftime_now(format: str) -> str:
-    return datetime.now().strftime(format)

@@ -1,8 +1,8 @@
-"""What a model thought before it answered, told apart from the answer by the marks that models write. Pure.
+"""Split a model's reasoning from its answer by the `<think>` tags that models write. Pure.
 
-Reasoning models begin with `<think>`, think, write `</think>` and answer; some chat templates have opened
-the mark already, so that the model only closes it. Only the beginning of an answer counts: a mark in the
-middle is text about marks. A mark that comes in pieces is held back until it is whole or is none.
+Reasoning models begin with `<think>`, reason, write `</think>` and answer; some chat templates have opened
+the tag already, so that the model only closes it. Only the beginning of an answer counts: a tag in the middle
+is text about tags. A tag that comes in pieces is held back until it is complete or turns out to be none.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 from typing import Literal
 
 Reasoning = Literal["auto", "opened", "off"]
-"""auto: where the answer begins with the mark. opened: the chat template wrote it. off: all is answer."""
+"""auto: where the answer begins with the tag. opened: the chat template wrote it. off: all is answer."""
 
 OPEN, CLOSE = "<think>", "</think>"
 
 
 class ReasoningSplitter:
-    """One answer's text, in pieces, into reasoning and answer.
+    """Splits one answer's text, as it streams, into reasoning and answer.
 
-    beginning → opened → reasoning → between → answer; blank lines after a mark belong to neither.
+    beginning → opened → reasoning → between → answer; blank lines after a tag belong to neither.
     """
 
     __slots__ = ("_held", "_phase")
@@ -28,7 +28,7 @@ class ReasoningSplitter:
         self._held = ""
 
     def feed(self, text: str, *, last: bool = False) -> tuple[str, str]:
-        """(answer, reasoning) that this piece completes. `last`: nothing follows, so nothing is held back."""
+        """The (answer, reasoning) of this piece. `last`: nothing follows, so nothing is held back."""
         if self._phase == "answer":
             return text, ""
         text, self._held = self._held + text, ""
@@ -46,7 +46,7 @@ class ReasoningSplitter:
         return text, reasoning
 
     def _begin(self, text: str, last: bool) -> str:
-        """The text after the opening mark, or all of it where there is none."""
+        """The text after the opening tag, or all of it where there is none."""
         begun = text.lstrip()
         if begun.startswith(OPEN):
             self._phase = "opened"
@@ -58,7 +58,7 @@ class ReasoningSplitter:
         return text
 
     def _reason(self, text: str, last: bool) -> tuple[str, str]:
-        """(reasoning, what follows its closing mark)."""
+        """(reasoning, what follows its closing tag)."""
         reasoning, mark, rest = text.partition(CLOSE)
         if mark:
             self._phase = "between"
@@ -69,5 +69,5 @@ class ReasoningSplitter:
 
 
 def _beginning_of_close(text: str) -> int:
-    """How many characters at the end may be the first ones of the closing mark."""
+    """How many characters at the end may be the beginning of the closing tag."""
     return next((size for size in range(len(CLOSE) - 1, 0, -1) if text.endswith(CLOSE[:size])), 0)

@@ -1,18 +1,28 @@
-"""What travels between the tiers: the request, its sampling, its usage. No I/O, no Django."""
+"""Types that all tiers share: messages, sampling, requests, usage. No I/O, no Django."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 Role = Literal["system", "user", "assistant", "raw"]
-"""`raw` stands alone: a prompt that the model goes on with as it is, without its chat template."""
+"""`raw` stands alone: a prompt that the model continues as it is, without its chat template."""
 
 FinishReason = Literal["stop", "length", "cancelled", "timeout", "interrupted", "error"]
 
+Fault = Literal["request", "server"]
+"""Whose fault it is that a generation has no whole answer: what was asked, or who should have answered."""
+
 RequestClass = Literal["quick", "normal", "heavy"]
+
+
+MAX_TOKENS = 2**31 - 1
+"""Of one answer: what the database's column and the engines hold, far beyond any context."""
+
+MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=MAX_TOKENS)]
+"""How long somebody lets an answer become."""
 
 
 class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,16 +33,16 @@ class ChatMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def raw_prompt(messages: Sequence[ChatMessage]) -> str | None:
-    """The text to go on with, where the messages are a raw prompt; None for a chat."""
+    """The text of a raw prompt; None for a chat."""
     return messages[0].content if len(messages) == 1 and messages[0].role == "raw" else None
 
 
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How the next token is drawn. `max_tokens` None means "as many as fit the context".
+    """Sampling parameters. `max_tokens` None means "as many as fit the context".
 
     `json_schema`: the answer is JSON that fits it, for engines with `EngineInfo.structured`. `ignore_eos`:
-    go on until `max_tokens`, which load tests need. `logprobs`: tell each token's probability and those of
-    this many likeliest in its place, for engines with `EngineInfo.logprobs`; None: do not.
+    continue until `max_tokens`, for load tests. `logprobs`: return each token's log probability and this many
+    top ones, for engines with `EngineInfo.logprobs`; None: do not.
     """
 
     temperature: float = 0.7
@@ -48,7 +58,7 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
-    """A token of an answer and the natural logarithm of its probability; `top`: the likeliest there."""
+    """A token of an answer with its log probability (natural); `top`: the most likely tokens there."""
 
     token: str
     logprob: float
@@ -56,11 +66,11 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One generation as the scheduler sees it. Everything in it is known to the server.
+    """One generation as the scheduler sees it. Nothing in it is taken from the client's word.
 
     `new_chars` is the length of the newest message in characters, `prompt_tokens` the size of the
-    whole rendered prompt, `waited_s` what it had already waited when this process met it (a restart
-    does not send anyone to the back of the line), `weight` the user's share from the plan.
+    whole rendered prompt, `waited_s` how long it had waited when this process took it over (a restart
+    sends nobody to the back of the queue), `weight` the user's share from the plan.
     """
 
     generation: str
@@ -79,9 +89,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens and times of one generation; times in seconds, None where there was no such moment.
+    """Tokens and times of one generation; times in seconds, None where that did not happen.
 
-    `reasoning_s`: from the first thought to the first word of the answer.
+    `reasoning_s`: from the first reasoning token to the first token of the answer.
     """
 
     prompt_tokens: int = 0

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from django.utils.translation.template import templatize
 
-from tests.source import ROOT, parsed, tracked
+from tests.support.source import ROOT, parsed, tracked
 
 LOCALE = ROOT / "chatsite/locale/zh_Hans/LC_MESSAGES"
 CALLS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
 HAN = re.compile(r"[\u4e00-\u9fff]")
-SAME_IN_BOTH = {"API", "%(done)s of %(total)s"}
+SAME_IN_BOTH = {"API", "%(done)s of %(total)s", "%(count)s %(things)s"}
 
 
 def said(tree: ast.AST) -> set[str]:

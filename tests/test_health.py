@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from pathlib import Path
+from threading import Event
 from typing import Any
+from urllib.request import urlopen
 
-import msgspec
 import pytest
-import redis
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import RequestFactory
 
+from chatsite import health
 from chatsite.asgi import application
-from inference.board import Board, RedisBoard
-from tests.clients import close_clients
-from tests.source import ROOT
+from chatsite.database import write
+from chatsite.server.assets import MARKER
+from inference.alive import address
+from inference.management.health_server import start_health_server
+from inference.status import InferenceStatus
+from inference.worker.liveness import SILENT_S, Liveness
+from tests.support.ports import free_port
+from tests.support.source import ROOT
+from tests.support.waiting import PATIENCE_S
 
 PROXY = "127.0.0.1"
 ELSEWHERE = "10.1.2.3"
 
 
 @pytest.fixture(autouse=True)
-def one_name(settings) -> None:
+def one_name(settings, tmp_path: Path) -> None:
     settings.ALLOWED_HOSTS = ["chat.example.org"]
+    settings.STATIC_ROOT = tmp_path
+    (tmp_path / MARKER).touch()
 
 
 async def status_of(path: str, host: str, client: str = PROXY, **headers: str) -> int:
@@ -49,12 +62,6 @@ async def status_of(path: str, host: str, client: str = PROXY, **headers: str) -
     return status
 
 
-@pytest.fixture(autouse=True)
-async def clients_of_this_loop() -> AsyncIterator[None]:
-    yield
-    await close_clients()
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "10.0.0.7", "inference", "chat.example.org"])
 async def test_checks_are_answered_for_any_host(host: str) -> None:
@@ -76,24 +83,150 @@ async def test_figures_keep_their_rule(settings) -> None:
     assert await status_of("/metrics", "x", PROXY) == 403
 
 
-def alive(url: str) -> int:
+async def test_a_balancer_is_told_of_the_end_and_a_supervisor_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [RequestFactory().get(path) for path in ("/healthz?accepting", "/healthz")]
+    assert [(await health.healthz(one)).status_code for one in asked] == [200, 200]
+    monkeypatch.setattr(health.web_drain, "begun", True)
+    assert [(await health.healthz(one)).status_code for one in asked] == [503, 200]
+
+
+READY = {"state": "ready", "intake_age_s": 0.0}
+
+
+async def readiness(monkeypatch: pytest.MonkeyPatch, status: Any, database: Any) -> dict[str, Any]:
+    """What `/readyz` says where these check the status and the database."""
+    monkeypatch.setattr(health, "_status", health.SharedCheck(status))
+    monkeypatch.setattr(health, "_database", health.SharedCheck(database))
+    answer = await health.readyz(RequestFactory().get("/readyz"))
+    told: dict[str, Any] = json.loads(answer.content)
+    assert answer.status_code == (200 if told["ready"] else 503)
+    return told
+
+
+async def well() -> None:
+    """A database that answers."""
+
+
+def published(**fields: Any) -> Any:
+    async def status() -> InferenceStatus:
+        return InferenceStatus(**{"at": time.time(), **READY, **fields})
+
+    return status
+
+
+@pytest.mark.parametrize(
+    ("fields", "ready"),
+    [
+        ({}, True),
+        ({"state": "starting"}, False),
+        ({"state": "draining"}, False),
+        ({"intake_age_s": health.INTAKE_SILENT_S + 1}, False),
+        ({"intake_age_s": None}, False),
+        ({"intake_age_s": health.INTAKE_SILENT_S / 2}, True),
+    ],
+)
+async def test_ready_is_who_would_answer(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], ready: bool
+) -> None:
+    """An owner that does not read the queue answers nobody, however ready its engine is."""
+    assert (await readiness(monkeypatch, published(**fields), well))["ready"] is ready
+
+
+async def test_without_the_pages_files_nobody_is_sent_here(monkeypatch: pytest.MonkeyPatch, settings) -> None:
+    (settings.STATIC_ROOT / MARKER).unlink()
+    told = await readiness(monkeypatch, published(), well)
+    assert not told["ready"]
+    assert "collectstatic" in told["static"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_readiness_covers_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a newer version or not migrated: not ready, with the reason; what was ready once stays so."""
+
+    async def unknown(add: bool) -> None:
+        recorder = MigrationRecorder(connection)
+        change = recorder.record_applied if add else recorder.record_unapplied
+        await write(change, "accounts", "0999_later")
+
+    monkeypatch.setattr(health, "_migrated", Event())
+    await unknown(True)
+    told = await readiness(monkeypatch, published(), health._touch_database)
+    assert not told["ready"]
+    assert "accounts.0999_later" in told["database"]
+    await unknown(False)
+    assert (await readiness(monkeypatch, published(), health._touch_database))["ready"]
+    await unknown(True)
+    assert (await readiness(monkeypatch, published(), health._touch_database))["ready"]
+    await unknown(False)
+
+
+async def test_what_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "CHECK_LIMIT_S", 0.01)
+
+    async def silent() -> Any:
+        await asyncio.Future()
+
+    async def broken() -> Any:
+        raise ConnectionError
+
+    told = await readiness(monkeypatch, silent, well)
+    assert (told["engine"], told["intake"], told["database"]) == ("down", "silent", "ok")
+    assert (await readiness(monkeypatch, published(), silent))["database"] == "TimeoutError"
+    assert (await readiness(monkeypatch, broken, broken))["database"] == "ConnectionError"
+
+
+async def test_a_check_that_hangs_is_asked_once_until_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would hold one of the few database threads."""
+    monkeypatch.setattr(health, "CHECK_LIMIT_S", 0.01)
+    begun: list[asyncio.Future[None]] = []
+
+    async def silent() -> None:
+        begun.append(asyncio.get_running_loop().create_future())
+        await begun[-1]
+
+    check = health.SharedCheck(silent)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            await check.result()
+    assert len(begun) == 1
+    monkeypatch.setattr(health, "GIVEN_UP_S", 0.0)
+    with pytest.raises(TimeoutError):
+        await check.result()
+    assert len(begun) == 2
+    monkeypatch.setattr(health, "GIVEN_UP_S", PATIENCE_S)
+    begun[1].set_result(None)
+    await check.result()
+
+
+def alive(port: int, host: str = "") -> int:
     """What the inference container's check ends with."""
     command = [sys.executable, "-m", "inference.alive"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"REDIS_URL": url}, capture_output=True)
+    settings = {"CHATSITE_METRICS_PORT": str(port), "HOST": host}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | settings, capture_output=True)
     assert b"Traceback" not in done.stderr
     return done.returncode
 
 
-@pytest.mark.redis
-def test_the_inference_process_is_alive_while_its_board_is_fresh(redis_url: str) -> None:
-    assert alive(redis_url) == 1
-    for age_s, code in ((0.0, 0), (60.0, 1)):
-        board = Board(at=time.time() - age_s, state="starting")
-        with redis.Redis.from_url(redis_url) as client:
-            client.set(RedisBoard.KEY, msgspec.msgpack.encode(board))
-        assert alive(redis_url) == code
+def test_an_inference_process_tells_of_itself_alone() -> None:
+    now = [0.0]
+    liveness, port = Liveness(lambda: now[0]), free_port()
+    start_health_server("127.0.0.1", port, liveness)
+    with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE_S) as answer:
+        assert json.load(answer) == {"role": "standby", "loop_age_s": 0.0, "intake_age_s": None}
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
+        assert b"# HELP" in answer.read()
+    assert alive(port) == alive(port, "0.0.0.0") == 0
+    now[0] = SILENT_S + 1  # its event loop has stopped turning
+    assert alive(port) == 1
 
 
-def test_no_redis_is_no_inference_process() -> None:
-    assert alive("redis://127.0.0.1:1/0") == 1
-    assert alive("") == 2
+def test_no_process_is_no_life() -> None:
+    assert alive(free_port()) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("10.0.0.7", "10.0.0.7"), ("::1", "[::1]")],
+)
+def test_the_check_asks_where_the_process_listens(host: str, expected: str) -> None:
+    assert address(host, "") == f"http://{expected}:8001/healthz"

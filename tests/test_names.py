@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from inference.management.start_block import name_lines
+from inference.management.startup_banner import name_lines
 
 DEFAULT = ["localhost", "127.0.0.1", "[::1]"]
 

@@ -13,6 +13,7 @@ import pytest
 from chatsite import ratelimit
 from chatsite.errors import Refusal
 from chatsite.ratelimit import check_rate, check_sign_in
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.database  # where rates are counted, too: once more on Redis
 
@@ -110,6 +111,6 @@ def test_two_processes_allow_exactly_the_limit_together(redis_url: str) -> None:
     for child in children:
         child.stdin.write("go\n")
         child.stdin.flush()
-    counts = [json.loads(child.communicate(timeout=60)[0]) for child in children]
+    counts = [json.loads(child.communicate(timeout=PATIENCE_S)[0]) for child in children]
     assert sum(counts) == 50
     assert min(counts) > 0

@@ -1,1 +1,1 @@
-"""Who may come in: User, sign-in policy, the first administrator. Imports no other package of the site."""
+"""User accounts, API keys, invitations, sessions, sign-in. Imports no other package but audit."""

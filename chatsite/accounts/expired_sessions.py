@@ -1,4 +1,4 @@
-"""Sessions that have run out are erased: Django leaves them, with their addresses and browsers, for ever."""
+"""The cleanup of expired sessions: Django keeps them, with their addresses and browsers, for ever."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AT_ONCE = 500
 
 @transaction.atomic
 def erase_expired_sessions() -> int:
-    """Some of them, and what the list of open sessions holds of each; returns how many went."""
+    """Erase some expired sessions with their rows in the list of open ones; returns how many."""
     expired = Session.objects.filter(expire_date__lt=timezone.now())
     keys = list(expired.values_list("session_key", flat=True)[:AT_ONCE])
     UserSession.objects.filter(session_key__in=keys).delete()

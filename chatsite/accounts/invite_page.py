@@ -1,4 +1,4 @@
-"""`/invite/<token>`: make the account that one was invited to; `/join`: get such a link by mail."""
+"""Pages of invitations: `/invite/<token>` creates the account, `/join` mails such a link."""
 
 from __future__ import annotations
 
@@ -18,29 +18,32 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from chatsite.accounts.addresses import AddressField
 from chatsite.accounts.invitations import access_invitation, do_accept, do_invite
+from chatsite.accounts.known_devices import remember_device
 from chatsite.accounts.models import Role, User
-from chatsite.address import address_of_request
 from chatsite.errors import Refusal
-from chatsite.ratelimit import check_stranger
+from chatsite.ratelimit import check_anonymous
+from chatsite.server.client_address import address_of_request
+from chatsite.server.origins import mailed_link
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 JOIN_DAYS = 2
-"""A link that was asked for is used at once, or the next morning."""
+"""Validity of a link from /join: it is used at once, or the next morning."""
 
 
 class AccountForm(forms.Form):
     """The new account. The address is fixed where the invitation names one."""
 
-    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
+    email = AddressField(label=gettext_lazy("E-mail"))
     name = forms.CharField(label=gettext_lazy("Name"), max_length=150, required=False)
     password = forms.CharField(
         label=gettext_lazy("Password"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
     )
 
     def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"].strip().lower()
-        if User.objects.filter(email__iexact=email).exists():
+        email: str = self.cleaned_data["email"]
+        if User.objects.with_address(email):
             raise forms.ValidationError(_("There is an account with this address. Sign in instead."))
         return email
 
@@ -51,15 +54,15 @@ class AccountForm(forms.Form):
 
 
 class JoinForm(forms.Form):
-    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=254)
+    email = AddressField(label=gettext_lazy("E-mail"))
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def invite(request: HttpRequest, token: str) -> HttpResponse:
-    """Show the form, make the account, sign in."""
+    """The invitation's page: shows the form, creates the account, signs it in."""
     try:
-        check_stranger(address_of_request(request))
+        check_anonymous(address_of_request(request))
         invitation = access_invitation(token, timezone.now())
     except Refusal as refusal:
         return _refused(request, refusal)
@@ -73,35 +76,37 @@ def invite(request: HttpRequest, token: str) -> HttpResponse:
     except Refusal as refusal:
         return _refused(request, refusal)
     login(request, user, BACKEND)
-    return redirect(settings.LOGIN_REDIRECT_URL)
+    response = redirect(settings.LOGIN_REDIRECT_URL)
+    remember_device(request, response, user)
+    return response
 
 
 @require_http_methods(["GET", "POST"])
 def join(request: HttpRequest) -> HttpResponse:
-    """For addresses of the site's own domains: the link goes to the address, which proves whose it is."""
+    """The page to join: mails an invitation to an address of a domain that may join, which verifies it."""
     if not settings.SIGNUP_DOMAINS:
         return _refused(request, Refusal("not_found", _("Accounts are made by invitation here.")))
     if not settings.SENDS_MAIL:
-        told = _("This site sends no mail. Ask an administrator for an invitation.")
-        return _refused(request, Refusal("not_found", told))
+        message = _("This site sends no mail. Ask an administrator for an invitation.")
+        return _refused(request, Refusal("not_found", message))
     try:
-        check_stranger(address_of_request(request))
+        check_anonymous(address_of_request(request))
     except Refusal as refusal:
         return _refused(request, refusal)
     form = JoinForm(request.POST or None)
     if form.is_valid():
-        _send_link(request, form.cleaned_data["email"].strip().lower())
+        _send_link(request, form.cleaned_data["email"])
         return render(request, "account/join.html", {"sent": True})
     return render(request, "account/join.html", {"form": form})
 
 
 def _send_link(request: HttpRequest, email: str) -> None:
-    """Say nothing of which addresses are known: what is sent, or not, is seen in the mailbox alone."""
+    """Mail the link, if the address may have one. The page looks the same either way."""
     domain = email.rpartition("@")[2]
-    if domain not in settings.SIGNUP_DOMAINS or User.objects.filter(email__iexact=email).exists():
+    if domain not in settings.SIGNUP_DOMAINS or User.objects.with_address(email):
         return
     _row, token = do_invite(email, Role.MEMBER, None, timezone.now() + timedelta(days=JOIN_DAYS), None)
-    link = request.build_absolute_uri(reverse("invite", args=[token]))
+    link = mailed_link(reverse("invite", args=[token]))
     text = _("Make your account here, within two days:\n\n%(link)s\n") % {"link": link}
     send_mail(_("Your account"), text, None, [email])
 

@@ -1,9 +1,9 @@
-"""User: signs in by e-mail. ApiKey: lets a program in, as its owner."""
+"""Tables of accounts: User, ApiKey, Invitation, GroupManager."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -11,6 +11,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from chatsite.accounts.addresses import check_address, rows_of_address
+from chatsite.accounts.socket_events import tell_after_commit
 
 
 class Role(models.TextChoices):
@@ -23,11 +26,14 @@ class Role(models.TextChoices):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users; addresses are compared without regard to case."""
+    """Makes users, and finds them by address, in whatever case it is written."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """A member. Without a password the account cannot sign in by one."""
-        user = self.model(email=email.strip().lower(), **fields)
+        """A member. Without a password the account cannot sign in by one.
+
+        Raises ValidationError for an address that is not plain ASCII.
+        """
+        user = self.model(email=check_address(email.strip()), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -35,8 +41,15 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
         return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
 
+    def with_address(self, address: str) -> User | None:
+        """The account of this address, active or not."""
+        return next(iter(rows_of_address(self.all(), address)), None)
+
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email__iexact=username)
+        user = self.with_address(username or "")
+        if user is None:
+            raise self.model.DoesNotExist(f"{username!r}: there is no such account.")
+        return user
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -52,6 +65,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     theme = models.CharField(max_length=8, blank=True)
 
     objects: ClassVar[UserManager] = UserManager()
+    _stored_password = ""
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -60,10 +74,31 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("people")
-        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case")]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_any_case",
+                violation_error_code="unique",
+                violation_error_message=_("There is an account with this address already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.email
+
+    @classmethod
+    def from_db(cls, db: Any, field_names: Any, values: Any, **options: Any) -> Self:
+        user = super().from_db(db, field_names, values, **options)
+        user._stored_password = user.__dict__.get("password", "")
+        return user
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; another password ends the sessions of the former one, and their sockets."""
+        super().save(*args, **kwargs)
+        password = self.__dict__.get("password", "")
+        if self._stored_password and password != self._stored_password:
+            tell_after_commit(self.pk)
+        self._stored_password = password
 
     @property
     def role(self) -> Role:
@@ -96,7 +131,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class ApiKey(models.Model):
-    """A program's key for `/v1`. The key itself is shown once; here lie its first characters and its hash.
+    """A key for `/v1`: a program acts as its owner. Only its first characters and its hash are stored.
 
     `token_budget` is all that it may ever use, None for no bound of its own; `tokens_used` is what ended
     generations were charged. Both lie inside the owner's quota.
@@ -114,15 +149,13 @@ class ApiKey(models.Model):
     name = models.CharField(_("name"), max_length=100)
     prefix = models.CharField(_("begins with"), max_length=16)
     digest = models.CharField(max_length=64, unique=True)
-    scopes: models.JSONField[list[str], list[str]] = models.JSONField(_("may"))
+    scopes: models.JSONField[list[str], list[str]] = models.JSONField(_("permissions"))
     token_budget = models.PositiveBigIntegerField(
         _("tokens in all"), null=True, blank=True, help_text=_("Empty: only the person's own limits hold.")
     )
     tokens_used = models.PositiveBigIntegerField(_("used"), default=0)
-    created_at = models.DateTimeField(_("made"), default=timezone.now)
-    expires_at = models.DateTimeField(
-        _("until"), null=True, blank=True, help_text=_("Empty: until it is revoked.")
-    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True, help_text=_("Empty: never."))
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
 
@@ -135,22 +168,22 @@ class ApiKey(models.Model):
 
 
 class Invitation(models.Model):
-    """A link to make an account by, good once until `ends_at`. Of its token only the hash lies here."""
+    """A single-use link to create an account, valid until `ends_at`. Only the hash of its token is stored."""
 
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    email = models.EmailField(_("e-mail"), blank=True, help_text=_("Empty: for whoever has the link."))
+    email = models.EmailField(_("e-mail"), blank=True, help_text=_("Empty: for anyone with the link."))
     role = models.CharField(_("role"), max_length=13, choices=Role, default=Role.MEMBER)
     group = models.ForeignKey(
         "auth.Group", models.SET_NULL, null=True, blank=True, verbose_name=_("group"), related_name="+"
     )
-    ends_at = models.DateTimeField(_("until"))
+    ends_at = models.DateTimeField(_("expires"))
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
         null=True,
         editable=False,
-        verbose_name=_("made by"),
+        verbose_name=_("created by"),
         related_name="invitations_made",
     )
     used_at = models.DateTimeField(null=True, editable=False)
@@ -168,11 +201,11 @@ class Invitation(models.Model):
         verbose_name_plural = _("invitations")
 
     def __str__(self) -> str:
-        return f"{self.email or _('whoever has the link')} ({self.get_role_display()})"
+        return f"{self.email or _('anyone with the link')} ({self.get_role_display()})"
 
 
 class GroupManager(models.Model):
-    """Somebody who sees a group's usage and members, and invites into it. No other right comes with it."""
+    """A user who sees a group's usage and members and invites into it. No other right comes with it."""
 
     group = models.ForeignKey("auth.Group", models.CASCADE, related_name="managers", verbose_name=_("group"))
     user = models.ForeignKey(

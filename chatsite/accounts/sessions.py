@@ -1,21 +1,27 @@
-"""Is the account behind an open session still allowed in? Asked long after it signed in."""
+"""Open sessions: when each was last used, and whether the account behind it is still allowed in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chatsite.accounts.models import User
 from chatsite.errors import Refusal
 
+SEEN_EVERY_S = 600
+"""How exact "last used" is. Opening the page reads one row, and writes one at most this often."""
+
 
 def which_ended(held: Sequence[tuple[int, Any]]) -> list[bool]:
-    """Of many (user, session) that are held open: whether each has ended. Two queries for all of them.
+    """For each (user, session) whether the session has ended. Two queries for all of them.
 
     The rules are those of `check_session`.
     """
@@ -33,8 +39,16 @@ def which_ended(held: Sequence[tuple[int, Any]]) -> list[bool]:
     ]
 
 
+def note_visit(request: HttpRequest) -> None:
+    """Update "last used" of this session, and list one from before the list existed."""
+    recent = timezone.now() - timedelta(seconds=SEEN_EVERY_S)
+    key = request.session.session_key
+    if not UserSession.objects.filter(session_key=key, last_seen_at__gte=recent).exists():
+        UserSession.objects.create_from_request(request)
+
+
 def check_session(session: Any, user_id: int) -> User:
-    """The user, while active, and the session's password hash still theirs. Raises Refusal `not_found`.
+    """Fetch the active user of a session that is still valid. Raises Refusal `not_found`.
 
     A changed password ends all other sessions, as Django's own middleware does for pages. A session
     that was signed out is gone from the store.

@@ -1,5 +1,4 @@
-"""Conversations leave in a useful form and come back: export, import, retention, erasure, backup.
+"""Migrations of tables that `jobs`, `retention` and `account_deletion` own now. No code lives here.
 
-`schema` is the lossless form; `reading` makes it of rows and `storing` makes rows of it; `render` turns it
-into documents; `sources` reads what other products exported. Long work is a `Job` in a process of its own.
+Sites and backups made before 0.1 have applied them, and a new site's tables are still made by them.
 """

@@ -5,12 +5,14 @@ A stranger's id is not_found.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from chatsite.attachments.models import Attached, Attachment
+from chatsite.conversations.models import Conversation
 from chatsite.errors import Refusal
 
 
@@ -36,3 +38,12 @@ def access_attachments(user_id: int, ids: Sequence[UUID]) -> list[Attachment]:
     if len(rows) != len(set(ids)):
         raise Refusal("not_found", "A document is no longer there. Attach it again.")
     return [rows[id] for id in ids]
+
+
+def attached_to(conversation: Conversation) -> dict[UUID, list[Attached]]:
+    """The documents of its messages, in their order, without their texts."""
+    found: dict[UUID, list[Attached]] = defaultdict(list)
+    rows = Attached.objects.filter(message__conversation=conversation).select_related("attachment")
+    for one in rows.defer("attachment__text").order_by("position"):
+        found[one.message_id].append(one)
+    return found

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 
-class Chosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AttachmentChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A document of one's own. `beginning`: where all of it does not fit, as much as fits will do."""
 
     id: UUID

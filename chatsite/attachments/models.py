@@ -16,7 +16,9 @@ class Attachment(models.Model):
 
     It goes with its conversation, so it belongs to one only. `text` is what was read out of the file, as
     prompts get it; `tokens` is its size there, by the model's own tokenizer. `reason`, with its `figures`,
-    says why an `unreadable` one has no text; its file is gone. The file itself: storage.path_of.
+    says why an `unreadable` one has no text; its file is gone. `encoding` is what a text's bytes were taken
+    for, where that was guessed or chosen; of `pages`, `sparse_pages` hold almost no text. The file itself:
+    storage.file_path.
     """
 
     class Status(models.TextChoices):
@@ -28,6 +30,7 @@ class Attachment(models.Model):
         TEXT = "text"
         PDF = "pdf"
         DOCX = "docx"
+        HTML = "html"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="attachments")
@@ -40,7 +43,9 @@ class Attachment(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.UPLOADING)
     reason = models.CharField(max_length=20, blank=True)
     figures: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    encoding = models.CharField(max_length=20, blank=True, default="")
     pages = models.PositiveIntegerField(null=True, blank=True)
+    sparse_pages = models.PositiveIntegerField(default=0)
     chars = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(default=0)
     text = models.TextField(blank=True)
@@ -53,7 +58,7 @@ class Attachment(models.Model):
             )
         ]
         indexes = [
-            # The sweep looks at the few that were never sent.
+            # The cleanup looks at the few that were never sent.
             models.Index(
                 fields=["created_at"], name="attachment_unsent", condition=models.Q(conversation=None)
             )

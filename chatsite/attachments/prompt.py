@@ -29,10 +29,10 @@ class Excerpt:
 
 def with_documents(content: str, documents: Sequence[Excerpt]) -> str:
     """The message as the model reads it: the documents in their order, then what the person wrote."""
-    return "\n\n".join(filter(None, [*map(in_fence, documents), content]))
+    return "\n\n".join(filter(None, [*map(fenced, documents), content]))
 
 
-def in_fence(document: Excerpt) -> str:
+def fenced(document: Excerpt) -> str:
     """One document, its name above it."""
     longest = max(map(len, _TILDES.findall(document.text)), default=0)
     fence = "~" * max(SHORTEST_FENCE, longest + 1)

@@ -17,43 +17,43 @@ from django.conf import settings
 INCOMING = "incoming"
 
 
-def root() -> Path:
+def storage_root() -> Path:
     """The directory of all files, for nobody but the site's own account."""
     path = Path(settings.DATA_DIR) / "attachments"
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
-def path_of(id: UUID) -> Path:
+def file_path(id: UUID) -> Path:
     """Where the whole file of this attachment lies, or would."""
-    return root() / id.hex[:2] / id.hex
+    return storage_root() / id.hex[:2] / id.hex
 
 
 def incoming_path(id: UUID) -> Path:
     """Where it grows while it is being uploaded."""
-    folder = root() / INCOMING
+    folder = storage_root() / INCOMING
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder / id.hex
 
 
-def keep(id: UUID) -> None:
+def do_store_file(id: UUID) -> None:
     """The upload is whole: move it into its place."""
-    target = path_of(id)
+    target = file_path(id)
     target.parent.mkdir(mode=0o700, exist_ok=True)
     os.replace(incoming_path(id), target)
 
 
-def delete_files(ids: Iterable[UUID]) -> None:
+def do_delete_files(ids: Iterable[UUID]) -> None:
     """Delete the files of these attachments, whole or half; what is gone already is fine."""
     for id in ids:
-        path_of(id).unlink(missing_ok=True)
+        file_path(id).unlink(missing_ok=True)
         incoming_path(id).unlink(missing_ok=True)
 
 
-def stored_before(age_s: float) -> Iterator[UUID]:
+def files_stored_before(age_s: float) -> Iterator[UUID]:
     """Ids of all files that have not been written to for so long."""
     limit = time.time() - age_s
-    for folder in root().iterdir():
+    for folder in storage_root().iterdir():
         for path in folder.iterdir():
             if path.stat().st_mtime < limit:
                 yield UUID(path.name)

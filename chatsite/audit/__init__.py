@@ -1,1 +1,1 @@
-"""The audit log: what staff did, and who made keys: when, from what to what. Imports nothing of the site."""
+"""The audit log of changes by staff and to keys, connections and invitations. Imports nothing of the site."""

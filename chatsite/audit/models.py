@@ -1,4 +1,4 @@
-"""AuditEntry: one change by staff. Written by `record`, never changed."""
+"""AuditEntry, the row of the audit log. Written by `record`, never changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AuditEntry(models.Model):
-    """`actor_name` and `subject` are kept as they were called then, so that the entry outlives both."""
+    """One change. `actor_name` and `subject` are copies, so that the entry outlives both."""
 
     at = models.DateTimeField(_("when"), default=timezone.now, db_index=True)
     actor = models.ForeignKey(

@@ -1,10 +1,15 @@
-"""Writing the audit log."""
+"""Writes entries of the audit log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.utils.translation import override
+
 from chatsite.audit.models import AuditEntry
+
+WRITTEN_IN = "en"
+"""The language of a subject's kind in the log, whatever the actor reads; the console shows the reader's."""
 
 
 def record(
@@ -14,7 +19,7 @@ def record(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Note a change, inside the transaction that makes it. `actor` is the signed-in User."""
+    """Write an audit entry; call it inside the transaction of the change. `actor` is the signed-in User."""
     AuditEntry.objects.create(
         actor_id=actor.pk,  # type: ignore[attr-defined]
         actor_name=str(actor),
@@ -27,7 +32,8 @@ def record(
 
 def _kind(subject: object) -> str:
     meta = getattr(subject, "_meta", None)
-    return str(meta.verbose_name) if meta else ""
+    with override(WRITTEN_IN):
+        return str(meta.verbose_name) if meta else ""
 
 
 def _plain(values: Mapping[str, object] | None) -> dict[str, object]:

@@ -12,38 +12,50 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from chatsite.attachments.access import visible_attachments
-from chatsite.attachments.chosen import Chosen
+from chatsite.attachments.chosen import AttachmentChoice
 from chatsite.attachments.models import Attachment
 from chatsite.batches.access import access_batch
 from chatsite.batches.models import Batch, Item
-from chatsite.conversations.models import Conversation, Naming, title_from
-from chatsite.conversations.search import index_beginning
-from chatsite.conversations.system_prompt import system_of
+from chatsite.conversations.content import MAX_CONTENT_CHARS, check_content
+from chatsite.conversations.models import Conversation, TitleSource, title_from
+from chatsite.conversations.search import index_new_conversation
+from chatsite.conversations.system_prompt import system_prompt_of
+from chatsite.database import lock_in_order
 from chatsite.errors import Refusal
-from chatsite.generations.content import MAX_CONTENT_CHARS, check_content
-from chatsite.generations.models import ACTIVE, Generation, Status
+from chatsite.generations.cancel import do_stop
+from chatsite.generations.models import ACTIVE, Generation, GenerationStatus
 from inference.request import Sampling
 
-ENDED_BADLY = (Status.FAILED, Status.TIMED_OUT, Status.INTERRUPTED, Status.CANCELLED)
+ENDED_BADLY = (
+    GenerationStatus.FAILED,
+    GenerationStatus.TIMED_OUT,
+    GenerationStatus.INTERRUPTED,
+    GenerationStatus.CANCELLED,
+)
 
 
 def do_begin_batch(
-    user_id: int, instruction: str, chosen: Sequence[Chosen], preset: UUID | None, sampling: Sampling
+    user_id: int,
+    instruction: str,
+    chosen: Sequence[AttachmentChoice],
+    preset: UUID | None,
+    sampling: Sampling,
 ) -> Batch:
     """A conversation for these documents; a worker asks for them one after the other. Raises Refusal."""
     check_content(instruction, MAX_CONTENT_CHARS)
     rows = _access_unsent(user_id, chosen)
     # Its instruction says what it is; a title made from one document's answer would mislead.
     home = Conversation(
-        owner_id=user_id, title=title_from(instruction), preset_id=preset, naming=Naming.WORDS
+        owner_id=user_id, title=title_from(instruction), preset_id=preset, naming=TitleSource.WORDS
     )
-    home.system = system_of(user_id, preset)
+    home.system = system_prompt_of(user_id, preset)
     with transaction.atomic():
         home.save(force_insert=True)
-        index_beginning(home, [])
-        taken = Attachment.objects.filter(id__in=[row.id for row in rows], conversation=None)
-        if taken.update(conversation=home) != len(rows):
+        index_new_conversation(home, [])
+        taken = lock_in_order(Attachment.objects.filter(id__in=[row.id for row in rows], conversation=None))
+        if len(taken) != len(rows):
             raise Refusal("not_found", "A document was sent elsewhere meanwhile. Attach it again.")
+        Attachment.objects.filter(id__in=taken).update(conversation=home)
         batch = Batch(conversation=home, instruction=instruction, sampling=msgspec.to_builtins(sampling))
         batch.save(force_insert=True)
         Item.objects.bulk_create(
@@ -54,16 +66,32 @@ def do_begin_batch(
 
 
 def do_cancel_items(user_id: int, conversation: UUID, positions: Sequence[int] | None) -> list[UUID]:
-    """Stop these items, or all: what waits is not asked, what runs is stopped. Returns whom to ring for."""
+    """Stop these items, or all: waiting ones are not asked. Returns what the worker is to stop."""
     items = _chosen_items(user_id, conversation, positions)
     with transaction.atomic():
-        items.filter(state=Item.State.WAITING).update(state=Item.State.CANCELLED)
-        active = Generation.objects.filter(
-            id__in=items.filter(state=Item.State.SUBMITTED).values("generation"), status__in=ACTIVE
+        waiting = lock_in_order(items.filter(state=Item.State.WAITING))
+        Item.objects.filter(id__in=waiting).update(state=Item.State.CANCELLED)
+        submitted = Generation.objects.filter(
+            id__in=items.filter(state=Item.State.SUBMITTED).values("generation")
         )
-        found = list(active.values_list("id", flat=True))
-        active.update(cancel_requested=True)
-    return found
+        return do_stop(submitted)
+
+
+def open_batches_of(user_id: int) -> QuerySet[Batch]:
+    """This person's batches of which a document waits or is being answered, newest first."""
+    running = Q(state=Item.State.SUBMITTED, generation__status__in=ACTIVE, generation__cancel_requested=False)
+    items = Item.objects.filter(Q(state=Item.State.WAITING) | running)
+    rows = Batch.objects.filter(conversation__owner_id=user_id, conversation__deleted_at=None)
+    return rows.filter(pk__in=items.values("batch")).select_related("conversation").order_by("-created_at")
+
+
+def do_cancel_batches(user_id: int) -> list[UUID]:
+    """Stop all of them. Returns what the worker is to stop."""
+    stopped: list[UUID] = []
+    with transaction.atomic():
+        for batch in list(open_batches_of(user_id)):
+            stopped += do_cancel_items(user_id, batch.pk, None)
+    return stopped
 
 
 def do_retry_items(user_id: int, conversation: UUID, positions: Sequence[int] | None) -> int:
@@ -75,7 +103,7 @@ def do_retry_items(user_id: int, conversation: UUID, positions: Sequence[int] | 
     lost = Q(state=Item.State.SUBMITTED, generation=None)
     count = 0
     with transaction.atomic():
-        for id in items.filter(bad | lost).values_list("id", flat=True):
+        for id in items.filter(bad | lost).order_by("id").values_list("id", flat=True):
             count += Item.objects.filter(id=id).update(
                 state=Item.State.WAITING, client_id=uuid.uuid4(), code="", message=""
             )
@@ -87,7 +115,7 @@ def _chosen_items(user_id: int, conversation: UUID, positions: Sequence[int] | N
     return items if positions is None else items.filter(position__in=positions)
 
 
-def _access_unsent(user_id: int, chosen: Sequence[Chosen]) -> list[Attachment]:
+def _access_unsent(user_id: int, chosen: Sequence[AttachmentChoice]) -> list[Attachment]:
     """Documents that were uploaded and belong to no conversation yet, unreadable ones too. Raises Refusal."""
     if not chosen:
         raise Refusal("empty", "A batch needs documents.")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins like this is computed by spreadsheets; the apostrophe says that it is text (OWASP)."""
+from chatsite.csv_text import EXCEL_MARK, csv_rows
+
+COLUMNS = ("document", "status", "answer", "error")
 
 
 @dataclass(frozen=True)
-class Result:
+class BatchResult:
     """One document: how it stands, its answer as far as there is one, and what went wrong where it did."""
 
     document: str
@@ -22,7 +21,7 @@ class Result:
     error: str
 
 
-def as_markdown(instruction: str, results: Sequence[Result]) -> str:
+def as_markdown(instruction: str, results: Sequence[BatchResult]) -> str:
     """A heading for each document. Answers are Markdown themselves, and stand as they are."""
     parts = [f"> {line}" for line in instruction.splitlines()]
     text = "\n".join(parts) + "\n"
@@ -35,26 +34,16 @@ def as_markdown(instruction: str, results: Sequence[Result]) -> str:
     return text
 
 
-def as_json(instruction: str, results: Sequence[Result]) -> str:
+def as_json(instruction: str, results: Sequence[BatchResult]) -> str:
     """`{"instruction", "results": [{"document", "status", "answer", "error"}]}`."""
     content = {"instruction": instruction, "results": [asdict(result) for result in results]}
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def as_csv(_instruction: str, results: Sequence[Result]) -> str:
-    """With a byte order mark, without which Excel takes Chinese for something else."""
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(["document", "status", "answer", "error"])
-    for result in results:
-        writer.writerow(
-            [_cell(value) for value in (result.document, result.status, result.answer, result.error)]
-        )
-    return "\ufeff" + file.getvalue()
-
-
-def _cell(value: str) -> str:
-    return f"'{value}" if value.startswith(FORMULA) else value
+def as_csv(_instruction: str, results: Sequence[BatchResult]) -> str:
+    """A row for each document, for spreadsheets."""
+    rows = ((result.document, result.status, result.answer, result.error) for result in results)
+    return EXCEL_MARK + csv_rows([COLUMNS, *rows])
 
 
 def _line(text: str) -> str:

@@ -1,1 +1,1 @@
-"""The administrators' console, inside Django's admin. Nobody imports it."""
+"""The administrators' console, inside Django's admin. Imported by the routes and asgi.py only."""

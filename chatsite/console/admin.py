@@ -1,4 +1,4 @@
-"""What Django's admin finds: every model that staff may see, in one list."""
+"""Registration of every model that staff may see, where Django's admin looks for it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 
 from chatsite.accounts.models import Invitation, User
+from chatsite.announcements.models import Announcement
 from chatsite.audit.models import AuditEntry
-from chatsite.console.audit import AuditAdmin
+from chatsite.console.announcements import AnnouncementAdmin
+from chatsite.console.audit import AuditEntryAdmin
 from chatsite.console.invitations import InvitationAdmin
-from chatsite.console.notices import AnnouncementAdmin
 from chatsite.console.people import GroupAdmin, PeopleAdmin
 from chatsite.console.quotas import AssignmentAdmin, GrantAdmin, PlanAdmin
-from chatsite.notices.models import Announcement
 from chatsite.quotas.models import Grant, Plan, PlanAssignment
 
-# What allauth registers shows secrets of second factors, and opens every account to whoever may change it.
+# allauth's own admin pages show second-factor secrets, and a change there takes over an account.
 admin.site.unregister(
     [Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession]
 )
@@ -30,4 +30,4 @@ admin.site.register(Plan, PlanAdmin)
 admin.site.register(PlanAssignment, AssignmentAdmin)
 admin.site.register(Grant, GrantAdmin)
 admin.site.register(Announcement, AnnouncementAdmin)
-admin.site.register(AuditEntry, AuditAdmin)
+admin.site.register(AuditEntry, AuditEntryAdmin)

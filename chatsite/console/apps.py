@@ -7,7 +7,7 @@ class ConsoleConfig(AppConfig):
     name = "chatsite.console"
 
     def ready(self) -> None:
-        """Groups are people's; "Authentication and Authorization" says nothing to whoever looks for them."""
+        """Show Django's groups under "People" rather than "Authentication and Authorization"."""
         apps.get_app_config("auth").verbose_name = _("People")
 
 

@@ -1,40 +1,30 @@
-"""ModelAdmin whose every change is in the audit log, with what was before and after."""
+"""A ModelAdmin that writes every change to the audit log, with the values before and after."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import transaction
 from django.db.models import Manager, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from chatsite.accounts.related_choices import RelatedChoices
 from chatsite.audit.record import record
 
-SECRET = frozenset({"password", "password1", "password2", "usable_password", "digest"})
-"""Fields whose values are nobody's business."""
+SECRET_FIELDS = frozenset({"password", "password1", "password2", "usable_password", "digest"})
+"""Fields whose values the audit log never holds."""
 
 
-class AuditedAdmin(admin.ModelAdmin):
-    """Change and audit entry are one transaction, and both sides of a change are read from the row itself.
-
-    Beside a choice is only what makes a new one.
-    """
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        widget = getattr(field, "widget", None)
-        if isinstance(widget, RelatedFieldWidgetWrapper):
-            widget.can_change_related = widget.can_delete_related = widget.can_view_related = False
-        return field
+class AuditedAdmin(RelatedChoices, admin.ModelAdmin):
+    """Change and audit entry are one transaction, and both sides of a change are read from the row itself."""
 
     def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
         with transaction.atomic():
             return super().changeform_view(*args, **kwargs)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        """Before it is saved: what the row holds of the fields that change."""
+        """Remember the changed fields' values before the form is saved."""
         names = [name for name in form.changed_data if name in form.cleaned_data]
         row = self.model._default_manager.filter(pk=form.instance.pk).first() if change else None
         form.audit_before = {name: _shown(row, name, form.initial.get(name)) for name in names} if row else {}
@@ -60,15 +50,15 @@ class AuditedAdmin(admin.ModelAdmin):
 
 
 def _all_of(row: Model) -> dict[str, object]:
-    """What a row held that is about to go: all but what was empty or is secret."""
+    """Values of a row about to be deleted, without empty and secret ones."""
     fields = [*row._meta.concrete_fields, *row._meta.many_to_many]
-    held = {field.name: _shown(row, field.name, None) for field in fields if field.name not in SECRET}
+    held = {field.name: _shown(row, field.name, None) for field in fields if field.name not in SECRET_FIELDS}
     return {name: value for name, value in held.items() if value not in (None, "")}
 
 
 def _shown(row: Model, name: str, otherwise: object) -> object:
-    """A field as people read it: the name of what it points to. `otherwise`: for the form's own fields."""
-    if name in SECRET:
+    """A field's readable value, a related object by its name. `otherwise`: for fields of the form alone."""
+    if name in SECRET_FIELDS:
         return "•••"
     value = getattr(row, name, otherwise)
     if isinstance(value, Manager):

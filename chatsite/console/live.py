@@ -1,4 +1,4 @@
-"""Live: is the site healthy, who is using it, who is about to run out. And its levers: stop, pause, drain."""
+"""The Live page: engine, queue, running generations, budgets that run out; cancel, pause, drain, resume."""
 
 from __future__ import annotations
 
@@ -19,97 +19,97 @@ from django.views.decorators.http import require_POST, require_safe
 
 from chatsite.accounts.models import User
 from chatsite.audit.record import record
+from chatsite.backends import read_status
 from chatsite.console.trends import trends
 from chatsite.generations.admission import AdmissionState, do_set_admission, read_admission
-from chatsite.generations.doorbell import ring
+from chatsite.generations.cancel import do_cancel_any
 from chatsite.generations.latency import read_latency
-from chatsite.generations.models import ACTIVE, Generation, Status
-from chatsite.quotas.budget import WARN_AT
+from chatsite.generations.models import ACTIVE, Generation, GenerationStatus
+from chatsite.generations.wakeup import notify_worker
+from chatsite.quotas.budgets import WARN_AT
 from chatsite.quotas.models import Balance
-from chatsite.quotas.terms import terms_of_each
+from chatsite.quotas.plans import limits_of_each
 from chatsite.quotas.windows import day_of, month_of
-from chatsite.wiring import board_now
-from inference.board import Board, Sample
+from inference.status import InferenceStatus, Sample
 
 ROWS = 200
-"""As many as may be active at the default limit."""
+"""Rows shown: as many as may be active at the default limit."""
 
-LEVERS = {
+ADMISSION_ACTIONS = {
     AdmissionState.OPEN: "resumed", AdmissionState.PAUSED: "paused", AdmissionState.DRAINING: "drained",
 }  # fmt: skip
 """What the audit log calls a change of admission."""
 
 
 @require_safe
-def live(request: HttpRequest) -> HttpResponse:
-    """The page; the socket `/ws/console/` keeps its middle fresh."""
-    board, samples = async_to_sync(board_now)()
+def live_page(request: HttpRequest) -> HttpResponse:
+    """The Live page; the socket `/ws/console/` refreshes its middle."""
+    status, samples = async_to_sync(read_status)()
     context = admin.site.each_context(request) | {"title": _("Live")}
-    context |= read_live(board, samples, timezone.now())
+    context |= read_live(status, samples, timezone.now())
     context["may_act"] = may_act(request.user)
     return render(request, "console/live.html", context)
 
 
 @require_POST
-def cancel(request: HttpRequest) -> HttpResponse:
-    """Stop anybody's run."""
+def cancel_generation(request: HttpRequest) -> HttpResponse:
+    """Cancel a generation of any user."""
     _check_may_act(request)
     try:
         id = UUID(request.POST.get("generation", ""))
     except ValueError:
         return HttpResponse("generation: must be the id of a run.", status=400)
     with transaction.atomic():
-        job = Generation.objects.select_related("user").filter(id=id, status__in=ACTIVE).first()
+        job = do_cancel_any(id)
         if job is not None:
-            Generation.objects.filter(id=id, status__in=ACTIVE).update(cancel_requested=True)
             record(request.user, "cancelled", f"run {id} of {job.user}")
     if job is None:
         messages.info(request, _("This run had ended already."))
     else:
-        async_to_sync(ring)("cancelled", id)
+        async_to_sync(notify_worker)("cancelled", id)
         messages.success(request, _("Stopping the run of %(person)s.") % {"person": job.user})
     return redirect("admin:live")
 
 
 @require_POST
-def admission(request: HttpRequest) -> HttpResponse:
-    """Pause, drain or resume: meanwhile nothing new starts, what runs ends, what waits keeps its place."""
+def change_admission(request: HttpRequest) -> HttpResponse:
+    """Pause, drain or resume admission. Meanwhile nothing starts; queued generations keep their position."""
     _check_may_act(request)
     wanted = request.POST.get("state", "")
-    if wanted not in LEVERS:
-        return HttpResponse(f"state={wanted}: must be one of {', '.join(LEVERS)}.", status=400)
+    if wanted not in ADMISSION_ACTIONS:
+        return HttpResponse(f"state={wanted}: must be one of {', '.join(ADMISSION_ACTIONS)}.", status=400)
     state = AdmissionState(wanted)
     with transaction.atomic():
         before = do_set_admission(state)
         if before != state:
-            record(request.user, LEVERS[state], "admission", {"state": before}, {"state": state})
+            record(request.user, ADMISSION_ACTIONS[state], "admission", {"state": before}, {"state": state})
     return redirect("admin:live")
 
 
-def read_live(board: Board, samples: Sequence[Sample], now: datetime) -> dict[str, Any]:
-    """Everything that the middle of the page shows."""
+def read_live(status: InferenceStatus, samples: Sequence[Sample], now: datetime) -> dict[str, Any]:
+    """The template context of the page's middle."""
     jobs = Generation.objects.filter(status__in=ACTIVE).select_related("user").order_by("created_at")[:ROWS]
     runs = [_run(job, now) for job in jobs]
-    admission, begun = read_admission(), Generation.objects.filter(status=Status.RUNNING).count()
+    admission, begun = read_admission(), Generation.objects.filter(status=GenerationStatus.RUNNING).count()
     return {
-        "board": board,
+        "status": status,
         "trends": trends(samples, now.timestamp()),
         "admission": admission,
         "begun": begun,
-        "queued": Generation.objects.filter(status=Status.QUEUED).count(),
+        "queued": Generation.objects.filter(status=GenerationStatus.QUEUED).count(),
         # Until the inference process has heard of it, something may still start.
-        "drained": admission == AdmissionState.DRAINING and not begun and board.state != "ready",
+        "drained": admission == AdmissionState.DRAINING and not begun and status.state != "ready",
         "runs": runs,
         "people": len({run["person"] for run in runs}),
-        "waiting": sum(board.waiting.values()),
-        "running": sum(board.running.values()),
+        "waiting": sum(status.waiting.values()),
+        "running": sum(status.running.values()),
         "latency": read_latency(now),
         "short": _running_out(now),
     }
 
 
 def may_act(user: Any) -> bool:
-    """Auditors only look."""
+    """Whether this person may cancel and change admission: staff, but not auditors."""
     return bool(user.is_staff and not user.is_auditor)
 
 
@@ -131,17 +131,17 @@ def _run(job: Generation, now: datetime) -> dict[str, Any]:
 
 
 def _running_out(now: datetime) -> list[dict[str, Any]]:
-    """People at 80 % of a budget or more, the nearest first."""
+    """People who have used 80 % of a budget or more, the highest share first."""
     day = day_of(now, timezone.get_default_timezone())
     balances = {row.pk: row for row in Balance.objects.filter(month__gte=month_of(day))}
-    terms = terms_of_each(balances.keys())
+    limits = limits_of_each(balances.keys())
     short = []
     for user, row in balances.items():
-        limits = (
-            (row.day_tokens if row.day >= day else 0, terms[user].tokens_per_day),
-            (row.month_tokens, terms[user].tokens_per_month),
+        windows = (
+            (row.day_tokens if row.day >= day else 0, limits[user].tokens_per_day),
+            (row.month_tokens, limits[user].tokens_per_month),
         )
-        share = max((used / limit for used, limit in limits if limit), default=0.0)
+        share = max((used / limit for used, limit in windows if limit), default=0.0)
         if share >= WARN_AT:
             short.append((share, user))
     short.sort(reverse=True)

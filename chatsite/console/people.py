@@ -1,4 +1,4 @@
-"""People: roles, groups, deactivation, what applies to them and why. Groups: who is in them."""
+"""People and groups in the console: roles, membership, deactivation, effective limits, sign-in help."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from typing import Any
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
-from allauth.mfa.models import Authenticator
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -23,61 +20,36 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from chatsite.accounts.addresses import do_vouch, is_vouched
+from chatsite.accounts.connections import connection_name, connections_of, do_disconnect
+from chatsite.accounts.groups import do_set_managers
 from chatsite.accounts.models import Role, User
+from chatsite.accounts.related_choices import RowsField
+from chatsite.accounts.second_factor import do_reset_second_factor
+from chatsite.accounts.verified_addresses import do_verify_address, has_verified_address
 from chatsite.audit.record import record
 from chatsite.console.audited import AuditedAdmin
-from chatsite.console.quotas import tell
+from chatsite.console.outstanding import KINDS, do_end_outstanding, is_demotion, outstanding
+from chatsite.console.person_form import PersonChangeForm, PersonCreationForm
+from chatsite.console.quotas import notify_quota_changed
 from chatsite.generations.deactivate import do_deactivate
-from chatsite.quotas.models import Plan, PlanAssignment
-from chatsite.quotas.resolution import ALLOWANCES, LIMITS
+from chatsite.quotas.assignments import do_assign_plan
+from chatsite.quotas.limits import LIMIT_NAMES
+from chatsite.quotas.models import Plan
+from chatsite.quotas.plans import limits_of
 from chatsite.quotas.templatetags.limits import limit_name
-from chatsite.quotas.terms import terms_of
+from chatsite.server.origins import shown_link
 
-
-class PersonCreation(AdminUserCreationForm):
-    class Meta:
-        model = User
-        fields = ("email", "name")
-        field_classes = {"email": forms.EmailField}
-
-
-class PersonChange(UserChangeForm):
-    """Roles instead of flags. Only owners make owners, and one of them stays."""
-
-    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
-
-    class Meta:
-        model = User
-        fields = "__all__"
-        field_classes = {"email": forms.EmailField}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "role" in self.fields:
-            self.initial["role"] = self.instance.role
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        role = cleaned.get("role", self.instance.role)
-        stays = role == Role.OWNER and cleaned.get("is_active", self.instance.is_active)
-        others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.instance.pk)
-        if self.initial.get("role") == Role.OWNER and not stays and not others.exists():
-            raise ValidationError(_("This is the last owner. Make somebody else an owner first."))
-        return cleaned
-
-
-FLAGS: dict[str, dict[str, bool]] = {
+ROLE_FLAGS: dict[str, dict[str, bool]] = {
     Role.OWNER: {"is_superuser": True},
     Role.ADMINISTRATOR: {"is_superuser": False, "is_staff": True, "is_auditor": False},
     Role.AUDITOR: {"is_superuser": False, "is_staff": True, "is_auditor": True},
     Role.MEMBER: {"is_superuser": False, "is_staff": False},
 }
-"""Of each role, how its people are found."""
+"""Role → the flags by which its people are queried."""
 
 
 class RoleFilter(admin.SimpleListFilter):
-    """By role: the flags behind it are nobody's words."""
+    """Filter by role rather than by the flags that store it."""
 
     title = _("role")
     parameter_name = "role"
@@ -86,14 +58,14 @@ class RoleFilter(admin.SimpleListFilter):
         return Role.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(**FLAGS.get(self.value() or "", {}))
+        return queryset.filter(**ROLE_FLAGS.get(self.value() or "", {}))
 
 
 class PeopleAdmin(AuditedAdmin, UserAdmin):
-    """Deactivating ends sockets and runs at once."""
+    """People. Deactivating one closes their sockets and cancels their generations at once."""
 
-    form = PersonChange
-    add_form = PersonCreation
+    form = PersonChangeForm
+    add_form = PersonCreationForm
     ordering = ("email",)
     list_display = ("email", "name", "role_name", "is_active", "last_login")
     list_filter = ("is_active", RoleFilter, "groups")
@@ -101,11 +73,13 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
     autocomplete_fields = ("groups",)
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
-        (_("Rights"), {"fields": ("is_active", "role", "groups")}),
-        (_("What applies, and why"), {"fields": ("applies",)}),
+        (_("Access"), {"fields": ("is_active", "role", "groups")}),
+        (_("In progress"), {"fields": ("in_motion", "keep")}),
+        (_("Limits"), {"fields": ("applies",)}),
+        (_("Connected accounts"), {"fields": ("connected",)}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
-    readonly_fields = ("last_login", "date_joined", "applies", "conversations")
+    readonly_fields = ("last_login", "date_joined", "applies", "connected", "conversations", "in_motion")
     add_fieldsets = (
         (
             None,
@@ -113,39 +87,52 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         ),
     )
 
-    actions = ("make_reset_link", "reset_second_factor", "confirm_address")
+    actions = ("make_reset_link", "reset_second_factor", "confirm_address", "remove_connections")
 
-    @admin.action(description=_("Make a link to set a new password"), permissions=["change"])
+    @admin.action(description=_("Create a password link"), permissions=["change"])
     def make_reset_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Shown once, to be copied: works without a mail server."""
+        """Show a password-reset link once, to be copied; needs no mail server."""
         for user in queryset:
             if not self.has_change_permission(request, user):
                 continue
             key = {"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)}
-            link = request.build_absolute_uri(reverse("account_reset_password_from_key", kwargs=key))
+            link = shown_link(request, reverse("account_reset_password_from_key", kwargs=key))
             record(request.user, "made a password link", user)
             messages.success(request, format_html("{}: <code>{}</code>", user, link))
 
     @admin.action(description=_("Confirm the e-mail address"), permissions=["change"])
     def confirm_address(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """For who typed it themselves: from now on single sign-on leads to this account."""
+        """Verify an address that its owner typed: single sign-on matches this account from now on."""
         for user in queryset:
-            if self.has_change_permission(request, user) and not is_vouched(user):
+            if self.has_change_permission(request, user) and not has_verified_address(user):
                 with transaction.atomic():
-                    do_vouch(user)
+                    do_verify_address(user)
                     record(request.user, "confirmed the address", user)
                 messages.success(request, _("%(person)s may use single sign-on now.") % {"person": user})
 
-    @admin.action(description=_("Reset the second factor"), permissions=["change"])
+    @admin.action(description=_("Reset two-factor authentication"), permissions=["change"])
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """For who lost the telephone: they sign in by password alone, and set up a new one."""
+        """Remove a lost second factor: the person signs in by password alone until they set up a new one."""
         for user in queryset:
-            if (
-                self.has_change_permission(request, user)
-                and Authenticator.objects.filter(user=user).delete()[0]
-            ):
+            if self.has_change_permission(request, user) and do_reset_second_factor(user):
                 record(request.user, "reset the second factor", user)
-                messages.success(request, _("%(person)s has no second factor now.") % {"person": user})
+                messages.success(
+                    request, _("%(person)s has no two-factor authentication now.") % {"person": user}
+                )
+
+    @admin.action(description=_("Remove connected accounts"), permissions=["change"])
+    def remove_connections(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Disconnect all provider accounts: no single sign-on until one is connected again."""
+        for user in queryset:
+            held = connections_of(user) if self.has_change_permission(request, user) else []
+            for connection in held:
+                do_disconnect(request.user, connection)
+            if held:
+                messages.success(request, _("%(person)s has no connected account now.") % {"person": user})
+
+    @admin.display(description=_("by single sign-on"))
+    def connected(self, user: User) -> str:
+        return ", ".join(map(connection_name, connections_of(user))) or "–"
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -164,25 +151,34 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         link = reverse("admin:read_person", args=[user.pk])
         return format_html('<a href="{}">{}</a>', link, _("Read; each look is noted in the audit log"))
 
+    @admin.display(description=_("open"))
+    def in_motion(self, user: User) -> str:
+        """What ends with the account or its role."""
+        rows = [
+            (label, count, ", ".join(names) + (" …" if count > len(names) else ""))
+            for label, count, names in outstanding(user.pk)
+        ]
+        return format_html_join("", "<p>{} ({}): {}</p>", rows) or "–"
+
     @admin.display(description=_("role"))
     def role_name(self, user: User) -> str:
         return str(Role(user.role).label)
 
-    @admin.display(description=_("limits"))
+    @admin.display(description=_("in force, and why"))
     def applies(self, user: User) -> str:
-        terms = terms_of(user.pk)
+        limits = limits_of(user.pk)
         rows = format_html_join(
             "",
             "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>",
             [
-                (limit_name(name), _limit(getattr(terms, name)), terms.why.get(name, "–"))
-                for name in (*LIMITS, *ALLOWANCES, "model_names", "weight")
+                (limit_name(name), _limit(getattr(limits, name)), limits.why.get(name, "–"))
+                for name in LIMIT_NAMES
             ],
         )
         return format_html("<table>{}</table>", rows)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Django's page, which notes a changed password with the change."""
+        """Django's page, with an audit entry in the same transaction."""
         with transaction.atomic():
             before = self.get_object(request, unquote(id))
             response = super().user_change_password(request, id, form_url)
@@ -197,7 +193,7 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
         return super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Erasure is a person's own, or a command's; the console deactivates."""
+        """Never: people erase their accounts themselves, or a command does; the console deactivates."""
         return False
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -213,9 +209,23 @@ class PeopleAdmin(AuditedAdmin, UserAdmin):
             obj.role = form.cleaned_data["role"]
         super().save_model(request, obj, form, change)
         if not change or "email" in form.changed_data:
-            do_vouch(obj)
-        if change and "is_active" in form.changed_data and not obj.is_active:
+            do_verify_address(obj)
+        if not change:
+            return
+        is_closed = "is_active" in form.changed_data and not obj.is_active
+        if is_closed:
             do_deactivate(obj.pk)
+        if is_closed or is_demotion(form.initial["role"], obj.role):
+            tell_ended(request, obj, do_end_outstanding(obj, form.cleaned_data["keep"]))
+
+
+def tell_ended(request: HttpRequest, subject: User | Group, ended: dict[str, int]) -> None:
+    """Tell who ended so many of each kind, and the audit log."""
+    if not ended:
+        return
+    record(request.user, "ended what was set in motion", subject, before=ended)
+    told = ", ".join(f"{kind.label}: {ended[kind.name]}" for kind in KINDS if kind.name in ended)
+    messages.success(request, _("Ended: %(kinds)s.") % {"kinds": told})
 
 
 class GroupForm(forms.ModelForm):
@@ -225,8 +235,8 @@ class GroupForm(forms.ModelForm):
         Plan.objects.order_by("name"), required=False, label=_("Plan"), empty_label=_("none of its own"),
         help_text=_("What its members may use. A person's own plan goes before it."),
     )  # fmt: skip
-    managers = forms.ModelMultipleChoiceField(
-        User.objects.filter(is_active=True).order_by("email"), required=False, label=_("Managers"),
+    managers = RowsField(
+        User.objects.order_by("email"), required=False, label=_("Managers"),
         help_text=_("They see the group's usage and members, and invite into it."),
     )  # fmt: skip
 
@@ -236,13 +246,15 @@ class GroupForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if isinstance(managers := self.fields.get("managers"), RowsField):
+            managers.queryset = User.objects.filter(is_active=True).order_by("email")
         if self.instance.pk:
             self.initial["managers"] = list(User.objects.filter(managed__group=self.instance))
             self.initial["plan"] = Plan.objects.filter(assignments__group=self.instance).first()
 
 
-class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
-    """Teams, for plans and reports. Rights come from roles, so permissions are not shown."""
+class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):  # type: ignore[misc]
+    """Groups, for plans and reports. Rights come from roles, so Django's permissions are not shown."""
 
     form = GroupForm
     list_display = ("name", "plan_name", "count")
@@ -254,15 +266,30 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
         counted: QuerySet[Any] = found.annotate(size=Count("user"))
         return counted
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Memberships under their own name rather than that of their table."""
+        shown, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        table = User.groups.through._meta.verbose_name_plural
+        named = {_("memberships") if kind == table else kind: count for kind, count in counts.items()}
+        return shown, named, lacking, protected
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         if "managers" in form.cleaned_data:
-            chosen = form.cleaned_data["managers"]
-            form.instance.managers.exclude(user__in=chosen).delete()
-            for user in chosen:
-                form.instance.managers.get_or_create(user=user)
+            count = do_set_managers(form.instance, form.cleaned_data["managers"])
+            tell_ended(request, form.instance, {"invitations": count} if count else {})
         super().save_related(request, form, formsets, change)
         if "plan" in form.changed_data:
             _assign(form.instance, form.cleaned_data["plan"])
+
+    @admin.display(description=_("Plan"))
+    def plan(self, group: Any) -> str:
+        """What auditors see in place of the field."""
+        return self.plan_name(group)
+
+    @admin.display(description=_("Managers"))
+    def managers(self, group: Any) -> str:
+        """What auditors see in place of the field."""
+        return ", ".join(map(str, User.objects.filter(managed__group=group).order_by("email"))) or "–"
 
     @admin.display(description=_("plan"))
     def plan_name(self, group: Any) -> str:
@@ -280,12 +307,9 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
 
 
 def _assign(group: Group, plan: Plan | None) -> None:
-    """The group's plan, or none of its own; its members' pages learn of it."""
-    if plan is None:
-        PlanAssignment.objects.filter(group=group).delete()
-    else:
-        PlanAssignment.objects.update_or_create(group=group, defaults={"plan": plan})
-    tell(list(User.objects.filter(groups=group, is_active=True).values_list("pk", flat=True)))
+    """Set or remove the group's plan, and notify its members' open pages."""
+    do_assign_plan(group, plan)
+    notify_quota_changed(list(User.objects.filter(groups=group).values_list("pk", flat=True)))
 
 
 def _limit(value: float | bool | tuple[str, ...] | None) -> str:
@@ -293,4 +317,4 @@ def _limit(value: float | bool | tuple[str, ...] | None) -> str:
         return ", ".join(value) or str(_("every model"))
     if isinstance(value, bool):
         return str(_("yes") if value else _("no"))
-    return str(_("none")) if value is None else f"{value:,}"
+    return str(_("unlimited")) if value is None else f"{value:,}"

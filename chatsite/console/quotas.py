@@ -1,29 +1,45 @@
-"""Plans, whose they are, and extra tokens. The person's open pages learn of a change at once."""
+"""Plans, plan assignments and grants in the console; a change notifies the users' open pages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms import ModelForm, Textarea
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chatsite.accounts.models import User
-from chatsite.accounts.sockets import tell_from_thread
+from chatsite.accounts.socket_events import notify_user_sync
+from chatsite.backends import read_status
 from chatsite.console.audited import AuditedAdmin
-from chatsite.quotas.models import Grant, Plan, PlanAssignment, names_in
-from chatsite.quotas.resolution import ALLOWANCES
-from chatsite.wiring import board_now
+from chatsite.quotas.limits import ALLOWANCES, names_in
+from chatsite.quotas.models import Grant, Plan, PlanAssignment
+
+
+def _grouped(name: str, label: Any) -> Callable[[Model], str]:
+    """A list's column of a whole number, with its digits in groups; a dash for none."""
+
+    @admin.display(description=label, ordering=name)
+    def shown(row: Model) -> str:
+        value = getattr(row, name)
+        return "–" if value is None else f"{value:,}"
+
+    shown.__name__ = name
+    return shown
 
 
 class PlanAdmin(AuditedAdmin):
-    list_display = ("name", "tokens_per_day", "tokens_per_month", "requests_per_minute", "weight", "holders")
+    list_display = (
+        "name", _grouped("tokens_per_day", _("tokens per day")),
+        _grouped("tokens_per_month", _("tokens per month")), "requests_per_minute", "weight", "holders",
+    )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("name", "tokens_per_day", "tokens_per_month")}),
         (
@@ -35,6 +51,7 @@ class PlanAdmin(AuditedAdmin):
                     "max_running",
                     "max_context",
                     "max_output",
+                    "max_stored_mb",
                     "weight",
                 )
             },
@@ -55,8 +72,8 @@ class PlanAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
         names, served = names_in(obj.model_names), _served()
         if names and served and served not in names:
-            told = _("%(model)s, which answers now, is not in this plan: who has it cannot ask.")
-            messages.warning(request, told % {"model": served})
+            message = _("%(model)s, which answers now, is not in this plan: who has it cannot ask.")
+            messages.warning(request, message % {"model": served})
 
     @admin.display(description=_("applies to"))
     def holders(self, plan: Plan) -> str:
@@ -84,11 +101,14 @@ class AssignmentAdmin(AuditedAdmin):
 
     def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        tell(people_of(form.instance))
+        notify_quota_changed(users_of_assignment(form.instance))
 
 
 class GrantAdmin(AuditedAdmin):
-    list_display = ("user", "tokens", "used", "reason", "ends_at", "created_by")
+    list_display = (
+        "user", _grouped("tokens", _("tokens")), _grouped("used", _("used")), "reason", "ends_at",
+        "created_by",
+    )  # fmt: skip
     list_filter = ("ends_at",)
     search_fields = ("user__email", "user__name", "reason")
     autocomplete_fields = ("user",)
@@ -99,7 +119,7 @@ class GrantAdmin(AuditedAdmin):
         return asked if obj is None else (*asked, *self.readonly_fields)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Until the end of a day in a week: only the date is left to be chosen."""
+        """Propose the end of the day in a week."""
         day = timezone.localdate() + timedelta(days=7)
         return {"ends_at": datetime.combine(day, time(23, 59, 59), timezone.get_current_timezone())}
 
@@ -108,22 +128,22 @@ class GrantAdmin(AuditedAdmin):
             obj.created_by = request.user  # type: ignore[assignment]
             obj.created_at = timezone.now()
         super().save_model(request, obj, form, change)
-        tell([obj.user_id])
+        notify_quota_changed([obj.user_id])
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was drawn from a grant stays in the ledger: end it by its date."""
+        """Never: the ledger refers to what was used of a grant; set its end date instead."""
         return False
 
 
 def _served() -> str:
-    """The model that answers now; empty before the engine has told it."""
-    board, _samples = async_to_sync(board_now)()
-    return board.info.model if board.info else ""
+    """The model that is being served; empty before the engine has reported it."""
+    status, _samples = async_to_sync(read_status)()
+    return status.info.model if status.info else ""
 
 
-def people_of(assignment: PlanAssignment) -> list[int]:
-    """Whom a plan in force concerns."""
-    people: QuerySet[User] = User.objects.filter(is_active=True)
+def users_of_assignment(assignment: PlanAssignment) -> list[int]:
+    """Ids of the people to whom an assignment applies."""
+    people: QuerySet[User] = User.objects.all()
     if assignment.user_id:
         people = people.filter(pk=assignment.user_id)
     elif assignment.group_id:
@@ -131,11 +151,11 @@ def people_of(assignment: PlanAssignment) -> list[int]:
     return list(people.values_list("pk", flat=True))
 
 
-def tell(people: list[int]) -> None:
-    """The open pages of these people read their limits again, once the change is stored."""
+def notify_quota_changed(people: list[int]) -> None:
+    """On commit, have the open pages of these users read their limits again."""
 
     def now() -> None:
         for user in people:
-            tell_from_thread(user, "quota.changed")
+            notify_user_sync(user, "quota.changed")
 
     transaction.on_commit(now)

@@ -1,11 +1,11 @@
-"""The last half hour of a figure as a sparkline: a path of an SVG, its least and its most. Pure."""
+"""Sparklines of the Live page: SVG paths of the last half hour's samples. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inference.board import SAMPLE_S, SAMPLES_KEPT, Sample
+from inference.status import SAMPLE_S, SAMPLES_KEPT, Sample
 
 WIDTH, HEIGHT = 120, 24
 """Units of the drawing; a sample is one wide."""
@@ -20,7 +20,7 @@ FIGURES = ("running", "waiting", "tokens_per_s", "ttft_p95_s")
 
 @dataclass(frozen=True)
 class Trend:
-    """`path` is what an SVG's `d` takes: from 0,0 at the top left to WIDTH,HEIGHT. Zero is the bottom."""
+    """A sparkline. `path` is an SVG's `d`, from 0,0 at the top left to WIDTH,HEIGHT; zero at the bottom."""
 
     path: str
     least: float

@@ -1,11 +1,9 @@
-"""Usage: by day, person, group and model, with a period; as tables, and as CSV that equals the ledger."""
+"""The usage report: tokens by day, person, group and model as tables and CSV; the ledger as CSV."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from datetime import date, timedelta
-from io import StringIO
 from typing import Any, get_args
 
 from django.contrib import admin
@@ -18,11 +16,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from chatsite.csv_text import EXCEL_MARK, csv_rows
 from chatsite.database import read
-from chatsite.flow import parts_response, save_as
-from chatsite.quotas.charts import chart_of
 from chatsite.quotas.models import LedgerEntry
-from chatsite.quotas.reports import By, Row, fold_months, read_report, usage_by
+from chatsite.quotas.reports import By, Row, fold_months, read_report, usage_by, usage_chart
+from chatsite.server.backpressure import save_as, stream_response
 
 DAYS = 30
 """The period shown where none is asked for, today included."""
@@ -34,7 +32,7 @@ SHOWN = 50
 """Rows of a table: those who use most. The CSV has all."""
 
 AT_ONCE = 1000
-"""Ledger entries read and sent together: about CHUNK_BYTES (chatsite/flow.py) of CSV."""
+"""Ledger entries read and sent together: about CHUNK_BYTES (chatsite/server/backpressure.py) of CSV."""
 
 LEDGER_COLUMNS = (
     "id", "created_at", "day", "kind", "generation", "attempt", "person", "user_id", "user__email",
@@ -48,8 +46,8 @@ CSV = "text/csv; charset=utf-8"
 
 
 @require_safe
-def usage(request: HttpRequest) -> HttpResponse:
-    """The page: sums of the period, and the same by person, group, model and day."""
+def usage_report(request: HttpRequest) -> HttpResponse:
+    """The report's page: the period's totals, and tables by person, group, model and day."""
     since, until = _period(request)
     report, times = read_report(since, until), _times(since, until)
     context = admin.site.each_context(request) | {
@@ -58,7 +56,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "until": until,
         "total": report.total,
         "times": times,
-        "chart": chart_of(times["rows"], since, until, times["by"]),
+        "chart": usage_chart(times["rows"], since, until, times["by"]),
         "tables": [_table(by, rows) for by, rows in report.by.items()],
     }
     return render(request, "console/usage.html", context)
@@ -66,30 +64,30 @@ def usage(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def usage_csv(request: HttpRequest) -> HttpResponseBase:
-    """One table of the page. `by`: day, person, group or model."""
+    """One table of the report as CSV. `by`: day, person, group or model."""
     by: By = request.GET.get("by", "person")  # type: ignore[assignment]
     if by not in get_args(By):
         return HttpResponse(f"by={by}: must be one of {', '.join(get_args(By))}.", status=400)
     since, until = _period(request)
     rows = ((_name(by, row), *(row[name] for name in USAGE_COLUMNS)) for row in usage_by(by, since, until))
-    response = HttpResponse(_csv([(by, *USAGE_COLUMNS), *rows]), content_type=CSV)
+    response = HttpResponse(EXCEL_MARK + csv_rows([(by, *USAGE_COLUMNS), *rows]), content_type=CSV)
     save_as(response, f"usage-{by}-{since}-{until}.csv")
     return response
 
 
 @require_safe
 def ledger_csv(request: HttpRequest) -> HttpResponseBase:
-    """Every entry of the period, as it was booked, as fast as its reader takes them."""
+    """Every ledger entry of the period as CSV, streamed with backpressure."""
     since, until = _period(request)
-    return parts_response(request, _ledger(since, until), f"ledger-{since}-{until}.csv", CSV)
+    return stream_response(_ledger(since, until), f"ledger-{since}-{until}.csv", CSV)
 
 
 async def _ledger(since: date, until: date) -> AsyncGenerator[bytes]:
-    yield _csv([LEDGER_COLUMNS])
+    yield (EXCEL_MARK + csv_rows([LEDGER_COLUMNS])).encode()
     id, last = await read(_ends, since, until)
     while rows := await read(_entries, id, last):
         id = rows[-1][0]
-        yield _csv(row for row in rows if since <= row[DAY] <= until)
+        yield csv_rows(row for row in rows if since <= row[DAY] <= until).encode()
 
 
 def _ends(since: date, until: date) -> tuple[int, int]:
@@ -147,16 +145,3 @@ def _name(by: By, row: Row) -> str:
             return row["group_name"] or _("no group")
         case "model":
             return row["model"] or _("unknown")
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> bytes:
-    text = StringIO()
-    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _cell(value: object) -> object:
-    """Text that a spreadsheet would run as a formula is marked as text (OWASP, CSV injection)."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value

@@ -7,13 +7,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import QuerySet
 
-from chatsite.conversations.models import Conversation, Message, Naming
+from chatsite.conversations.models import Conversation, Message, TitleSource
 from chatsite.errors import Refusal
 
 
 def visible_conversations(user_id: int) -> QuerySet[Conversation]:
     """All that this person may see: their own, not deleted. Temporary ones too, but no list shows them."""
-    return Conversation.objects.filter(owner_id=user_id, deleted_at=None).exclude(naming=Naming.NONE)
+    return Conversation.objects.filter(owner_id=user_id, deleted_at=None).exclude(naming=TitleSource.NONE)
 
 
 def conversations_for_staff() -> QuerySet[Conversation]:

@@ -12,9 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chatsite.conversations.access import access_conversation, visible_conversations
-from chatsite.conversations.models import Conversation, Naming
+from chatsite.conversations.models import Conversation, TitleSource
 from chatsite.conversations.search import index_title
+from chatsite.database import lock_in_order
 from chatsite.errors import Refusal
+from chatsite.names import is_name, single_line
 
 UNDO_S = 60
 """How long a deletion can be undone."""
@@ -24,7 +26,7 @@ TEMPORARY_IDLE_S = 3_600
 
 
 @transaction.atomic
-def do_change(
+def do_update_conversation(
     user_id: int,
     id: UUID,
     *,
@@ -34,7 +36,7 @@ def do_change(
     """Rename or pin. Its place in the list does not move. Raises Refusal."""
     row = access_conversation(user_id, id)
     if title is not None:
-        row.title, row.naming = _check_title(title), Naming.PERSON
+        row.title, row.naming = _check_title(title), TitleSource.PERSON
         index_title(row)
     if pinned is not None:
         row.pinned = pinned
@@ -43,7 +45,7 @@ def do_change(
 
 
 @transaction.atomic
-def do_file(
+def do_move_conversations(
     user_id: int, ids: Sequence[UUID], *, archived: bool | None = None, folder: str | None = None
 ) -> None:
     """Archive many, or file them (an empty name: out of their folder), all or none. Raises Refusal."""
@@ -54,30 +56,35 @@ def do_file(
         rows.update(folder=_check_title(folder) if folder.strip() else "")
 
 
-def do_delete(user_id: int, ids: Sequence[UUID]) -> None:
+@transaction.atomic
+def do_delete_conversations(user_id: int, ids: Sequence[UUID]) -> None:
     """Hide at once, all or none; the rows go when the time to undo is over. Raises Refusal."""
     _access_all(user_id, ids).update(deleted_at=timezone.now())
 
 
 def _access_all(user_id: int, ids: Sequence[UUID]) -> QuerySet[Conversation]:
-    rows = visible_conversations(user_id).filter(id__in=ids)
-    if rows.count() != len(set(ids)):
+    """Locks them: call it inside the transaction that changes them. Raises Refusal `not_found`."""
+    found = lock_in_order(visible_conversations(user_id).filter(id__in=ids))
+    if len(found) != len(set(ids)):
         raise Refusal("not_found", "There is no such conversation.")
-    return rows
+    return Conversation.objects.filter(id__in=found)
 
 
-def do_restore(user_id: int, ids: Sequence[UUID]) -> list[Conversation]:
+@transaction.atomic
+def do_restore_conversations(user_id: int, ids: Sequence[UUID]) -> list[Conversation]:
     """Undo deletions of the last minute. Raises Refusal `not_found`."""
-    since = timezone.now() - timedelta(seconds=UNDO_S)
-    changed = Conversation.objects.filter(id__in=ids, owner_id=user_id, deleted_at__gte=since).update(
-        deleted_at=None
+    now = timezone.now()
+    undoable = Conversation.objects.filter(
+        id__in=ids, owner_id=user_id, deleted_at__range=(now - timedelta(seconds=UNDO_S), now)
     )
-    if not changed:
+    deleted = lock_in_order(undoable)
+    if not deleted:
         raise Refusal("not_found", _("There is nothing to undo."))
+    Conversation.objects.filter(id__in=deleted).update(deleted_at=None)
     return list(visible_conversations(user_id).filter(id__in=ids))
 
 
-def due_for_erasure() -> QuerySet[Conversation]:
+def conversations_due_for_erasure() -> QuerySet[Conversation]:
     """What can no longer be undone, and temporary chats that nobody came back to (attachments/erase.py)."""
     now = timezone.now()
     forgotten = Q(temporary=True, updated_at__lt=now - timedelta(seconds=TEMPORARY_IDLE_S))
@@ -86,7 +93,10 @@ def due_for_erasure() -> QuerySet[Conversation]:
 
 
 def _check_title(title: str) -> str:
-    line = " ".join(title.split())
-    if not line or not line.isprintable():
-        raise Refusal("empty", "A title needs at least one visible character.")
+    line = single_line(title)
+    if not is_name(line):
+        raise Refusal(
+            "empty",
+            "A title needs at least one visible character, and no control or direction override.",
+        )
     return line

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from chatsite.sql_values import marks, uuid_key, uuid_of
 from inference.request import ChatMessage, Role
 
 _PATHS = """
@@ -62,20 +63,14 @@ def read_branches(leaves: Sequence[UUID]) -> dict[UUID, Branch]:
     """For each message, the branch that ends in it, without documents: one query for all."""
     if not leaves:
         return {}
-    marks = ", ".join(["%s"] * len(leaves))
-    native = connection.features.has_native_uuid_field
-    params = [leaf if native else leaf.hex for leaf in leaves]
+    keys = {uuid_key(leaf): leaf for leaf in leaves}
     branches = dict.fromkeys(leaves, Branch())
     turns: dict[UUID, list[Turn]] = {leaf: [] for leaf in leaves}
     with connection.cursor() as cursor:
-        cursor.execute(_PATHS.format(ids=marks), params)
+        cursor.execute(_PATHS.format(ids=marks(keys)), list(keys))
         for leaf, id, role, content, system in cursor:
-            key = _uuid(leaf)
-            turns[key].append(Turn(_uuid(id), role, content))
+            key = keys[leaf]
+            turns[key].append(Turn(uuid_of(id), role, content))
             if system:
                 branches[key] = Branch(system)
     return {leaf: replace(branch, turns=tuple(turns[leaf])) for leaf, branch in branches.items()}
-
-
-def _uuid(value: UUID | str) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)

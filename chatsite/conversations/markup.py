@@ -27,7 +27,7 @@ _REMOVED = tuple(
 _ROW = re.compile(r"^[ \t]*\|.*", re.MULTILINE)
 
 
-def without_markup(text: str, start: int, stop: int) -> list[str]:
+def strip_markup(text: str, start: int, stop: int) -> list[str]:
     """The characters of this part of the text; those that are markup are empty, or a blank between cells."""
     begin = max(text.rfind("\n", 0, start) + 1, start - LOOK_BACK)
     seen = text[begin : stop + LOOK_AHEAD]

@@ -15,6 +15,7 @@ from chatsite.conversations.access import access_message, visible_conversations
 from chatsite.conversations.actions import UNDO_S
 from chatsite.conversations.models import Conversation, Feedback, Message
 from chatsite.conversations.search import index_messages
+from chatsite.database import lock_in_order
 from chatsite.errors import Refusal
 
 
@@ -25,7 +26,7 @@ def do_edit_answer(user_id: int, id: UUID, content: str) -> Message:
     if not content.strip():
         raise Refusal("empty", "An answer needs at least one visible character.")
     Conversation.objects.filter(id=given.conversation_id).update(updated_at=timezone.now())
-    check_there(given.id)
+    check_not_deleted(given.id)
     edited = Message.objects.create(
         conversation=given.conversation, parent=given.parent, role=Message.Role.ASSISTANT, content=content
     )
@@ -33,7 +34,7 @@ def do_edit_answer(user_id: int, id: UUID, content: str) -> Message:
     return edited
 
 
-def do_rate(user_id: int, id: UUID, value: int, comment: str) -> None:
+def do_set_feedback(user_id: int, id: UUID, value: int, comment: str) -> None:
     """1 good, -1 bad, 0 takes it back. Raises Refusal `not_found`."""
     answer = access_answer(user_id, id)
     if value == 0:
@@ -55,7 +56,7 @@ def do_delete_message(user_id: int, id: UUID) -> list[UUID]:
     """Hide a message with all that follows it; the rows go when the time to undo is over.
 
     Returns what was hidden, the message first. Raises Refusal: `busy` while an answer is being made there.
-    Locks the conversation, as whoever writes a message does (`check_there`): none is added meanwhile.
+    Locks the conversation, as whoever writes a message does (`check_not_deleted`): none is added meanwhile.
     """
     home = access_message(user_id, id).conversation_id
     _lock(user_id, home)
@@ -92,7 +93,7 @@ def messages_due_for_erasure() -> QuerySet[Message]:
     return Message.objects.filter(deleted_at__lt=timezone.now() - timedelta(seconds=UNDO_S))
 
 
-def check_there(id: UUID) -> None:
+def check_not_deleted(id: UUID) -> None:
     """A message that another shall follow is there still. Raises Refusal `not_found`.
 
     Call it in the transaction that writes the other one, after its update of the conversation: that waits for
@@ -104,7 +105,7 @@ def check_there(id: UUID) -> None:
 
 def _lock(user_id: int, conversation: UUID) -> None:
     """PostgreSQL's lock on the row; SQLite has one writer anyway. Raises Refusal `not_found`."""
-    if visible_conversations(user_id).select_for_update().filter(id=conversation).first() is None:
+    if not lock_in_order(visible_conversations(user_id).filter(id=conversation)):
         raise Refusal("not_found", "There is no such conversation.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +13,11 @@ TITLE_CHARS = 60
 """A line of the sidebar."""
 
 
-class Naming(models.TextChoices):
+HIDDEN = datetime(9999, 1, 1, tzinfo=UTC)
+"""`deleted_at` of a conversation that an import is still writing: not there yet, never due for erasure."""
+
+
+class TitleSource(models.TextChoices):
     """Where a title comes from. wanted → asked → model, or back to words; what a person wrote stays.
 
     `none` is the conversation in which a title is asked for: it has no title, and nobody sees it.
@@ -31,13 +36,14 @@ class Conversation(models.Model):
 
     `system` is the first turn of every prompt here, fixed when the conversation began: its date does not
     change under it, and the engine's prefix cache stays valid. `temporary`: listed and found
-    nowhere, a person's or a program's, and erased soon after its last answer has ended.
+    nowhere, a person's or a program's, and erased soon after its last answer has ended. `imported_bytes`:
+    of its text, what came in by import; it counts toward the owner's storage.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200)
-    naming = models.CharField(max_length=6, choices=Naming, default=Naming.WORDS)
+    naming = models.CharField(max_length=6, choices=TitleSource, default=TitleSource.WORDS)
     pinned = models.BooleanField(default=False)
     archived = models.BooleanField(default=False)
     folder = models.CharField(max_length=60, blank=True)
@@ -47,13 +53,14 @@ class Conversation(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    imported_bytes = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         indexes = [
             models.Index(fields=["owner", "-pinned", "-updated_at", "-id"], name="conversation_list"),
             # Who gives titles looks every second for the few that wait for one.
             models.Index(fields=["naming"], name="conversation_naming"),
-            # The sweep that erases looks at the few temporary ones only.
+            # The cleanup looks at the few temporary ones only.
             models.Index(
                 fields=["created_at"], name="conversation_temporary", condition=models.Q(temporary=True)
             ),
@@ -88,7 +95,7 @@ class Message(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["conversation", "created_at"], name="message_order"),
-            # The sweep that erases looks at the few deleted ones only.
+            # The cleanup looks at the few deleted ones only.
             models.Index(
                 fields=["deleted_at"], name="message_deleted", condition=models.Q(deleted_at__isnull=False)
             ),
@@ -99,10 +106,14 @@ class Message(models.Model):
 
 
 class SearchEntry(models.Model):
-    """A title (`message` None) or a part of a message that can be found. Its terms lie in the index."""
+    """A title (`message` None) or a part of a message that can be found. Its terms lie in the index.
+
+    `start`: characters of the message before the part.
+    """
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="search_entries")
     message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="search_entries")
+    start = models.PositiveIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"entry {self.pk}"

@@ -6,11 +6,15 @@ others: what the rest of the site wrote costs nothing (docs/decisions/0040-searc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from django.utils.translation import gettext as _
 
-from chatsite.conversations.grams import Query
+from chatsite.conversations.search_terms import SearchQuery
+from chatsite.errors import Refusal
 
 CREATE = {
     "sqlite": [
@@ -68,7 +72,7 @@ def write_terms(entries: Iterable[tuple[int, int, Collection[str]]]) -> None:
             )
 
 
-def find_entries(owner: int, query: Query, before: int | None, count: int) -> Sequence[int]:
+def find_entries(owner: int, query: SearchQuery, before: int | None, count: int) -> Sequence[int]:
     """Ids of this owner's entries that have all terms of the query, newest first."""
     exact = [_owned(owner, term) for term in query.exact]
     prefixes = [_owned(owner, term) for term in query.prefixes]
@@ -79,6 +83,48 @@ def find_entries(owner: int, query: Query, before: int | None, count: int) -> Se
     with connection.cursor() as cursor:
         cursor.execute(_FIND[connection.vendor], [match, LAST if before is None else before, count])
         return [row[0] for row in cursor]
+
+
+INTERRUPTED = {"SQLITE_INTERRUPT", "57014"}
+"""A statement that was ended from outside, by SQLite's name for the error and PostgreSQL's SQLSTATE."""
+
+STEPS = 10_000
+"""Steps of SQLite's machine between two looks at the clock: less than a millisecond."""
+
+
+@contextmanager
+def statement_limit(seconds: float) -> Iterator[None]:
+    """Ends statements inside that take longer. Raises Refusal `busy` then."""
+    try:
+        if connection.vendor == "sqlite":
+            connection.ensure_connection()
+            ends = monotonic() + seconds
+            connection.connection.set_progress_handler(lambda: monotonic() > ends, STEPS)
+            try:
+                yield
+            finally:
+                connection.connection.set_progress_handler(None, 0)
+        else:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"])
+                yield
+    except OperationalError as error:
+        cause = error.__cause__
+        if not {getattr(cause, "sqlite_errorname", ""), getattr(cause, "sqlstate", "")} & INTERRUPTED:
+            raise
+        raise Refusal("busy", _("This search takes too long. Search for more of a word.")) from error
+
+
+def merge_terms(pages: int) -> bool:
+    """Rewrite about so many pages of SQLite's index, without what was deleted; False where all is merged."""
+    changes = connection.connection.total_changes
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO conversations_searchterms(conversations_searchterms, rank) VALUES ('merge', %s)",
+            [-pages],
+        )
+    # As FTS5's documentation says: fewer than two changes are the command's own.
+    return bool(connection.connection.total_changes - changes >= 2)
 
 
 def _owned(owner: int, term: str) -> str:

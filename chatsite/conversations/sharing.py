@@ -24,10 +24,21 @@ def shares_of(user_id: int) -> QuerySet[Share]:
     return _alive().filter(conversation__owner_id=user_id).order_by("-created_at")
 
 
-def do_revoke(user_id: int, id: UUID) -> None:
+def do_revoke_share(user_id: int, id: UUID) -> None:
     """The link leads nowhere from now on. Raises Refusal `not_found`."""
     if not shares_of(user_id).filter(id=id).delete()[0]:
         raise Refusal("not_found", "There is no such link.")
+
+
+def shares_to_conversations_of(user_id: int) -> QuerySet[Share]:
+    """Every link to a conversation of this person, also where it leads nowhere now; newest first."""
+    rows = Share.objects.filter(conversation__owner_id=user_id).select_related("conversation")
+    return rows.order_by("-created_at")
+
+
+def do_revoke_shares(user_id: int) -> None:
+    """Revoke them all."""
+    Share.objects.filter(conversation__owner_id=user_id).delete()
 
 
 def read_share(id: UUID, *, signed_in: bool) -> tuple[Share, list[Message]]:

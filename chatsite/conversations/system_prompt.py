@@ -15,7 +15,7 @@ DATE = "{{date}}"
 """Stands for the day on which the conversation begins, as in Sunday, 22 November 2026."""
 
 
-def compose(parts: list[str], now: datetime) -> str:
+def compose_system_prompt(parts: list[str], now: datetime) -> str:
     """The parts that say something, one under the other, with the date filled in. Pure."""
     said = [part.strip() for part in parts if part.strip()]
     return "\n\n".join(said).replace(DATE, f"{now:%A}, {now.day} {now:%B} {now.year}")
@@ -29,8 +29,8 @@ def access_preset(user_id: int, preset: UUID) -> Preset:
     return found
 
 
-def system_of(user_id: int, preset: UUID | None) -> str:
+def system_prompt_of(user_id: int, preset: UUID | None) -> str:
     """What a conversation that begins now is told first; empty where nobody said anything."""
     own = Instructions.objects.filter(owner_id=user_id).values_list("text", flat=True).first() or ""
     chosen = access_preset(user_id, preset).system if preset else ""
-    return compose([settings.SYSTEM_PROMPT, own, chosen], timezone.localtime())
+    return compose_system_prompt([settings.SYSTEM_PROMPT, own, chosen], timezone.localtime())

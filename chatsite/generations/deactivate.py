@@ -5,20 +5,19 @@ from __future__ import annotations
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
-from chatsite.accounts.sockets import tell_from_thread
-from chatsite.generations.doorbell import ring
-from chatsite.generations.models import ACTIVE, Generation
+from chatsite.accounts.socket_events import notify_user_sync
+from chatsite.generations.cancel import do_stop
+from chatsite.generations.models import Generation
+from chatsite.generations.wakeup import notify_worker
 
 
 def do_deactivate(user_id: int) -> None:
     """Inside the transaction that clears `is_active`: stop what runs, close what is open after the commit."""
-    active = Generation.objects.filter(user_id=user_id, status__in=ACTIVE)
-    runs = list(active.values_list("id", flat=True))
-    active.update(cancel_requested=True)
+    runs = do_stop(Generation.objects.filter(user_id=user_id))
 
     def after() -> None:
-        tell_from_thread(user_id, "account.closed")
-        for run in runs[:1]:  # one ring is enough: the rows say which
-            async_to_sync(ring)("cancelled", run)
+        notify_user_sync(user_id, "account.closed")
+        for run in runs[:1]:  # one wakeup is enough: the rows say which
+            async_to_sync(notify_worker)("cancelled", run)
 
     transaction.on_commit(after)

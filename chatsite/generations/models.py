@@ -13,7 +13,7 @@ from chatsite.accounts.models import ApiKey
 from chatsite.conversations.models import Conversation, Message
 
 
-class Status(models.TextChoices):
+class GenerationStatus(models.TextChoices):
     """queued → running → one of the rest. A running row that made no text may go back to queued."""
 
     QUEUED = "queued"
@@ -25,7 +25,7 @@ class Status(models.TextChoices):
     INTERRUPTED = "interrupted"
 
 
-ACTIVE = (Status.QUEUED, Status.RUNNING)
+ACTIVE = (GenerationStatus.QUEUED, GenerationStatus.RUNNING)
 
 
 class Generation(models.Model):
@@ -33,7 +33,8 @@ class Generation(models.Model):
 
     `seq` and `completion_tokens` are the stream position and the size of the recorded text, which is
     `answer.content`; `attempt` and `epoch` name the one inference process that may write it; times
-    in `usage` are seconds. `first_message`: where the prompt begins in a conversation that has outgrown the
+    in `usage` are seconds. `fault`: whose an ending is that is neither an answer nor a wish
+    (inference/request.py). `first_message`: where the prompt begins in a conversation that has outgrown the
     context; None: at its root. `api_key` is the program's key, None for a person; `batch`: nobody sits in
     front of it, so it may wait. `imported`: made elsewhere, and so never booked here. `titles`: the
     conversation that this one makes a title for.
@@ -51,7 +52,7 @@ class Generation(models.Model):
     )
     imported = models.BooleanField(default=False)
 
-    status = models.CharField(max_length=11, choices=Status, default=Status.QUEUED)
+    status = models.CharField(max_length=11, choices=GenerationStatus, default=GenerationStatus.QUEUED)
     cancel_requested = models.BooleanField(default=False)
     attempt = models.PositiveIntegerField(default=0)
     epoch = models.PositiveBigIntegerField(default=0)
@@ -66,6 +67,7 @@ class Generation(models.Model):
 
     finish_reason = models.CharField(max_length=11, blank=True)
     message = models.TextField(blank=True)
+    fault = models.CharField(max_length=7, blank=True, default="")
     usage: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
 
     created_at = models.DateTimeField(default=timezone.now)
@@ -76,10 +78,12 @@ class Generation(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "client_id"], name="generation_submitted_once"),
-            models.CheckConstraint(condition=models.Q(status__in=Status.values), name="generation_status"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=GenerationStatus.values), name="generation_status"
+            ),
         ]
         indexes = [
-            # The worker's sweep and the door's counts look at the few active rows only. Not a partial index:
+            # The worker's poll and the door's counts look at the few active rows only. Not a partial index:
             # SQLite does not see that `IN (?, ?)` is its condition, and would read the whole table.
             models.Index(fields=["status", "created_at"], name="generation_status_time"),
             models.Index(fields=["user", "-created_at"], name="generation_by_user"),
@@ -92,10 +96,14 @@ class Generation(models.Model):
 
 
 class Ownership(models.Model):
-    """One row: the epoch of the inference process that owns the queue. A younger owner has a higher one."""
+    """One row: the epoch of the inference process that owns the queue. A younger owner has a higher one.
+
+    `heartbeat_at`: its last sign of life, by the database's clock; None once it has left.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.PositiveBigIntegerField(default=0)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="ownership_one_row")]

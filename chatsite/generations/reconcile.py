@@ -16,10 +16,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from chatsite.generations.models import ACTIVE, Generation
-from chatsite.quotas.actions import ENDS, Spent, open_reservations, settle
+from chatsite.quotas.ledger import ENDS, Spent, open_reservations, settle
+from chatsite.quotas.ledger_audit import Discrepancy, audit_ledger
 from chatsite.quotas.models import LedgerEntry
 from chatsite.quotas.pricing import charge
-from chatsite.quotas.sums import Difference, check_sums
 
 ROWS_AT_ONCE = 500
 """Ids in one query: below SQLite's limit of variables."""
@@ -31,11 +31,11 @@ RECENT_DAYS = 2
 """How far back the running site looks for dead reservations; the command looks at all."""
 
 
-def reconcile(*, mend: bool, gone_s: float = GONE_S) -> Iterator[Difference]:
-    """All differences between answers, ledger and its kept sums. With `mend` what can be is put right."""
-    yield from _check_reservations(mend, timezone.now() - timedelta(seconds=gone_s))
+def reconcile(*, repair: bool, gone_s: float = GONE_S) -> Iterator[Discrepancy]:
+    """All differences between answers, ledger and its kept sums. With `repair` what can be is put right."""
+    yield from _check_reservations(repair, timezone.now() - timedelta(seconds=gone_s))
     yield from _check_generations()
-    yield from check_sums(mend=mend)
+    yield from audit_ledger(repair=repair)
 
 
 def dead_reservations(now: datetime) -> list[UUID]:
@@ -50,12 +50,12 @@ def end_reservations(generations: Collection[UUID]) -> int:
         return settle([_spent(job, id) for id, job in _rows(generations).items()])
 
 
-def _check_reservations(mend: bool, before: datetime) -> Iterator[Difference]:
+def _check_reservations(repair: bool, before: datetime) -> Iterator[Discrepancy]:
     for spent in _dead(open_reservations(), before):
-        if mend:
+        if repair:
             with transaction.atomic():
                 settle([spent])
-        yield Difference(f"Reservation of generation {spent.generation}", "open", "ended", mend)
+        yield Discrepancy(f"Reservation of generation {spent.generation}", "open", "ended", repair)
 
 
 def _dead(reservations: QuerySet[LedgerEntry], before: datetime) -> Iterator[Spent]:
@@ -63,9 +63,14 @@ def _dead(reservations: QuerySet[LedgerEntry], before: datetime) -> Iterator[Spe
     asked = dict(reservations.values_list("generation", "created_at"))
     ids = iter(asked)
     while some := list(islice(ids, ROWS_AT_ONCE)):
-        for id, job in _rows(some).items():
-            if (job is None and asked[id] < before) or (job is not None and job.status not in ACTIVE):
-                yield _spent(job, id)
+        dead = {
+            id: _spent(job, id)
+            for id, job in _rows(some).items()
+            if (job is None and asked[id] < before) or (job is not None and job.status not in ACTIVE)
+        }
+        # Looked at again: on a running site some ended, reservation and all, since they were read as open.
+        for id in set(reservations.filter(generation__in=dead).values_list("generation", flat=True)):
+            yield dead[id]
 
 
 def _rows(ids: Collection[UUID]) -> dict[UUID, Generation | None]:
@@ -82,8 +87,8 @@ def _spent(job: Generation | None, id: UUID) -> Spent:
     return Spent(id, prompt_tokens, job.completion_tokens)
 
 
-def _check_generations() -> Iterator[Difference]:
-    """Nothing is mended here: an answer and its booking were one transaction, so a difference is a defect."""
+def _check_generations() -> Iterator[Discrepancy]:
+    """An answer and its booking are one transaction: a difference is a defect, and is not repaired."""
     ended = (
         Generation.objects.filter(imported=False)
         .exclude(status__in=ACTIVE)
@@ -100,7 +105,7 @@ def _check_generations() -> Iterator[Difference]:
                 expected.prompt_tokens,
                 expected.completion_tokens,
             ):
-                yield Difference(
+                yield Discrepancy(
                     f"Generation {job.id}", found.tokens if found else "not booked", expected.tokens, False
                 )
 

@@ -1,4 +1,4 @@
-"""`/v1`: the same model for programs, in OpenAI's wire shapes, through the same line as the page.
+"""`/v1`: the same model for programs, in OpenAI's wire shapes, through the same queue as the page.
 
 `schemas` is the wire; `errors` its refusals; `auth` and `endpoint` what every view shares; `run` one
 generation that lives as long as its request; `sse` the stream; the views are `chat`, `completions`,

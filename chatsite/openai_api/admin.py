@@ -16,10 +16,11 @@ from django.utils.translation import ngettext
 
 from chatsite.accounts.keys import check_new_key, do_create_key
 from chatsite.accounts.models import ApiKey, User
+from chatsite.accounts.related_choices import RelatedChoices
 from chatsite.audit.record import record
 from chatsite.errors import Refusal
-from chatsite.generations.cancel import do_revoke
-from chatsite.generations.doorbell import ring
+from chatsite.generations.cancel import do_revoke_key_and_stop
+from chatsite.generations.wakeup import notify_worker
 
 SCOPES = [
     (ApiKey.Scope.MODELS, _("see the model")),
@@ -33,7 +34,10 @@ class NewKeyForm(forms.ModelForm):
     """What an administrator says of a key; the rest is made."""
 
     scopes = forms.MultipleChoiceField(
-        label=_("May"), choices=SCOPES, widget=forms.CheckboxSelectMultiple, initial=ApiKey.Scope.values
+        label=_("Permissions"),
+        choices=SCOPES,
+        widget=forms.CheckboxSelectMultiple,
+        initial=ApiKey.Scope.values,
     )
 
     class Meta:
@@ -52,7 +56,7 @@ class NewKeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):
+class ApiKeyAdmin(RelatedChoices, admin.ModelAdmin):
     """Keys are made and revoked, never changed or deleted: the usage of a revoked one stays readable."""
 
     form = NewKeyForm
@@ -65,7 +69,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
     search_fields = ("name", "prefix", "owner__email")
     actions = ("revoke",)
 
-    @admin.display(description=_("may"))
+    @admin.display(description=_("permissions"))
     def may(self, key: ApiKey) -> str:
         return ", ".join(str(words) for scope, words in SCOPES if scope in key.scopes)
 
@@ -82,16 +86,14 @@ class ApiKeyAdmin(admin.ModelAdmin):
             kwargs["queryset"] = people if request.user.is_superuser else people.filter(is_superuser=False)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    @admin.action(
-        description=_("Revoke: lets nobody in any more, running requests stop"), permissions=["add"]
-    )
+    @admin.action(description=_("Revoke (running requests stop)"), permissions=["add"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
         stopped = []
         for key in keys.filter(revoked_at=None):
-            stopped += do_revoke(key.pk)
+            stopped += do_revoke_key_and_stop(key.pk)
             record(request.user, "revoked", key)
         for generation in stopped[:1]:
-            async_to_sync(ring)("cancelled", generation)
+            async_to_sync(notify_worker)("cancelled", generation)
         told = ngettext(
             "Revoked; %(count)s request stopped.", "Revoked; %(count)s requests stopped.", len(stopped)
         )
@@ -111,7 +113,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
         """The one page that shows the key. Not a message: those wait in cookies."""
-        context = {**self.admin_site.each_context(request), "title": _("API key made"), "key": obj}
+        context = {**self.admin_site.each_context(request), "title": _("API key created"), "key": obj}
         response = render(request, "admin/accounts/apikey/made.html", context)
         response["Cache-Control"] = "no-store"
         return response

@@ -1,18 +1,17 @@
-"""Who calls: the key in the Authorization header, its owner, and what it may."""
+"""Authentication of `/v1`: the API key in the Authorization header, its owner and its scopes."""
 
 from __future__ import annotations
 
 from django.core.cache import cache
 from django.http import HttpRequest
 
-from chatsite.accounts.keys import SHOWN_CHARS, digest_of, find_key, needs_touch, touch_key
+from chatsite.accounts.keys import SHOWN_CHARS, find_key, key_digest, needs_touch, touch_key
 from chatsite.accounts.models import ApiKey
-from chatsite.address import address_of_request
 from chatsite.database import read, write
 from chatsite.openai_api.errors import ApiError
-from chatsite.quotas.features import check_feature
-from chatsite.quotas.terms import terms_of
+from chatsite.quotas.plans import check_feature, limits_of
 from chatsite.ratelimit import check_wrong_keys, count_wrong_key
+from chatsite.server.client_address import address_of_request
 
 MAX_KEY_CHARS = 200
 """Of a header that can be a key; longer ones are not hashed."""
@@ -35,7 +34,7 @@ async def authenticate(request: HttpRequest, scope: ApiKey.Scope) -> ApiKey:
         )
     key = await read(_find, text, address_of_request(request)) if len(text) <= MAX_KEY_CHARS else None
     if key is None:
-        raise unknown_key(text[:SHOWN_CHARS])
+        raise unknown_key_error(text[:SHOWN_CHARS])
     if scope not in key.scopes:
         raise ApiError(
             403,
@@ -49,7 +48,7 @@ async def authenticate(request: HttpRequest, scope: ApiKey.Scope) -> ApiKey:
 
 def _find(text: str, address: str) -> ApiKey | None:
     """Whoever guesses is refused before the database is asked, and holds up no key that was good lately."""
-    known = f"good-key:{digest_of(text)}"
+    known = f"good-key:{key_digest(text)}"
     if not cache.get(known):
         check_wrong_keys(address)
     key = find_key(text)
@@ -59,11 +58,11 @@ def _find(text: str, address: str) -> ApiKey | None:
         return None
     if needs_touch(key):
         cache.set(known, True, KNOWN_S)
-    check_feature(terms_of(key.owner_id), "api")
+    check_feature(limits_of(key.owner_id), "api")
     return key
 
 
-def unknown_key(shown: str) -> ApiError:
+def unknown_key_error(shown: str) -> ApiError:
     """401 for a key that is wrong, expired, revoked, or whose owner is not active: which one is not told."""
     return ApiError(
         401,

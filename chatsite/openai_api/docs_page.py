@@ -1,4 +1,4 @@
-"""`/docs/api`: docs/api.md as a page, for whoever has just made a key."""
+"""`/docs/api`: docs/api.md as a page, for people who have just made a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every `/v1` view shares: the method, the key, the body as a schema, one error shape, request ids."""
+"""Shared by every `/v1` view: method, key, body through a schema, one error shape, request ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from chatsite import metrics
 from chatsite.accounts.models import ApiKey
 from chatsite.errors import Refusal
 from chatsite.openai_api.auth import authenticate
-from chatsite.openai_api.errors import ApiError, from_refusal
+from chatsite.openai_api.errors import ApiError, error_of_refusal
+from chatsite.openai_api.tolerance import IGNORED_HEADER, ignored_fields, lone_surrogate, without_nulls
 
 T = TypeVar("T")
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -45,13 +46,15 @@ def endpoint(method: str, scope: ApiKey.Scope) -> Callable[[View], View]:
                 response = await view(request, await authenticate(request, scope), **kwargs)
             except Refusal as refusal:
                 metrics.frames_rejected.labels(refusal.code).inc()
-                response = from_refusal(refusal).response()
+                response = error_of_refusal(refusal).response()
             except ApiError as error:
                 response = error.response()
             if response.status_code == 405:
                 response["Allow"] = method
             metrics.api_requests.labels(view.__name__, response.status_code).inc()
             response["x-request-id"] = request_id()
+            if ignored := getattr(request, "ignored_fields", None):
+                response[IGNORED_HEADER] = ", ".join(ignored)
             return response
 
         return wrapped
@@ -60,7 +63,7 @@ def endpoint(method: str, scope: ApiKey.Scope) -> Callable[[View], View]:
 
 
 @csrf_exempt
-async def unknown(request: HttpRequest, **_kwargs: Any) -> HttpResponse:
+async def unknown_address(request: HttpRequest, **_kwargs: Any) -> HttpResponse:
     """Every other address under `/v1`."""
     message = f"Unknown request URL: {request.method} {request.path}."
     response = ApiError(404, message, code="unknown_url").response()
@@ -75,13 +78,28 @@ def body(request: HttpRequest, decoder: msgspec.json.Decoder[T]) -> T:
     if len(raw) > most:
         raise ApiError(413, f"The request has more than {most:,} bytes.", code="request_too_large")
     try:
-        return decoder.decode(raw)
-    except (msgspec.ValidationError, UnicodeError) as problem:
+        found = _decoded(raw, decoder)
+        request.ignored_fields = ignored_fields(raw)  # type: ignore[attr-defined]
+        return found
+    except msgspec.ValidationError as problem:
         raise _misfit(str(problem)) from problem
     except RecursionError as problem:
         raise ApiError(400, "The JSON is nested too deeply.", code="invalid_value") from problem
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeError) as problem:
+        if half := lone_surrogate(raw):
+            raise ApiError(400, half, code="invalid_value") from problem
+        if isinstance(problem, UnicodeError):
+            raise _misfit(str(problem)) from problem
         raise ApiError(400, f"We could not parse the JSON body of your request: {problem}.") from problem
+
+
+def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as problem:
+        if not _UNKNOWN.search(str(problem)):
+            raise
+        return decoder.decode(without_nulls(raw))
 
 
 def answer(content: Any) -> HttpResponse:

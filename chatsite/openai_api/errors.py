@@ -11,6 +11,9 @@ from chatsite.errors import Refusal
 from chatsite.openai_api.schemas import ErrorBody, ErrorDetail
 from inference.stream_log.base import Finished
 
+OUTAGE_RETRY_S = 2.0
+"""The model's servers are probed every second, and an overload lasts moments."""
+
 INVALID, QUOTA, SERVER = "invalid_request_error", "insufficient_quota", "server_error"
 
 
@@ -51,7 +54,7 @@ class ApiError(Exception):
         return response
 
 
-def from_refusal(refusal: Refusal) -> ApiError:
+def error_of_refusal(refusal: Refusal) -> ApiError:
     """What the site refuses, in OpenAI's words."""
     message, wait = refusal.message, refusal.retry_after_s
     match refusal.code:
@@ -69,7 +72,7 @@ def from_refusal(refusal: Refusal) -> ApiError:
             return ApiError(400, message, code=code, param="messages")
 
 
-def from_ending(finished: Finished) -> ApiError | None:
+def error_of_ending(finished: Finished) -> ApiError | None:
     """What an ended generation is answered with in place of an answer; None where it is a whole one."""
     message = finished.message
     match finished.finish_reason:
@@ -81,8 +84,11 @@ def from_ending(finished: Finished) -> ApiError | None:
             return ApiError(503, message, type=SERVER, code="interrupted", retry_after_s=1.0)
         case "cancelled":
             return ApiError(409, "The generation was stopped.", code="cancelled", retry=False)
-        case _ if not finished.usage.completion_tokens:
-            # Not a word of an answer: what was asked is at fault, be it a schema or a turn of the template.
+        case _ if finished.fault == "request":
+            # Be it a schema or a turn of the template: asked again it is refused again.
             return ApiError(400, message, code="engine_refused")
+        case _ if not finished.usage.completion_tokens:
+            # Nothing was made, and nothing is charged: the clients may wait an outage out.
+            return ApiError(503, message, type=SERVER, code="engine_failed", retry_after_s=OUTAGE_RETRY_S)
         case _:
             return ApiError(500, message, type=SERVER, code="engine_error", retry=False)

@@ -9,11 +9,11 @@ from chatsite.accounts.models import ApiKey
 from chatsite.database import read
 from chatsite.openai_api.endpoint import answer, endpoint
 from chatsite.openai_api.schemas import KeyUsage, OwnerBudget
-from chatsite.quotas.standing import read_budgets
+from chatsite.quotas.balances import read_budgets
 
 
 @endpoint("GET", ApiKey.Scope.USAGE)
-async def usage(request: HttpRequest, key: ApiKey) -> HttpResponse:
+async def key_usage(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """`tokens_used` is of ended requests; what runs is charged at its end."""
     budgets = await read(read_budgets, key.owner_id, timezone.now())
     owner = tuple(OwnerBudget(b.name, b.used, b.limit, int(b.resets_at.timestamp())) for b in budgets)

@@ -1,4 +1,4 @@
-"""How likely the tokens of an answer were, in the words of both endpoints. Pure."""
+"""Log probabilities of an answer's tokens, in the shapes of both endpoints. Pure."""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ READING, ASKING = (401, 403, 405, 429), tuple(ERRORS)
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
     """Open to everybody: it holds nothing of this site but its shape."""
-    return HttpResponse(msgspec.json.encode(document()), content_type="application/json")
+    return HttpResponse(msgspec.json.encode(openapi_document()), content_type="application/json")
 
 
 @cache
-def document() -> dict[str, Any]:
+def openapi_document() -> dict[str, Any]:
     """The OpenAPI document; of 3.2, the first that can describe a stream of events."""
     _, components = msgspec.json.schema_components(
         [
@@ -55,6 +55,8 @@ def document() -> dict[str, Any]:
         ],
         ref_template=REFERENCE,
     )
+    for name in ("ChatRequest", "CompletionRequest"):
+        components[name]["additionalProperties"] = {"type": "null"}
     return {
         "openapi": "3.2.0",
         "info": {"title": "chatsite", "version": "1", "description": "The team's model, for programs."},

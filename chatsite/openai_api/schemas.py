@@ -1,30 +1,64 @@
-"""The wire of `/v1`, as schemas that refuse unknown fields. The OpenAPI document is made from them.
+"""The wire of `/v1`, as schemas. The OpenAPI document is made from them.
 
-Field by field after OpenAI's own reference of chat completions, completions and models.
+Field by field after OpenAI's own reference of chat completions, completions and models. A request's own
+fields are known or refused, since a misspelt limit would be none; what clients add to messages and parts, for
+other servers, is ignored (tolerance.py).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import force_setattr
+
+from inference.request import MAX_TOKENS
 
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 TopP = Annotated[float, Meta(gt=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Tokens = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+LARGEST_EXACT = 2**53
+"""Of whole numbers that are written with a point, as JavaScript and some serialisers do."""
+
+
+def whole_between(low: int, high: int) -> Any:
+    """A schema of whole numbers, `256.0` among them; the request makes an int of it."""
+    bounds = Meta(ge=max(low, -LARGEST_EXACT), le=min(high, LARGEST_EXACT), multiple_of=1)
+    return Annotated[int, Meta(ge=low, le=high)] | Annotated[float, bounds]
+
+
+if TYPE_CHECKING:
+    MaxTokens: TypeAlias = int
+    Seed: TypeAlias = int
+    Answers: TypeAlias = int
+    Priority: TypeAlias = int
+    TopTokens: TypeAlias = int
+    FewTopTokens: TypeAlias = int
+else:
+    MaxTokens = whole_between(1, MAX_TOKENS)
+    Seed = whole_between(-(2**63), 2**63 - 1)
+    Answers = whole_between(1, 128)
+    """How many answers to one prompt: of any but one the request is refused by name."""
+    Priority = whole_between(-(2**31), 2**31 - 1)
+    TopTokens, FewTopTokens = whole_between(0, 20), whole_between(0, 5)
+
 Text = Annotated[str, Meta(max_length=1_000)]
 """Of what is read and thrown away."""
 
 StopString = Annotated[str, Meta(min_length=1, max_length=200)]
-Stop = StopString | Annotated[list[StopString], Meta(max_length=4)]
+Stop = StopString | Annotated[list[StopString], Meta(max_length=64)]
+"""OpenAI takes four; programs that were made for vLLM send a dozen."""
 
 FinishReason = Literal["stop", "length"]
 
 
 class In(Struct, frozen=True, forbid_unknown_fields=True):
     """What a program sends."""
+
+
+class TolerantIn(Struct, frozen=True):
+    """A part of it in which clients send fields for other servers: those are ignored."""
 
 
 class Out(Struct, frozen=True):
@@ -34,13 +68,13 @@ class Out(Struct, frozen=True):
 # --- chat completions: request ------------------------------------------------------------------
 
 
-class TextPart(In, frozen=True, tag_field="type", tag="text"):
+class TextPart(TolerantIn, frozen=True, tag_field="type", tag="text"):
     """A piece of a message. Text is the only kind that the model reads."""
 
     text: str
 
 
-class ChatTurn(In, frozen=True):
+class ChatTurn(TolerantIn, frozen=True):
     """One message. `developer` is today's name for `system`.
 
     What comes back from an answer may be sent as it came; `tool_calls` and the like must be empty.
@@ -57,7 +91,7 @@ class ChatTurn(In, frozen=True):
     reasoning_content: str | None = None
 
 
-class StreamOptions(In, frozen=True):
+class StreamOptions(TolerantIn, frozen=True):
     """`include_usage`: one more chunk with the whole request's usage, before `[DONE]`."""
 
     include_usage: bool = False
@@ -90,38 +124,57 @@ class JsonSchemaFormat(In, frozen=True, tag_field="type", tag="json_schema"):
 ResponseFormat = TextFormat | JsonObjectFormat | JsonSchemaFormat
 
 
-class ChatRequest(In, frozen=True):
-    """`POST /v1/chat/completions`. `priority` above 0 or `service_tier` flex: may wait. Nothing hastens it.
+class GenerationRequest(In, frozen=True, kw_only=True):
+    """What both forms of a request have in common.
 
-    `store`: keep it in the owner's history; without, it is erased a minute after its end.
+    `priority` above 0 or `service_tier` flex: may wait. Nothing hastens a request.
     """
 
     model: Annotated[str, Meta(min_length=1, max_length=500)]
-    messages: Annotated[list[ChatTurn], Meta(min_length=1, max_length=2_000)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Tokens | None = None
-    max_completion_tokens: Tokens | None = None
+    max_tokens: MaxTokens | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
     stop: Stop | None = None
     seed: Seed | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
-    n: int | None = None
-    logprobs: bool | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    n: Answers | None = None
     logit_bias: dict[str, float] | None = None
+    priority: Priority | None = None
+    service_tier: Literal["auto", "default", "flex"] | None = None
+    ignore_eos: bool | None = None
+    user: Text | None = None
+
+    def __post_init__(self) -> None:
+        for name in WHOLE:
+            if isinstance(value := getattr(self, name, None), float):
+                force_setattr(self, name, int(value))
+
+
+WHOLE = (
+    "max_tokens", "max_completion_tokens", "seed", "n", "best_of", "priority", "top_logprobs", "logprobs",
+)  # fmt: skip
+"""Fields whose numbers are whole, however they are written."""
+
+
+class ChatRequest(GenerationRequest, frozen=True, kw_only=True):
+    """`POST /v1/chat/completions`: a conversation that the model continues.
+
+    `store`: keep it in the owner's history; without, it is erased a minute after its end.
+    """
+
+    messages: Annotated[list[ChatTurn], Meta(min_length=1, max_length=2_000)]
+    max_completion_tokens: MaxTokens | None = None
+    logprobs: bool | None = None
+    top_logprobs: TopTokens | None = None
     response_format: ResponseFormat | None = None
     tools: list[Any] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     modalities: list[Literal["text"]] | None = None
     store: bool | None = None
-    priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
-    service_tier: Literal["auto", "default", "flex"] | None = None
-    ignore_eos: bool | None = None
-    user: Text | None = None
     safety_identifier: Text | None = None
     prompt_cache_key: Text | None = None
     metadata: dict[str, Text] | None = None
@@ -130,31 +183,15 @@ class ChatRequest(In, frozen=True):
 # --- completions: request -----------------------------------------------------------------------
 
 
-class CompletionRequest(In, frozen=True):
+class CompletionRequest(GenerationRequest, frozen=True, kw_only=True):
     """`POST /v1/completions`: one prompt that the model continues, without a chat template."""
 
-    model: Annotated[str, Meta(min_length=1, max_length=500)]
     prompt: str | Annotated[list[str], Meta(min_length=1, max_length=1)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: Tokens | None = None
-    temperature: Temperature | None = None
-    top_p: TopP | None = None
-    stop: Stop | None = None
-    seed: Seed | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    n: int | None = None
-    best_of: int | None = None
+    best_of: Answers | None = None
     echo: bool | None = None
-    logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
-    logit_bias: dict[str, float] | None = None
+    logprobs: FewTopTokens | None = None
     suffix: Text | None = None
     repetition_penalty: float | None = None
-    priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
-    service_tier: Literal["auto", "default", "flex"] | None = None
-    ignore_eos: bool | None = None
-    user: Text | None = None
 
 
 # --- usage --------------------------------------------------------------------------------------

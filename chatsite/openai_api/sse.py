@@ -8,15 +8,15 @@ from typing import Protocol
 import msgspec
 from django.http import StreamingHttpResponse
 
-from chatsite.openai_api.errors import from_ending
-from chatsite.openai_api.run import Run
+from chatsite.openai_api.api_generation import ApiGeneration
+from chatsite.openai_api.errors import error_of_ending
 from inference.stream_log.base import Delta, Finished
 
 ANSWER_WITHIN_S = 5.0
 """How long the status line waits for the first token, so that a refusal by the engine gets its own status."""
 
 COMMENT_EVERY_S = 15.0
-"""While a request waits in line: proxies give up on a connection that is silent for a minute."""
+"""While a request is queued: proxies give up on a connection that is silent for a minute."""
 
 DONE = b"data: [DONE]\n\n"
 COMMENT = b": waiting\n\n"
@@ -24,7 +24,7 @@ COMMENT = b": waiting\n\n"
 _encode = msgspec.json.Encoder().encode
 
 
-class Chunks(Protocol):
+class ChunkMaker(Protocol):
     """How one endpoint writes its stream."""
 
     def open(self) -> bytes:
@@ -37,15 +37,15 @@ class Chunks(Protocol):
         """The finish reason and, where asked for, the usage."""
 
 
-def data(content: object) -> bytes:
+def sse_data(content: object) -> bytes:
     """One event."""
     return b"data: " + _encode(content) + b"\n\n"
 
 
-async def streamed(run: Run, chunks: Chunks) -> StreamingHttpResponse:
+async def streaming_response(run: ApiGeneration, chunks: ChunkMaker) -> StreamingHttpResponse:
     """The answer as a stream. Raises ApiError where it failed before its first text."""
     first = await run.first(ANSWER_WITHIN_S)
-    if first.done() and run.reader.finished is not None and (error := from_ending(run.reader.finished)):
+    if first.done() and run.reader.finished is not None and (error := error_of_ending(run.reader.finished)):
         raise error
     response = StreamingHttpResponse(_stream(run, chunks), content_type="text/event-stream")
     response["Cache-Control"] = "no-cache"
@@ -53,7 +53,7 @@ async def streamed(run: Run, chunks: Chunks) -> StreamingHttpResponse:
     return response
 
 
-async def _stream(run: Run, chunks: Chunks) -> AsyncIterator[bytes]:
+async def _stream(run: ApiGeneration, chunks: ChunkMaker) -> AsyncIterator[bytes]:
     """Cut off by the server when the client goes: the run ends with its request, not here."""
     first = await run.first(0)
     while not first.done():
@@ -63,11 +63,11 @@ async def _stream(run: Run, chunks: Chunks) -> AsyncIterator[bytes]:
     if delta := first.result():
         yield head + chunks.piece(delta)
         head = b""
-        async for delta in run.news:
+        async for delta in run.deltas:
             yield chunks.piece(delta)
     finished = run.reader.finished
     assert finished is not None
-    if error := from_ending(finished):
+    if error := error_of_ending(finished):
         # Too late for a status: the clients raise on an `error` event.
         yield b"data: " + error.body + b"\n\n"
         return

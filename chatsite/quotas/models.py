@@ -13,48 +13,18 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-
-def names_in(text: str) -> tuple[str, ...]:
-    """Lines that say something, each once, in order."""
-    return tuple(sorted({line.strip() for line in text.splitlines()} - {""}))
+from chatsite.quotas.limits import columns, names_in
 
 
 class Plan(models.Model):
     """Limits under one name. An empty limit is no limit of the plan's; the site's settings still hold.
 
-    What is not allowed is refused at every door (features.py).
+    One column for each of `Limits`. What is not allowed is refused on every path (`check_feature`).
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
-    tokens_per_day = models.PositiveBigIntegerField(_("tokens per day"), null=True, blank=True)
-    tokens_per_month = models.PositiveBigIntegerField(_("tokens per month"), null=True, blank=True)
-    requests_per_minute = models.PositiveIntegerField(
-        _("questions per minute"), null=True, blank=True, validators=[MinValueValidator(1)]
-    )
-    max_running = models.PositiveIntegerField(
-        _("answers at once while others wait"), null=True, blank=True, validators=[MinValueValidator(1)]
-    )
-    max_active = models.PositiveIntegerField(
-        _("questions waiting or being answered"), null=True, blank=True, validators=[MinValueValidator(1)]
-    )
-    max_context = models.PositiveIntegerField(
-        _("context in tokens"), null=True, blank=True, validators=[MinValueValidator(1)]
-    )
-    max_output = models.PositiveIntegerField(
-        _("answer in tokens"), null=True, blank=True, validators=[MinValueValidator(1)]
-    )
-    allow_api = models.BooleanField(_("API keys and /v1"), default=True)
-    allow_sharing = models.BooleanField(_("share links"), default=True)
-    allow_attachments = models.BooleanField(_("attachments"), default=True)
-    allow_batch = models.BooleanField(_("batches"), default=True)
-    allow_temporary = models.BooleanField(_("temporary chats"), default=True)
-    weight = models.FloatField(
-        _("share"),
-        default=1.0,
-        validators=[MinValueValidator(0.1)],
-        help_text=_("2 gets twice the tokens of 1 while the engine is full."),
-    )
-    model_names = models.TextField(_("models"), blank=True, help_text=_("One a line. Empty: every model."))
+    model_names: Any
+    vars().update(columns())
 
     class Meta:
         verbose_name = _("plan")
@@ -86,8 +56,8 @@ class PlanAssignment(models.Model):
     )
 
     class Meta:
-        verbose_name = _("plan in force")
-        verbose_name_plural = _("plans in force")
+        verbose_name = _("plan assignment")
+        verbose_name_plural = _("plan assignments")
         constraints = [
             models.CheckConstraint(condition=Q(group=None) | Q(user=None), name="assignment_one_target"),
             models.UniqueConstraint(

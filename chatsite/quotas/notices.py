@@ -18,11 +18,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from chatsite.database import lock_in_order
 from chatsite.quotas import windows
-from chatsite.quotas.actions import open_reservations
-from chatsite.quotas.budget import STEPS, Notice, step_of
+from chatsite.quotas.budgets import STEPS, BudgetAlert, step_of
+from chatsite.quotas.ledger import open_reservations
 from chatsite.quotas.models import Balance, BudgetNotice
-from chatsite.quotas.terms import terms_of_each
+from chatsite.quotas.plans import limits_of_each
 
 log = structlog.get_logger(__name__)
 
@@ -44,18 +45,20 @@ def do_note_budgets(now: datetime) -> list[BudgetNotice]:
     return fresh
 
 
-def read_notices(user_id: int, now: datetime) -> tuple[Notice, ...]:
+def read_notices(user_id: int, now: datetime) -> tuple[BudgetAlert, ...]:
     """What this person has not put away yet, of the windows that last."""
     day = windows.day_of(now, timezone.get_default_timezone())
     current = Q(budget="day", starts=day) | Q(budget="month", starts=windows.month_of(day))
     rows = BudgetNotice.objects.filter(current, user_id=user_id, seen_at=None).order_by("budget", "percent")
     latest = {row.budget: row for row in rows}
-    return tuple(Notice(row.budget, row.percent, _ends(row)) for row in latest.values())  # type: ignore[arg-type]
+    return tuple(BudgetAlert(row.budget, row.percent, _ends(row)) for row in latest.values())  # type: ignore[arg-type]
 
 
 def do_put_away(user_id: int) -> None:
     """The person has read their notices."""
-    BudgetNotice.objects.filter(user_id=user_id, seen_at=None).update(seen_at=timezone.now())
+    with transaction.atomic():
+        unseen = lock_in_order(BudgetNotice.objects.filter(user_id=user_id, seen_at=None))
+        BudgetNotice.objects.filter(pk__in=unseen).update(seen_at=timezone.now())
 
 
 def mail(notices: Iterable[BudgetNotice]) -> None:
@@ -73,11 +76,11 @@ def mail(notices: Iterable[BudgetNotice]) -> None:
 
 def _passed(balances: list[Balance], day: date) -> Iterator[BudgetNotice]:
     """A notice for each step that people are beyond, saved or not."""
-    terms = terms_of_each({row.pk for row in balances})
+    limits = limits_of_each({row.pk for row in balances})
     for row in balances:
         bounds = (
-            ("day", day, row.day_tokens if row.day >= day else 0, terms[row.pk].tokens_per_day),
-            ("month", row.month, row.month_tokens, terms[row.pk].tokens_per_month),
+            ("day", day, row.day_tokens if row.day >= day else 0, limits[row.pk].tokens_per_day),
+            ("month", row.month, row.month_tokens, limits[row.pk].tokens_per_month),
         )
         near = [bound for bound in bounds if step_of(bound[2], bound[3])]
         if not near:

@@ -1,4 +1,4 @@
-"""The socket of one tab: frames in, frames out. It holds no answer and owns no engine."""
+"""The websocket consumer of one tab: frames in, frames out. It holds no answer and owns no engine."""
 
 from __future__ import annotations
 
@@ -16,27 +16,37 @@ from django.conf import settings
 
 from chatsite import metrics
 from chatsite.accounts.sessions import check_session
-from chatsite.accounts.sockets import group_of, tell
-from chatsite.address import address_of_scope
-from chatsite.conversations.news import tell_changed
+from chatsite.accounts.socket_events import notify_user, user_group
+from chatsite.backends import presence, status_store
+from chatsite.conversations.change_events import notify_changed
+from chatsite.conversations.content import MAX_CONTENT_CHARS
 from chatsite.database import read, write
 from chatsite.errors import Refusal
 from chatsite.generations.access import active_generations
 from chatsite.generations.cancel import do_cancel
-from chatsite.generations.content import MAX_CONTENT_CHARS
-from chatsite.generations.doorbell import ring
 from chatsite.generations.models import Generation
-from chatsite.generations.submit import Ask, Submitted, do_regenerate, do_submit, submitted_before
-from chatsite.quotas.terms import terms_of
+from chatsite.generations.submit import (
+    Ask,
+    Prepared,
+    do_store,
+    prepare_regenerate,
+    prepare_submit,
+    submitted_before,
+)
+from chatsite.generations.wakeup import notify_worker
+from chatsite.quotas.plans import limits_of
 from chatsite.ratelimit import FrameBucket, check_rate
-from chatsite.streaming.announcements import announced
-from chatsite.streaming.budget_news import BudgetNews
+from chatsite.server.backpressure import outlet_of
+from chatsite.server.client_address import address_of_scope
+from chatsite.streaming.announcements import current_announcement_frame
+from chatsite.streaming.budget_events import BudgetEvents
 from chatsite.streaming.engine_status import engine_status
-from chatsite.streaming.follower import Follower
+from chatsite.streaming.follower import Follower, SocketOutlet
 from chatsite.streaming.frames import (
     VERSION,
     Accepted,
     Active,
+    Announcement,
     Cancel,
     Changed,
     ClientFrames,
@@ -51,10 +61,9 @@ from chatsite.streaming.frames import (
     ServerFrame,
     Submit,
 )
-from chatsite.streaming.watch import sockets
-from chatsite.wiring import board_store, presence
-from inference.board import current
+from chatsite.streaming.open_sockets import sockets
 from inference.request import Sampling
+from inference.status import current_status
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +95,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.followers: dict[UUID, tuple[Follower, asyncio.Task[None]]] = {}
         self.bucket = FrameBucket(FRAMES_PER_S, FRAMES_AT_ONCE)
         self.asked: dict[UUID, UUID] = {}
+        self.outlet = SocketOutlet(self.send_frame, outlet_of(self.scope["outer_send"]))
         self.user_id = 0
         await self.accept()  # a close code reaches the page only on an accepted socket
         user = self.scope["user"]
@@ -99,11 +109,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.close(TOO_MANY)
             return
         self.user_id = user.pk
-        self.budgets = BudgetNews(self.user_id, self.send_frame)
+        self.budgets = BudgetEvents(self.user_id, self.send_frame)
         try:
-            await self.channel_layer.group_add(group_of(self.user_id), self.channel_name)
+            await self.channel_layer.group_add(user_group(self.user_id), self.channel_name)
             await self._hello()
-            await self.budgets.look()
+            await self.budgets.refresh()
+        except Refusal:
+            await self.end_session()
+            return
         except BaseException:
             await presence().leave(self.user_id, self.channel_name)
             raise
@@ -116,7 +129,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if self.user_id:
             self.budgets.close()
             await presence().leave(self.user_id, self.channel_name)
-            await self.channel_layer.group_discard(group_of(self.user_id), self.channel_name)
+            await self.channel_layer.group_discard(user_group(self.user_id), self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if not self.user_id:
@@ -125,7 +138,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._refuse_flood()
             return
         try:
-            frame = decode(text_data)
+            frame = decode_frame(text_data)
             await self._serve(frame)
         except Refusal as refusal:
             await self._error(refusal)
@@ -139,34 +152,31 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _serve(self, frame: Any) -> None:
         match frame:
             case Submit(id, content, conversation, parent, params, preset, temporary, documents):
-                await self._ask(
-                    id,
-                    params,
-                    lambda ask: do_submit(ask, content, conversation, parent, preset, temporary, documents),
-                )
+                question = (content, conversation, parent, preset, temporary, documents)
+                await self._ask(id, params, lambda ask: prepare_submit(ask, *question))
             case Regenerate(id, message, params):
-                await self._ask(id, params, lambda ask: do_regenerate(ask, message))
+                await self._ask(id, params, lambda ask: prepare_regenerate(ask, message))
             case Cancel(generation):
                 if await write(do_cancel, self.user_id, generation):
-                    await ring("cancelled", generation)
+                    await notify_worker("cancelled", generation)
             case Follow(generation, after):
                 self._follow(generation, after)
             case Ping():
                 await self.send_frame(Pong())
 
-    async def _ask(self, client_id: UUID, params: Params | None, do: Callable[[Ask], Submitted]) -> None:
-        board = await current(board_store())
+    async def _ask(self, client_id: UUID, params: Params | None, prepare: Callable[[Ask], Prepared]) -> None:
+        status = await current_status(status_store())
         ask = Ask(
             user=self.user_id,
             client_id=client_id,
-            sampling=sampling_of(params),
-            context_tokens=board.info.context_tokens if board.info else 0,
-            model=board.info.model if board.info else "",
-            retry_after_s=board.retry_after_s,
-            refused_for_s=board.refused_for_s,
+            sampling=sampling_from(params),
+            context_tokens=status.info.context_tokens if status.info else 0,
+            model=status.info.model if status.info else "",
+            retry_after_s=status.retry_after_s,
+            refused_for_s=status.refused_for_s,
         )
         try:
-            done = await write(self._checked, ask, do)
+            done = await write(do_store, await read(self._checked, ask, prepare))
         except Refusal as refusal:
             metrics.frames_rejected.labels(refusal.code).inc()
             await self.send_frame(
@@ -193,29 +203,29 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._follow(done.generation, 0, fresh=done.created)
         if done.created:
             self.asked[done.generation] = done.conversation
-            await ring("queued", done.generation)
+            await notify_worker("queued", done.generation)
             await self._tell_other_tabs(done.conversation)
-            await self.budgets.tell(done.budgets)
+            await self.budgets.send(done.budgets)
 
-    def _checked(self, ask: Ask, do: Callable[[Ask], Submitted]) -> Submitted:
+    def _checked(self, ask: Ask, prepare: Callable[[Ask], Prepared]) -> Prepared:
         """The account may have changed since the socket opened: checked at each question.
 
         A question that is known already is answered as such, however many were asked meanwhile.
         """
         account = check_session(self.scope["session"], self.user_id)
-        terms = terms_of(self.user_id)
+        limits = limits_of(self.user_id)
         try:
             check_rate(
                 self.user_id,
                 is_staff=account.is_staff,
-                per_minute=terms.requests_per_minute,
+                per_minute=limits.requests_per_minute,
                 address=address_of_scope(self.scope),
             )
         except Refusal:
             if known := submitted_before(ask):
                 return known
             raise
-        return do(replace(ask, terms=terms))
+        return prepare(replace(ask, limits=limits))
 
     def _follow(self, generation: UUID, after: int, *, fresh: bool = False) -> None:
         if generation in self.followers and not self.followers[generation][1].done():
@@ -223,7 +233,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         if len(self.followers) >= MAX_FOLLOWED:
             raise Refusal("bad_frame", f"At most {MAX_FOLLOWED} streams are followed on one socket.")
-        follower = Follower(self.user_id, generation, after, self.send_frame, fresh=fresh)
+        follower = Follower(self.user_id, generation, after, self.outlet, fresh=fresh)
         task = asyncio.create_task(self._run_follower(generation, follower))
         self.followers[generation] = (follower, task)
 
@@ -268,7 +278,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.close(NOT_SIGNED_IN)
 
     async def _tell_other_tabs(self, conversation: UUID) -> None:
-        await tell_changed(self.user_id, [conversation], by=self.channel_name)
+        await notify_changed(self.user_id, [conversation], by=self.channel_name)
 
     async def _tell_ended(self, generation: UUID) -> None:
         """An answer has ended: the tab that asked tells the others."""
@@ -277,17 +287,22 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         await self._tell_other_tabs(conversation)
         if self.budgets.limited:
-            await tell(self.user_id, "quota.changed")
+            await notify_user(self.user_id, "quota.changed")
 
     # --- answers --------------------------------------------------------------------------------
 
     async def _hello(self) -> None:
-        board = await current(board_store())
-        jobs, self.announced = await read(
-            lambda: (list(active_generations(self.user_id)[:MAX_FOLLOWED]), announced())
+        """Raises Refusal where the session ended after the handshake, when nobody could be told."""
+        status = await current_status(status_store())
+        jobs, self.announced = await read(self._at_first)
+        active = tuple(active_frame(job) for job in jobs)
+        await self.send_frame(
+            Hello(VERSION, engine_status(status), MAX_CONTENT_CHARS, active, self.announced)
         )
-        active = tuple(active_of(job) for job in jobs)
-        await self.send_frame(Hello(VERSION, engine_status(board), MAX_CONTENT_CHARS, active, self.announced))
+
+    def _at_first(self) -> tuple[list[Generation], Announcement | None]:
+        check_session(self.scope["session"], self.user_id)
+        return list(active_generations(self.user_id)[:MAX_FOLLOWED]), current_announcement_frame()
 
     async def _error(self, refusal: Refusal) -> None:
         metrics.frames_rejected.labels(refusal.code).inc()
@@ -301,16 +316,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.close(TOO_MANY)
 
 
-def active_of(job: Generation) -> Active:
+def active_frame(job: Generation) -> Active:
     return Active(job.id, job.conversation_id, job.answer_id)
 
 
-def sampling_of(params: Params | None) -> Sampling:
+def sampling_from(params: Params | None) -> Sampling:
     """What the person chose over the site's defaults."""
     return msgspec.convert(msgspec.to_builtins(params), Sampling) if params else Sampling()
 
 
-def decode(text: str | None) -> Any:
+def decode_frame(text: str | None) -> Any:
     """One client frame. Raises Refusal `bad_frame`; `forbidden_text` for what is no Unicode text."""
     if text is None:
         raise Refusal("bad_frame", "Frames are JSON text; this was binary.")

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from chatsite.attachments.chosen import Chosen
-from chatsite.quotas.budget import Budget
+from chatsite.attachments.chosen import AttachmentChoice
+from chatsite.quotas.budgets import Budget
 from chatsite.streaming import frames
 from inference.request import Usage
 
@@ -28,16 +28,18 @@ times are seconds. A frame with an unknown field is refused. The first frame fro
 **Streams.** An answer is a stream of `delta` frames with growing `seq`. A client keeps the text and the
 last `seq` of each stream; after a reconnect it sends `follow` with that `seq` and gets what came after
 it: nothing missing, nothing twice. It drops a delta whose `seq` it has. `snapshot` replaces the text.
-`finished` ends the stream, after the answer is stored. The sender of a submit follows its stream
-without asking. A stream pauses when {window:,} characters are not acknowledged; `follow` with the
-current `seq` acknowledges.
+Of a long answer the snapshot is the beginning, and deltas follow it. `finished` ends the stream, after the
+answer is stored. The sender of a submit follows its stream without asking. A stream pauses when
+{window:,} characters are not acknowledged; `follow` with the current `seq` acknowledges. Text also waits
+while the network takes nothing: all streams of a socket share that, so an unread one holds one frame.
 
 **Once.** A submit whose `accepted` never came is sent again with the same `id`: the same id is the same
 generation.
 
-**Close codes.** 4401: nobody is signed in, or no longer (looked at every 20 s). 4403: the account was closed.
-4429: too many sockets, or a flood of frames (more than {rate} a second, {burst} at once). 1007: invalid
-UTF-8. 1009: a message over 1 MiB. The client keeps the draft in all cases.
+**Close codes.** 4401: nobody is signed in, or no longer (at once; an expired session within 20 s). 4403: the
+account was closed. 4429: too many sockets, or a flood of frames (more than {rate} a second, {burst} at
+once). 1007: invalid UTF-8. 1009: a message over 1 MiB; none from the server is.
+The client keeps the draft in all cases.
 
 **Codes** of `rejected` and `error`: {codes}.
 """
@@ -61,7 +63,15 @@ def describe() -> str:
         "## Parts of frames\n",
         *map(
             _part,
-            (frames.Params, Chosen, frames.EngineStatus, frames.Active, frames.Announcement, Usage, Budget),
+            (
+                frames.Params,
+                AttachmentChoice,
+                frames.EngineStatus,
+                frames.Active,
+                frames.Announcement,
+                Usage,
+                Budget,
+            ),
         ),
     ]
     return "\n".join(parts)

@@ -1,21 +1,21 @@
-"""The inference process's board, as the page is told of it."""
+"""The engine status frame, made from the inference process's status."""
 
 from __future__ import annotations
 
 from chatsite.streaming.frames import EngineStatus
-from inference.board import Board
+from inference.status import InferenceStatus
 
 
-def engine_status(board: Board) -> EngineStatus:
+def engine_status(status: InferenceStatus) -> EngineStatus:
     """What a person needs to know of the engine."""
-    info = board.info
+    info = status.info
     return EngineStatus(
-        state=board.state,
-        detail=board.detail,
-        progress=board.progress,
+        state=status.state,
+        detail=status.detail or (info.note if info else ""),
+        progress=status.progress,
         model=info.model if info else "",
         emulated=bool(info and info.engine == "emulated"),
         context_tokens=info.context_tokens if info else 0,
-        waiting=sum(board.waiting.values()),
-        running=sum(board.running.values()),
+        waiting=sum(status.waiting.values()),
+        running=sum(status.running.values()),
     )

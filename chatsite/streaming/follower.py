@@ -1,16 +1,19 @@
-"""One followed stream of one socket: from a cursor to the end, never over a gap."""
+"""One followed stream of one socket: events as frames, paused where the page does not keep up.
+
+All streams of a socket share its `SocketOutlet`: text waits until the network has taken what was sent before,
+and one recorded answer is read at a time. So a socket that is not read costs one frame, whatever it follows.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from uuid import UUID
 
-from chatsite.database import read
-from chatsite.generations.access import access_generation
-from chatsite.generations.models import ACTIVE, Generation
-from chatsite.patience import Patience
+from chatsite.generations.stream import follow
+from chatsite.server.backpressure import PushProducer
 from chatsite.streaming.frames import (
     DeltaFrame,
     FinishedFrame,
@@ -19,36 +22,47 @@ from chatsite.streaming.frames import (
     SnapshotFrame,
     StartedFrame,
 )
-from chatsite.wiring import stream_log
-from inference.request import FinishReason, Usage
-from inference.stream_log.base import Delta, Event, Finished, GapError, Notice, Queued, Snapshot, Started
-from inference.stream_log.merge import merge
+from inference.stream_log.base import Delta, Event, Finished, Queued, Snapshot, Started, StreamStatus
 
 Send = Callable[[ServerFrame], Awaitable[None]]
 
 WINDOW_CHARS = 256 * 1024
-"""Unacknowledged text at which a stream pauses: Daphne has no back-pressure, so memory is bounded here."""
+"""Unacknowledged text at which a stream pauses: what is on its way to a page that does not keep up."""
 
-GAP_RETRY_S = 0.25
-"""How soon the row is read again when it does not reach the log yet; checkpoints come every second."""
+PART_CHARS = 128 * 1024
+"""Of one frame: as JSON, escapes and all, less than the 1 MiB that a message may have."""
 
 
-RECHECK_S = 15.0
-"""A stream silent for this long is looked up in its row: an end that the log lost is an end."""
+class SocketOutlet:
+    """Where the streams of one socket send their text, one frame at a time and as the network takes it."""
+
+    def __init__(self, send: Send, producer: PushProducer) -> None:
+        self._send = send
+        self._producer = producer
+        self._sending = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held by the stream that has a recorded answer in memory."""
+
+    async def send(self, frame: ServerFrame) -> None:
+        """Send a frame of text when there is room for it."""
+        async with self._sending:
+            await self._producer.wait_until_resumed()
+            await self._send(frame)
 
 
 class Follower:
     """Sends one generation's frames. `acknowledge(seq)` opens the window again."""
 
     def __init__(
-        self, user_id: int, generation: UUID, after: int, send: Send, *, fresh: bool = False
+        self, user_id: int, generation: UUID, after: int, outlet: SocketOutlet, *, fresh: bool = False
     ) -> None:
-        """`fresh`: this person has just asked it, so that its row need not be read to know so."""
+        """`after` and `fresh` are those of `follow`."""
         self._fresh = fresh
         self._user_id = user_id
         self._generation = generation
         self._after = after
-        self._send = send
+        self._outlet = outlet
+        self._send = outlet.send
         self._unacknowledged: deque[tuple[int, int]] = deque()
         self._outstanding = 0
         self._room = asyncio.Event()
@@ -63,56 +77,25 @@ class Follower:
 
     async def run(self) -> None:
         """Until the generation has ended. Raises Refusal `not_found` where there is none to see."""
-        if self._fresh and await self._streamed():
-            return
-        while True:
-            job = await read(access_generation, self._user_id, self._generation)
-            if job.status not in ACTIVE:
-                await self._send_ended(job)
-                return
-            try:
-                if await self._stream():
-                    return
-            except GapError:
-                await self._send_recorded(job)
-
-    async def _streamed(self) -> bool:
-        """The log alone, for a start; False where it lost something."""
-        try:
-            return await self._stream()
-        except GapError:
-            return False
-
-    async def _stream(self) -> bool:
-        """Follow the log; True when the stream has ended, False to look at the row again."""
-        batches = stream_log().follow(str(self._generation), self._after)
-        patience = Patience(RECHECK_S)
-        try:
-            while batch := await patience.wait(anext(batches, None)):
-                for event in merge(batch):
-                    if isinstance(event, Finished) and event.seq != self._after + 1:
-                        return False  # what was recorded is not what was sent: the row decides
+        followed = follow(
+            self._user_id, self._generation, self._after, fresh=self._fresh, turn=self._outlet.turn
+        )
+        async with aclosing(followed) as batches:
+            async for batch in batches:
+                for event in batch:
                     await self._send_event(event)
-                    if isinstance(event, Finished):
-                        return True
-                if not self._room.is_set():
+                if not self._room.is_set() and not isinstance(batch[-1], Finished):
                     await self._room.wait()
-        except TimeoutError:
-            pass
-        finally:
-            patience.close()
-            await batches.aclose()
-        return False
 
-    async def _send_event(self, event: Event | Notice) -> None:
+    async def _send_event(self, event: Event | StreamStatus) -> None:
         generation = self._generation
         match event:
             case Delta(seq, text, reasoning):
+                self._after = seq
                 self._sent(seq, len(text) + len(reasoning))
                 await self._send(DeltaFrame(generation, seq, text, reasoning))
             case Snapshot(seq, text, reasoning):
-                self._sent(seq, len(text) + len(reasoning))
-                await self._send(SnapshotFrame(generation, seq, text, reasoning))
+                await self._send_snapshot(seq, text, reasoning)
             case Finished(seq, finish_reason, usage, message):
                 await self._send(FinishedFrame(generation, seq, finish_reason, usage, message))
             case Queued(position, eta_s):
@@ -120,29 +103,34 @@ class Follower:
             case Started():
                 await self._send(StartedFrame(generation))
 
-    def _sent(self, seq: int, chars: int) -> None:
+    async def _send_snapshot(self, seq: int, text: str, reasoning: str) -> None:
+        """Send a recorded answer, a long one in parts: a snapshot, and deltas that follow it.
+
+        The parts before the last have seqs that the log holds no longer: who comes back between two of them
+        is behind it still, and gets all of the answer again.
+        """
+        parts = cut_text(text, reasoning, max(1, seq - self._after))
+        for number, (piece, thought) in enumerate(parts, 1):
+            at = seq if number == len(parts) else self._after + number
+            self._sent(at, len(piece) + len(thought))
+            frame = SnapshotFrame if number == 1 else DeltaFrame
+            await self._send(frame(self._generation, at, piece, thought))
         self._after = seq
+
+    def _sent(self, seq: int, chars: int) -> None:
         self._unacknowledged.append((seq, chars))
         self._outstanding += chars
         if self._outstanding >= WINDOW_CHARS:
             self._room.clear()
 
-    async def _send_recorded(self, job: Generation) -> None:
-        """The row's text, where it is ahead of the cursor; else wait for the next checkpoint."""
-        if job.seq <= self._after:
-            await asyncio.sleep(GAP_RETRY_S)
-            return
-        await self._send_event(Snapshot(job.seq, job.answer.content, job.answer.reasoning))
-        await self._room.wait()
 
-    async def _send_ended(self, job: Generation) -> None:
-        """The end; before it the recorded text where the reader holds less, or more than was kept."""
-        if job.seq != self._after:
-            await self._send_event(Snapshot(job.seq, job.answer.content, job.answer.reasoning))
-        await self._send(finished_frame(job))
-
-
-def finished_frame(job: Generation) -> FinishedFrame:
-    """The last frame of a generation whose row has ended."""
-    reason: FinishReason = job.finish_reason  # type: ignore[assignment]
-    return FinishedFrame(job.id, job.seq + 1, reason, Usage(**job.usage), job.message)
+def cut_text(text: str, reasoning: str, most: int) -> list[tuple[str, str]]:
+    """Pairs of text and reasoning, reasoning first, that joined give the whole: PART_CHARS each, but no
+    more than `most` of them.
+    """
+    chars, before = len(text) + len(reasoning), len(reasoning)
+    size = max(PART_CHARS, -(-chars // most))
+    return [
+        (text[max(0, at - before) : max(0, at + size - before)], reasoning[at : at + size])
+        for at in range(0, max(1, chars), size)
+    ]

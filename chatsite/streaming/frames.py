@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from chatsite.attachments.chosen import Chosen
-from chatsite.quotas.budget import Budget, Notice
-from inference.request import FinishReason, Usage
+from chatsite.attachments.chosen import AttachmentChoice
+from chatsite.quotas.budgets import Budget, BudgetAlert
+from inference.request import FinishReason, MaxTokens, Usage
 
 VERSION = 1
 
@@ -44,7 +44,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_tokens: MaxTokens | None = None
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
 
 
@@ -63,7 +63,7 @@ class Submit(ClientFrame, tag="submit", frozen=True):
     params: Params | None = None
     preset: UUID | None = None
     temporary: bool = False
-    attachments: tuple[Chosen, ...] = ()
+    attachments: tuple[AttachmentChoice, ...] = ()
 
 
 class Regenerate(ClientFrame, tag="regenerate", frozen=True):
@@ -88,7 +88,7 @@ class Follow(ClientFrame, tag="follow", frozen=True):
     """
 
     generation: UUID
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
 
 
 class Ping(ClientFrame, tag="ping", frozen=True):
@@ -152,7 +152,7 @@ class Accepted(ServerFrame, tag="accepted", frozen=True):
 
 
 class QueuedFrame(ServerFrame, tag="queued", frozen=True):
-    """Place in line from 1, and the estimated wait in seconds."""
+    """Position in the queue from 1, and the estimated wait in seconds."""
 
     generation: UUID
     position: int
@@ -232,7 +232,7 @@ class Quota(ServerFrame, tag="quota", frozen=True):
     """
 
     budgets: tuple[Budget, ...] = ()
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[BudgetAlert, ...] = ()
 
 
 class Pong(ServerFrame, tag="pong", frozen=True):

@@ -1,4 +1,4 @@
-"""The store port: what the dispatcher asks of the rows. The recorder implements it on the database.
+"""The store port: how the dispatcher claims and writes rows. The recorder implements it on the database.
 
 Every write is a conditional update on (generation, attempt, a status that may change, the owner's epoch);
 what it returns is what it really changed. Any method may raise FencedError when a younger owner
@@ -12,13 +12,13 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from inference.request import FinishReason, RequestClass, Usage
+from inference.request import Fault, FinishReason, RequestClass, Usage
 
 Status = Literal["finished", "cancelled", "failed", "timed_out", "interrupted"]
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """The wish to run a queued generation."""
+    """A request to run a queued generation."""
 
     generation: str
     attempt: int
@@ -36,7 +36,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a generation ended. `seq` is that of its last delta; `message` is for the person."""
+    """How a generation ended. `seq` is that of its last delta; `message` is for the person.
+
+    `fault` says whose an ending is that is neither an answer nor a wish.
+    """
 
     generation: str
     attempt: int
@@ -47,6 +50,7 @@ class Outcome(msgspec.Struct, frozen=True):
     seq: int
     usage: Usage
     message: str = ""
+    fault: Fault | None = None
     request_class: RequestClass = "normal"
 
 

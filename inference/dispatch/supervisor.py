@@ -1,7 +1,7 @@
-"""The supervisor: keeps one engine alive, and tells the dispatcher when it was lost.
+"""The supervisor: keeps one engine alive, and reports to the dispatcher when it was lost.
 
-An engine dies (EngineDiedError) or freezes: it has work, does not step and is not starved (`freeze` tells
-them apart). Both end the same way: close it, say so, build a new one after a pause.
+An engine dies (EngineDiedError) or hangs: it has work, does not step and is not starved (`hang_detection`
+tells them apart). Both end the same way: close it, report it, build a new one after a pause.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from contextlib import suppress
 
 import msgspec
 
-from inference.board import EngineState
-from inference.dispatch.freeze import FreezeWatch
+from inference.dispatch.hang_detection import HangDetector
 from inference.engines.base import (
     Engine,
     EngineDiedError,
@@ -24,24 +23,24 @@ from inference.engines.base import (
     EngineStats,
     Step,
 )
-from inference.request import ChatMessage
+from inference.status import EngineState
 
 log = logging.getLogger(__name__)
 
-FREEZE_CHECKS = 8
-"""Looks at the engine per grace period: enough that a late one matters little."""
+HANG_CHECKS = 8
+"""Checks of the engine per grace period: enough that a late one matters little."""
 
 UNEXPECTED = "The engine failed. The log of the inference process says why."
-"""For what no engine announces: its words are for whoever reads logs."""
+"""For an error that no engine announces: its own words belong in the log alone."""
 
 
 class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`frozen_after_s` must exceed the longest step of a healthy engine that is not starved.
+    """`hung_after_s` must exceed the longest step of a healthy engine that is not starved.
 
     Back-off doubles from `first_pause_s` to `longest_pause_s` while engines die younger than `stable_s`.
     """
 
-    frozen_after_s: float = 20.0
+    hung_after_s: float = 20.0
     first_pause_s: float = 0.5
     longest_pause_s: float = 30.0
     stable_s: float = 60.0
@@ -54,7 +53,7 @@ class EngineReady(msgspec.Struct, frozen=True):
 
 
 class EngineLost(msgspec.Struct, frozen=True):
-    """Whatever was running is gone; also said of an engine that did not even start."""
+    """Whatever was running is gone; also reported of an engine that did not even start."""
 
     reason: str
 
@@ -69,7 +68,7 @@ class Supervisor:
         self._failures = 0
         self._closing = asyncio.Event()
         self._unanswered = False
-        self._frozen = ""
+        self._hung = ""
         self._stats: EngineStats | None = None
         self.state: EngineState = "starting"
         self.detail = ""
@@ -97,12 +96,8 @@ class Supervisor:
             with suppress(EngineDiedError):
                 await self._engine.abort(ids)
 
-    async def count_tokens(self, messages: Sequence[ChatMessage]) -> int:
-        """The exact prompt size. Raises EngineDiedError when there is no engine to ask."""
-        return await self._running().count_tokens(messages)
-
-    async def steps(self) -> AsyncIterator[Step | EngineReady | EngineLost]:
-        """Every step of every engine, and the moments between them, until close(). Iterate once."""
+    async def events(self) -> AsyncIterator[Step | EngineReady | EngineLost]:
+        """Every step of every engine, and each engine's start and loss, until close(). Iterate once."""
         while not self._closing.is_set():
             engine = await self._start()
             if engine is None:
@@ -125,29 +120,29 @@ class Supervisor:
                 reason = UNEXPECTED
             finally:
                 self.state = "restarting"
-                if not self._frozen:
+                if not self._hung:
                     watch.cancel()
                 await asyncio.wait([watch])
                 await self._end(engine)
                 self._engine = None
             if asyncio.get_running_loop().time() - born > self._settings.stable_s:
                 self._failures = 0
-            yield self._lost(self._frozen or reason)
+            yield self._lost(self._hung or reason)
             await self._pause()
 
     async def close(self) -> None:
-        """End the engine; steps() ends too."""
+        """End the engine; events() ends too."""
         self._closing.set()
         if self._engine is not None:
             await self._end(self._engine)
 
     async def _start(self) -> Engine | None:
-        """A started engine, or None with the reason on the board."""
+        """A started engine, or None with the reason in `detail`."""
         engine = self._engine = self._factory()
-        self._frozen, self._unanswered = "", False
+        self._hung, self._unanswered = "", False
         self.state = "restarting" if self.info else "starting"
         try:
-            self.info = await engine.start(self._tell)
+            self.info = await engine.start(self._progressed)
         except Exception as error:
             expected = isinstance(error, EngineError | OSError)
             log.error("The engine does not start: %s", error, exc_info=None if expected else error)
@@ -165,7 +160,7 @@ class Supervisor:
         except Exception:
             log.exception("The engine could not be closed")
 
-    def _tell(self, detail: str, progress: float | None) -> None:
+    def _progressed(self, detail: str, progress: float | None) -> None:
         self.detail, self.progress = detail, progress
 
     def _lost(self, reason: str) -> EngineLost:
@@ -184,15 +179,15 @@ class Supervisor:
             await asyncio.wait_for(self._closing.wait(), pause)
 
     async def _watch(self, engine: Engine) -> None:
-        """Close an engine that has frozen."""
-        every_s = self._settings.frozen_after_s / FREEZE_CHECKS
-        watch = FreezeWatch(FREEZE_CHECKS, every_s)
+        """Close an engine that hangs."""
+        every_s = self._settings.hung_after_s / HANG_CHECKS
+        detector = HangDetector(HANG_CHECKS, every_s)
         while True:
             await asyncio.sleep(every_s)
             stats = engine.stats()
             busy = stats.running > 0 or stats.waiting > 0 or self._unanswered
-            if watch.look(stats, busy=busy, labour_s=engine.labour_s()):
-                self._frozen = f"The engine did not step for {watch.unmoved * every_s:g} s."
+            if detector.check(stats, busy=busy, cpu_time_s=engine.cpu_time_s()):
+                self._hung = f"The engine did not step for {detector.unmoved * every_s:g} s."
                 self.state = "restarting"
                 await self._end(engine)
                 return

@@ -1,7 +1,7 @@
 """The engine port: what the dispatcher asks of whatever computes tokens.
 
 The port is batch-first. An engine advances all its requests together, one *step* at a time, so it
-hands over one `Step` with the news of every request, and the dispatcher wakes once per step, not
+hands over one `Step` with the new outputs of every request, and the dispatcher wakes once per step, not
 once per token (docs/decisions/0002). Every adapter passes tests/inference/test_engine_contract.py.
 """
 
@@ -13,16 +13,17 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from inference.request import ChatMessage, Sampling, TokenLogprob
+from inference.model_capabilities import Capabilities
+from inference.request import ChatMessage, Fault, Sampling, TokenLogprob
 
 Progress = Callable[[str, float | None], None]
-"""Told while an engine starts: what it is doing, and the fraction done where that is known."""
+"""Called while an engine starts, with what it is doing and the fraction done where that is known."""
 
 EngineFinish = Literal["stop", "length", "cancelled", "error"]
 
 
 class EngineError(Exception):
-    """Base of what an engine may raise."""
+    """Base of the errors that an engine raises."""
 
 
 class EngineStartError(EngineError):
@@ -30,13 +31,14 @@ class EngineStartError(EngineError):
 
 
 class EngineDiedError(EngineError):
-    """The engine is gone. Whatever it was running is lost; build a new one."""
+    """The engine has died and its running requests are lost; build a new one."""
 
 
 class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request as an engine sees it. `priority`: lower is sooner, for engines that reorder.
 
-    `affinity` names the conversation, so that several replicas can keep its prefix in one cache.
+    `affinity` is the conversation, so that one of several replicas keeps its prefix cached; `owner` is the
+    user, so that preparing the requests of one user delays nobody else's.
     """
 
     id: str
@@ -45,16 +47,17 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     priority: int = 0
     affinity: str = ""
+    owner: str = ""
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one step brought one request.
+    """The new output of one request in one step.
 
     `text` and `reasoning` are deltas. `prompt_tokens` and `cached_tokens` come with the first output of a
-    request. An engine that does not know `prompt_tokens` then tells a count of its own as soon as it has
-    one, and may correct it once. `cached_tokens` None: the engine does not say so yet; if it ever does, it
-    does with the last output. The last output carries `finish_reason`; `error` explains an "error".
-    `logprobs` are of the new tokens, where they were asked for.
+    request. An engine that does not know `prompt_tokens` then reports a count of its own as soon as it has
+    one, and may correct it once. `cached_tokens` None: not known yet; if it ever is, it comes with the last
+    output. The last output carries `finish_reason`; `error` explains an "error", and `fault` says whose it
+    is. `logprobs` are those of the new tokens, where they were requested.
     """
 
     id: str
@@ -65,14 +68,16 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     cached_tokens: int | None = 0
     finish_reason: EngineFinish | None = None
     error: str | None = None
+    fault: Fault = "server"
     logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class EngineStats(msgspec.Struct, frozen=True):
-    """The engine's own counters. `steps` grows with every step: a frozen engine does not move it.
+    """The engine's counters. `steps` grows with every step; it stands still while the engine hangs.
 
-    Requests and tokens are as of the latest step; a remote engine's memory and cache figures may be older
-    by the second between two looks at its servers, and its `steps` are those that its streams gave away.
+    Requests and tokens are as of the latest step. A remote engine's memory and cache figures may be a second
+    old, the interval at which its servers are polled, and its `steps` are a lower bound seen from its
+    streams.
     """
 
     steps: int = 0
@@ -87,17 +92,19 @@ class EngineStats(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One engine step: the news of every request that had any, and the counters after it."""
+    """One engine step: the new outputs of all requests, and the counters after it."""
 
     outputs: tuple[Output, ...]
     stats: EngineStats
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """What a started engine is. `context_tokens` is the site's context: prompt plus answer.
+    """Model, limits and capabilities of a started engine. `context_tokens`: prompt plus answer.
 
-    `structured`: it can hold an answer to a JSON schema. `raw_prompts`: it goes on with a text that no
-    chat template was put around. `logprobs`: it can tell how likely each token was.
+    `structured`: it supports structured output by a JSON schema. `raw_prompts`: it continues a text without a
+    chat template. `logprobs`: it reports log probabilities. `note`: what people should know of the model,
+    such as that it is a demonstration, and why this one. `capabilities`: what its template can do,
+    where that is known.
     """
 
     engine: Literal["vllm", "remote", "emulated"]
@@ -109,10 +116,12 @@ class EngineInfo(msgspec.Struct, frozen=True):
     structured: bool = False
     raw_prompts: bool = True
     logprobs: bool = False
+    note: str = ""
+    capabilities: Capabilities | None = None
 
 
 class Engine(ABC):
-    """Computes tokens for many requests at once. One event loop, one owner."""
+    """The engine port: computes tokens for many requests at once. One event loop, one owner."""
 
     kind: ClassVar[Literal["vllm", "remote", "emulated"]]
 
@@ -122,14 +131,14 @@ class Engine(ABC):
 
     @abstractmethod
     async def add(self, request: EngineRequest) -> None:
-        """Hand a request over. A request the engine refuses ends in a step with an "error" output.
+        """Add a request. A request that the engine refuses ends in a step with an "error" output.
 
-        Raises EngineDiedError when there is no engine to hand it to.
+        Raises EngineDiedError when the engine is not running.
         """
 
     @abstractmethod
     async def abort(self, ids: Sequence[str]) -> None:
-        """Stop these requests: each ends "cancelled" within one step. Unknown ids are ignored."""
+        """Abort these requests: each ends "cancelled" within one step. Unknown ids are ignored."""
 
     @abstractmethod
     def steps(self) -> AsyncIterator[Step]:
@@ -143,13 +152,13 @@ class Engine(ABC):
     def stats(self) -> EngineStats:
         """The latest counters, without asking the engine."""
 
-    def labour_s(self) -> float | None:
-        """Seconds in which what makes the steps computed or waited for a processor, as heard in a silence.
+    def cpu_time_s(self) -> float | None:
+        """CPU time of the engine's processes in seconds, run-queue time included, while no step ends.
 
-        Tells a starved engine, where this grows, from a frozen one. None: this engine cannot tell.
+        It grows in a starved engine and not in a hung one. None: not known for this engine.
         """
         return None
 
     @abstractmethod
     async def close(self) -> None:
-        """End the engine and everything it started. Safe to call twice, and after a death."""
+        """Shut the engine down with everything it started. Safe to call twice, and after EngineDiedError."""

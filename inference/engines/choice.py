@@ -1,4 +1,4 @@
-"""Which engine this process runs: CHATSITE_ENGINE, how to build one, and how many requests it takes."""
+"""Choose the engine by CHATSITE_ENGINE: how to build it and how many requests it runs at once."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from inference.engines.base import Engine
+from inference.setting import choice
 
-ENGINES = ("vllm", "remote", "emulated")
-
+ENGINE = choice("CHATSITE_ENGINE", ("vllm", "remote", "emulated"))
 
 CPU_CLASSES = {"quick_uncached_tokens": 64, "heavy_uncached_tokens": 128}
-"""Borders of the classes on processors. Two cores prefill some hundred tokens a second where a card does
+"""Thresholds of the request classes on CPUs. Two cores prefill some hundred tokens a second where a GPU does
 nine thousand, in steps of 256: a quarter of one is quick, more than half of one is felt by everybody.
 `bench scheduling` measures the real engine with these."""
 
 
 class EngineChoice(NamedTuple):
-    """`build` makes a fresh, unstarted engine each time. `slots` is how many requests it runs at once,
-    `policy` what this engine changes of the policy's defaults.
+    """The chosen engine. `build` makes a new, unstarted one; `slots` is how many requests it runs at once;
+    `policy` overrides defaults of the scheduling policy.
     """
 
     name: str
@@ -30,26 +30,24 @@ class EngineChoice(NamedTuple):
 
 
 def choose_engine(env: Mapping[str, str], data_dir: Path) -> EngineChoice:
-    """What the environment asks for, its settings validated. Raises ValueError naming variable and rule."""
-    name = env.get("CHATSITE_ENGINE", "").strip() or "vllm"
+    """The engine that the environment selects, its settings validated. Raises SettingError."""
+    name: str = ENGINE.read(env)
     match name:
         case "emulated":
-            from inference.engines.emulated import EmulatedEngine, EmulatedSettings
+            from inference.engines.emulated.engine import EmulatedEngine, EmulatedSettings
 
             emulated = EmulatedSettings.from_env(env)
             return EngineChoice(name, emulated.timing.max_running, lambda: EmulatedEngine(emulated))
-        case "vllm":
-            from inference.engine_settings import read_settings
-            from inference.engines.vllm import VllmEngine
-
-            settings = read_settings(env, data_dir)
-            policy = CPU_CLASSES if settings.device == "cpu" else {}
-            return EngineChoice(name, settings.max_num_seqs, lambda: VllmEngine(settings), policy)
         case "remote":
-            from inference.engines.remote import RemoteEngine
-            from inference.replicas.settings import RemoteSettings
+            from inference.engines.remote.engine import RemoteEngine
+            from inference.engines.remote.settings import RemoteSettings
 
             remote = RemoteSettings.from_env(env)
             return EngineChoice(name, remote.slots * len(remote.urls), lambda: RemoteEngine(remote))
         case _:
-            raise ValueError(f"CHATSITE_ENGINE={name!r}: must be one of {', '.join(ENGINES)}.")
+            from inference.engines.vllm.engine import VllmEngine
+            from inference.engines.vllm.settings import read_settings
+
+            settings = read_settings(env, data_dir)
+            policy = CPU_CLASSES if settings.device == "cpu" else {}
+            return EngineChoice(name, settings.max_num_seqs, lambda: VllmEngine(settings), policy)

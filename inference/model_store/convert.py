@@ -1,4 +1,4 @@
-"""Turn a GGUF file into a directory that vLLM loads. Runs as a process of its own, for it imports torch.
+"""Convert a GGUF file to a directory that vLLM loads. Runs as a process of its own, for it imports torch.
 
     python -m inference.model_store.convert FILE.gguf DIRECTORY PARENT_PID
 
@@ -13,12 +13,21 @@ import functools
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from inference.parent_death import die_with_parent
 
+SAME_MATRIX = 0.1
+"""Relative difference of two quantisations of one matrix: Q5_0 and Q8_0 differ by 0.03 to 0.05, unrelated
+matrices by more than 1."""
+
+
+SAMPLED_ROWS = 16
+"""One row in so many is compared: all of them in float32 would take a gigabyte for a moment."""
+
 
 def report(phase: str, fraction: float) -> None:
-    """One progress line, sent at once."""
+    """Print one progress line, flushed."""
     print(json.dumps({"phase": phase, "fraction": fraction}), flush=True)
 
 
@@ -40,6 +49,7 @@ def convert(source: Path, directory: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(  # nosec B615
         source.parent, gguf_file=source.name, dtype=torch.bfloat16
     )
+    tie_embeddings(model)
     # The weights are plain bfloat16 now; the leftover setting would make loaders expect GGUF.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -47,6 +57,24 @@ def convert(source: Path, directory: Path) -> None:
     report("Writing the weights", 0.9)
     model.save_pretrained(directory)
     report("Converted", 1.0)
+
+
+def tie_embeddings(model: Any) -> None:
+    """Store embedding and head once where both are one matrix, quantised twice.
+
+    GGUF files of models with tied embeddings may hold it in two types, here Q5_0 and Q8_0; the head's is the
+    more exact one. In bfloat16 the second copy would be a fifth of a small model.
+    """
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if head is None or head.weight is embedding.weight or head.weight.shape != embedding.weight.shape:
+        return
+    exact = head.weight.detach()[::SAMPLED_ROWS].float()
+    difference = (embedding.weight.detach()[::SAMPLED_ROWS].float() - exact).norm() / exact.norm()
+    if difference > SAME_MATRIX:
+        return
+    embedding.weight = head.weight
+    model.config.tie_word_embeddings = True
+    model.tie_weights()
 
 
 if __name__ == "__main__":

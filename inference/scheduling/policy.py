@@ -1,4 +1,4 @@
-"""The settings of the scheduling policy: every constant of every rule, its bounds and its reason.
+"""Settings of the scheduling policy: every constant of every rule, its bounds and its reason.
 
 The rules themselves are explained in docs/scheduling.md. Values come from the defaults below or from
 the environment (`CHATSITE_` and the field's name in capitals) and are checked when the policy is built.
@@ -7,6 +7,7 @@ the environment (`CHATSITE_` and the field's name in capitals) and are checked w
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, get_type_hints
 
@@ -14,14 +15,15 @@ import msgspec
 from msgspec import Meta
 
 from inference.request import RequestClass
+from inference.setting import LARGEST_WHOLE, Setting, SettingError, of_field
 
 CLASSES: tuple[RequestClass, ...] = ("quick", "normal", "heavy")
 """Every class, most urgent first."""
 
 ENV_PREFIX = "CHATSITE_"
 
-Whole = Annotated[int, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=1)]
+Whole = Annotated[int, Meta(ge=0, le=LARGEST_WHOLE)]
+Count = Annotated[int, Meta(ge=1, le=LARGEST_WHOLE)]
 Seconds = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Below = Annotated[float, Meta(gt=0, lt=1)]
@@ -29,7 +31,7 @@ Factor = Annotated[float, Meta(ge=1)]
 Cost = Annotated[float, Meta(ge=0)]
 
 
-class PolicyError(ValueError):
+class PolicyError(SettingError):
     """A setting that no policy can be built from; the message names it, its value and the rule."""
 
 
@@ -37,7 +39,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """All constants of the scheduling policy. Times in seconds, sizes in tokens unless named otherwise."""
 
     quick_chars: Whole = 100
-    """A new message below this many characters may be quick: the reference's line."""
+    """A new message below this many characters may be quick (docs/references.md)."""
     quick_uncached_tokens: Whole = 512
     """Most uncached prompt tokens of a quick request: one engine step of prefill."""
     heavy_uncached_tokens: Count = 2_048
@@ -53,7 +55,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A request that waited this many τ goes first, if its user runs nothing."""
 
     max_running: Count = 126
-    """K: running requests, reserved slots apart; 126 + 2 is the reference's 128."""
+    """K: running requests, reserved slots apart; 126 + 2 are vLLM's 128 slots."""
     reserved_slots: Whole = 2
     """r: slots for quick requests alone; two, so that one quick never waits for one."""
     reserved_output_tokens: Count = 512
@@ -92,23 +94,24 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """w_q: counter units per output token; decoding costs about twice (VTC)."""
 
     quick_slack: Cost = 1_024.0
-    """Counter units by which a user may be ahead of the least served and keep their place: some answers."""
+    """Counter units by which a user may be ahead of the least served and keep their position: some
+    answers."""
     normal_slack: Cost = 4_096.0
     """The same among normal requests; without it TTFT p95 at 30 slots was 11 s, not 5 (simulated)."""
     heavy_slack: Cost = 32_768.0
     """The same among heavy requests; without it their P95 was 45 % above FIFO's, not 6 (simulated)."""
 
     queue_quick: Count = 1_000
-    """Most quick requests waiting; more would meet their deadline in line."""
+    """Most quick requests waiting; more would expire in the queue."""
     queue_normal: Count = 1_000
-    """Most normal requests waiting; more would meet their deadline in line."""
+    """Most normal requests waiting; more would expire in the queue."""
     queue_heavy: Count = 1_000
     """Most heavy requests waiting: an hour of a small card's work."""
     queue_user: Count = 100
     """Most requests waiting per user: a large batch of documents."""
 
     first_token_timeout_s: Seconds = 30.0
-    """Queue and first token of quick and normal: the reference's request timeout."""
+    """Queue and first token of quick and normal (docs/references.md)."""
     heavy_first_token_timeout_s: Seconds = 1_800.0
     """Queue and first token of heavy: half an hour, since batches are left alone."""
     stall_timeout_s: Seconds = 30.0
@@ -123,17 +126,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             _check(name, getattr(self, name), hint)
         if self.heavy_uncached_tokens < self.quick_uncached_tokens:
             raise PolicyError(
-                f"heavy_uncached_tokens={self.heavy_uncached_tokens} must not be below "
-                f"quick_uncached_tokens={self.quick_uncached_tokens}"
+                f"heavy_uncached_tokens={self.heavy_uncached_tokens}: must not be below "
+                f"quick_uncached_tokens={self.quick_uncached_tokens}. Change one of them."
             )
         if not self.quick_deadline_s <= self.normal_deadline_s <= self.heavy_deadline_s:
             raise PolicyError(
-                f"deadlines must not fall from quick to heavy: quick_deadline_s={self.quick_deadline_s}, "
-                f"normal_deadline_s={self.normal_deadline_s}, heavy_deadline_s={self.heavy_deadline_s}"
+                f"quick_deadline_s={self.quick_deadline_s}: deadlines must not fall from quick to heavy, and "
+                f"normal_deadline_s={self.normal_deadline_s}, heavy_deadline_s={self.heavy_deadline_s}. "
+                "Change one of them."
             )
         if self.reserved_kv_budget < self.kv_budget:
             raise PolicyError(
-                f"reserved_kv_budget={self.reserved_kv_budget} must not be below kv_budget={self.kv_budget}"
+                f"reserved_kv_budget={self.reserved_kv_budget}: must not be below "
+                f"kv_budget={self.kv_budget}. Change one of them."
             )
 
     @classmethod
@@ -143,11 +148,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         Raises PolicyError naming the variable, its value and the rule that it breaks.
         """
         values = dict(defaults)
-        for name, hint in FIELD_TYPES.items():
-            variable = ENV_PREFIX + name.upper()
-            if variable in env:
-                values[name] = _check(variable, env[variable], hint, strict=False)
-        return cls(**values)
+        try:
+            for name, setting in SETTINGS.items():
+                if env.get(setting.name, "").strip():
+                    values[name] = setting.read(env)
+            return cls(**values)
+        except SettingError as error:
+            raise PolicyError(FIELD_NAME.sub(lambda field: SETTINGS[field[1]].name, str(error))) from None
 
     def fitted(self, engine_slots: int) -> Policy:
         """This policy with K + r no larger than the engine's own number of slots."""
@@ -180,13 +187,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         return self.normal_deadline_s if kind == "normal" else self.heavy_deadline_s
 
     def slack(self, kind: RequestClass) -> float:
-        """How far ahead of the least served a user of this class may be and still keep their place."""
+        """How far ahead of the least served a user of this class may be and still keep their position."""
         if kind == "quick":
             return self.quick_slack
         return self.normal_slack if kind == "normal" else self.heavy_slack
 
     def first_token_s(self, kind: RequestClass) -> float:
-        """Longest time in line and in prefill together."""
+        """Longest time in the queue and in prefill together."""
         return self.heavy_first_token_timeout_s if kind == "heavy" else self.first_token_timeout_s
 
     def total_s(self, kind: RequestClass) -> float:
@@ -204,12 +211,21 @@ FIELD_TYPES: dict[str, Any] = get_type_hints(Policy, include_extras=True)
 """Every setting with its type and bounds, in the order of declaration."""
 
 
-def _check(name: str, value: object, hint: Any, *, strict: bool = True) -> Any:
-    """The value as the type of its field. Raises PolicyError."""
+def _check(name: str, value: object, hint: Any) -> None:
+    """Raises PolicyError where the value does not fit its field."""
     try:
-        checked = msgspec.convert(value, hint, strict=strict)
+        checked = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
         raise PolicyError(f"{name}={value!r}: {error}") from None
     if not math.isfinite(checked):
         raise PolicyError(f"{name}={value!r}: must be finite")
-    return checked
+
+
+SETTINGS: dict[str, Setting] = {
+    name: of_field(ENV_PREFIX + name.upper(), hint, getattr(Policy(), name))
+    for name, hint in FIELD_TYPES.items()
+}
+"""The variable of every field."""
+
+FIELD_NAME = re.compile(rf"\b({'|'.join(FIELD_TYPES)})(?==)")
+"""A field in a message about fields that contradict each other."""

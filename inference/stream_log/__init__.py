@@ -1,1 +1,4 @@
-"""The stream log: the one road from the engine to readers. `base` is the port; `memory`, `redis` adapt."""
+"""The stream log: events of running generations, from the engine to readers.
+
+`base` is the port; `memory` and `redis` are its adapters.
+"""

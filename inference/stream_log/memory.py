@@ -1,4 +1,4 @@
-"""The stream log of the embedded mode: web and inference share this process's memory."""
+"""The stream log in memory, for web and inference in one process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from inference.stream_log.base import (
     FencedError,
     Finished,
     GapError,
-    Notice,
     Snapshot,
     StreamLog,
+    StreamStatus,
 )
 
 MAX_ENTRIES = 4096
@@ -27,18 +27,18 @@ EXPIRY_S = 600.0
 class _Stream:
     """The events of one generation: contiguous seqs, the first perhaps a Snapshot."""
 
-    __slots__ = ("events", "finished", "notice", "notices", "readers", "waiters")
+    __slots__ = ("events", "finished", "readers", "status", "status_version", "waiters")
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque()
-        self.notice: Notice | None = None
-        self.notices = 0
+        self.status: StreamStatus | None = None
+        self.status_version = 0
         self.readers = 0
         self.waiters: list[asyncio.Future[None]] = []
         self.finished = False
 
     def append(self, event: Event, max_entries: int) -> bool:
-        """Take an event that follows, ignore one already held; False where the log was lost."""
+        """Append an event that follows, ignore one already held; False where the log was lost."""
         events = self.events
         if isinstance(event, Snapshot):
             events.clear()
@@ -78,7 +78,8 @@ class _Stream:
 
 
 class MemoryStreamLog(StreamLog):
-    """Followers read the one list with their own cursor, so a slow one costs nothing but its batch size.
+    """The stream log in memory. Followers read one list with their own cursors, so slow ones cost nothing
+    more.
 
     `clock` is monotonic seconds. All calls come from one event loop.
     """
@@ -127,13 +128,13 @@ class MemoryStreamLog(StreamLog):
     async def epoch(self) -> int:
         return self._epoch
 
-    async def notify(self, notices: Mapping[str, Notice]) -> None:
-        for generation, notice in notices.items():
+    async def publish_status(self, statuses: Mapping[str, StreamStatus]) -> None:
+        for generation, status in statuses.items():
             stream = self._open(generation)
             if stream.finished:
                 continue
-            stream.notice = notice
-            stream.notices += 1
+            stream.status = status
+            stream.status_version += 1
             stream.wake()
 
     async def read(self, generation: str, after: int) -> list[Event]:
@@ -145,18 +146,18 @@ class MemoryStreamLog(StreamLog):
             return []
         return stream.after(after)
 
-    async def follow(self, generation: str, after: int) -> AsyncGenerator[list[Event | Notice], None]:
+    async def follow(self, generation: str, after: int) -> AsyncGenerator[list[Event | StreamStatus], None]:
         self._expire()
         stream = self._open(generation)
         stream.readers += 1
-        noticed = 0
+        seen_version = 0
         try:
             while True:
-                batch: list[Event | Notice] = []
-                if noticed < stream.notices and not stream.finished:
-                    assert stream.notice is not None
-                    batch.append(stream.notice)
-                noticed = stream.notices
+                batch: list[Event | StreamStatus] = []
+                if seen_version < stream.status_version and not stream.finished:
+                    assert stream.status is not None
+                    batch.append(stream.status)
+                seen_version = stream.status_version
                 events = stream.after(after)
                 if events:
                     after = events[-1].seq
@@ -165,7 +166,7 @@ class MemoryStreamLog(StreamLog):
                     yield batch
                 if stream.finished and after >= stream.events[-1].seq:
                     return
-                if noticed < stream.notices or (stream.events and stream.events[-1].seq > after):
+                if seen_version < stream.status_version or (stream.events and stream.events[-1].seq > after):
                     continue
                 if self._closed or self._streams.get(generation) is not stream:
                     return
@@ -174,7 +175,7 @@ class MemoryStreamLog(StreamLog):
                 await waiter
         finally:
             stream.readers -= 1
-            if not stream.readers and not stream.events and stream.notice is None:
+            if not stream.readers and not stream.events and stream.status is None:
                 self._streams.pop(generation, None)
 
     async def close(self) -> None:
@@ -189,7 +190,7 @@ class MemoryStreamLog(StreamLog):
         return stream
 
     def _expire(self) -> None:
-        """Drop what ended long enough ago. The queue is in order since every stream lives equally long."""
+        """Drop streams that ended long enough ago; the queue is in order since all live equally long."""
         now = self._clock()
         while self._expiring and self._expiring[0][0] <= now:
             stream = self._streams.pop(self._expiring.popleft()[1], None)

@@ -2,7 +2,7 @@
 
 A process has one subscription, which feeds all its followers; what a follower missed it reads from the
 stream. Publications may be lost at any time (Redis restarts, a slow subscriber is cut off): after each
-new subscription every follower looks at its stream again, and a jump in seq sends it there too.
+new subscription every follower reads its stream again, and a jump in seq sends it there too.
 """
 
 from __future__ import annotations
@@ -19,41 +19,96 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from inference.dispatch.backoff import Backoff
+from inference.backoff import Backoff
 from inference.stream_log.base import (
     Delta,
     Event,
     FencedError,
     Finished,
     GapError,
-    Notice,
     Queued,
     Snapshot,
     Started,
     StreamLog,
+    StreamStatus,
 )
 from inference.stream_log.memory import EXPIRY_S, MAX_ENTRIES
-from inference.stream_log.redis_script import APPEND, DELTA, FINISHED, NOTICE, NOTIFY, SNAPSHOT
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 LIFETIME_S = 7200
-"""Of a stream whose end was never written: beyond the longest deadline, so that nothing stays for ever."""
+"""Lifetime of a stream whose end was never written: beyond the longest deadline of a request."""
 
 ANSWER_TIMEOUT_S = 2.0
-"""A Redis that takes longer for one script is away as far as streaming text is concerned."""
+"""Timeout of a call: a Redis that takes longer counts as unreachable."""
 
 MAX_PENDING = 256
-"""Publications that a slow follower may have waiting; beyond, it reads its stream instead."""
+"""Publications that are buffered for a slow follower; beyond, it reads its stream instead."""
+
+DELTA, SNAPSHOT, FINISHED, STATUS = range(4)
+"""Kinds of entries; also the field name in the stream, so that the end is seen without decoding."""
+
+APPEND_SCRIPT = """
+local seen = tonumber(redis.call('GET', KEYS[1]) or '0')
+local epoch = tonumber(ARGV[1])
+if epoch < seen then
+  return redis.error_reply('FENCED epoch ' .. ARGV[1] .. ' wrote after epoch ' .. seen)
+end
+if epoch > seen then
+  redis.call('SET', KEYS[1], ARGV[1])
+end
+local lost = {}
+for _, entry in ipairs(cmsgpack.unpack(ARGV[7])) do
+  local generation, seq, kind, payload = entry[1], entry[2], entry[3], entry[4]
+  local key = ARGV[2] .. ':stream:' .. generation
+  local last = 0
+  if kind == 1 then
+    redis.call('DEL', key)
+  else
+    local tail = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+    if tail then
+      last = tonumber(string.match(tail[1], '^%d+'))
+    end
+  end
+  if kind == 1 or seq == last + 1 then
+    redis.call('XADD', key, 'MAXLEN', ARGV[4], seq .. '-0', kind, payload)
+    if kind == 2 then
+      redis.call('EXPIRE', key, ARGV[6])
+      redis.call('DEL', ARGV[2] .. ':notice:' .. generation)
+    elseif last == 0 then
+      redis.call('EXPIRE', key, ARGV[5])
+    end
+  elseif seq > last then
+    lost[#lost + 1] = generation
+  end
+end
+redis.call('PUBLISH', ARGV[3], ARGV[7])
+return lost
+"""
+"""One call per engine step: fence, append, bound, expire, publish; atomic.
+
+KEYS: the owner's epoch. ARGV: epoch, key prefix, channel, entries per stream, seconds that a stream lives at
+most, seconds that it lives after its end, and the step as one MessagePack array of [generation, seq, kind,
+payload]. The same bytes are published, so that readers decode what the writer encoded. Streams are keyed by
+prefix inside one hash tag: all on one shard of a cluster. Returns the generations whose event does not follow
+what their stream holds."""
+
+STATUS_SCRIPT = """
+for _, entry in ipairs(cmsgpack.unpack(ARGV[4])) do
+  redis.call('SET', ARGV[1] .. ':notice:' .. entry[1], entry[4], 'EX', ARGV[3])
+end
+redis.call('PUBLISH', ARGV[2], ARGV[4])
+"""
+"""Replaces the latest status of generations and publishes it. ARGV: key prefix, channel, lifetime, step."""
 
 _KINDS: dict[type, int] = {
     Delta: DELTA,
     Snapshot: SNAPSHOT,
     Finished: FINISHED,
-    Queued: NOTICE,
-    Started: NOTICE,
+    Queued: STATUS,
+    Started: STATUS,
 }
 
 _encode = msgspec.json.Encoder().encode
@@ -61,7 +116,7 @@ _decode: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Delta | Snapshot | Fin
 _decode_step = msgspec.msgpack.Decoder(list[tuple[str, int, int, str]])
 
 
-def _step(items: Iterable[tuple[str, Event | Notice]]) -> bytes:
+def _step(items: Iterable[tuple[str, Event | StreamStatus]]) -> bytes:
     """Payloads are JSON text: Redis' own MessagePack reads no binary strings, and operators can read it."""
     return msgspec.msgpack.encode(
         [
@@ -71,41 +126,47 @@ def _step(items: Iterable[tuple[str, Event | Notice]]) -> bytes:
     )
 
 
-class _Follower:
-    """What was published for one reader since it looked.
+class RedisFollower:
+    """What was published for one reader since its last fetch.
 
-    `stale`: it must look at the stream itself. `doubtful`: the subscription was renewed under it, so that a
+    `stale`: it must read the stream itself. `resubscribed`: the subscription was renewed meanwhile, so a
     stream that is not there may have been written, ended and lost in between.
     """
 
-    __slots__ = ("doubtful", "pending", "stale", "wake")
+    __slots__ = ("pending", "resubscribed", "stale", "wake")
 
     def __init__(self) -> None:
-        self.pending: list[Event | Notice] = []
+        self.pending: list[Event | StreamStatus] = []
         self.stale = True
-        self.doubtful = False
+        self.resubscribed = False
         self.wake = asyncio.Event()
 
-    def push(self, item: Event | Notice) -> None:
+    def on_resubscribe(self) -> None:
+        """Publications may have been lost: read the stream itself."""
+        self.resubscribed = self.resubscribed or not self.stale
+        self.refetch()
+
+    def push(self, item: Event | StreamStatus) -> None:
         if self.stale:
             return
         self.pending.append(item)
         if len(self.pending) > MAX_PENDING:
-            self.look()
+            self.refetch()
         self.wake.set()
 
-    def look(self) -> None:
+    def refetch(self) -> None:
+        """Drop what was published: read the stream itself."""
         self.pending.clear()
         self.stale = True
         self.wake.set()
 
-    def take(self) -> list[Event | Notice]:
+    def take(self) -> list[Event | StreamStatus]:
         pending, self.pending = self.pending, []
         return pending
 
 
 class RedisStreamLog(StreamLog):
-    """`prefix` separates sites that share a server. Readers and the writer may be in any processes."""
+    """The stream log in Redis. `prefix` separates sites that share a server."""
 
     def __init__(
         self,
@@ -125,13 +186,20 @@ class RedisStreamLog(StreamLog):
             socket_connect_timeout=ANSWER_TIMEOUT_S,
             retry=Retry(NoBackoff(), 1),
         )
-        self._subscriber: Any = Redis.from_url(url, socket_keepalive=True, retry=Retry(NoBackoff(), 0))
-        self._append = self.client.register_script(APPEND)
-        self._notify = self.client.register_script(NOTIFY)
-        self._followers: dict[str, list[_Follower]] = {}
+        # A subscriber only listens: the system has to notice a peer that is gone. A Unix socket's peer is on
+        # this machine, and its connections refuse the option.
+        keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
+        self._subscriber: Any = Redis.from_url(url, retry=Retry(NoBackoff(), 0), **keepalive)
+        self._append = self.client.register_script(APPEND_SCRIPT)
+        self._set_status = self.client.register_script(STATUS_SCRIPT)
+        self._followers: dict[str, list[RedisFollower]] = {}
         self._subscribed = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
         self._closed = False
+
+    def followers(self, generation: str) -> list[RedisFollower]:
+        """The readers that follow a stream in this process."""
+        return self._followers.get(generation, [])
 
     @property
     def streams(self) -> int:
@@ -142,7 +210,7 @@ class RedisStreamLog(StreamLog):
         return f"{self._prefix}:stream:{generation}"
 
     async def append(self, events: Sequence[tuple[str, Event]], *, epoch: int) -> Sequence[str]:
-        """As promised; while Redis is away everything counts as lost, since nobody knows what it took."""
+        """As in the port; while Redis is away everything counts as lost, since nobody knows what it took."""
         args: tuple[str | int | bytes, ...] = (
             epoch,
             self._prefix,
@@ -153,7 +221,7 @@ class RedisStreamLog(StreamLog):
             _step(events),
         )
         try:
-            lost = await _answer(self._append(keys=[f"{self._prefix}:epoch"], args=args))
+            lost = await _redis_result(self._append(keys=[f"{self._prefix}:epoch"], args=args))
         except RedisError as error:
             if isinstance(error, ResponseError) and "FENCED" in str(error):
                 raise FencedError(str(error)) from None
@@ -162,23 +230,23 @@ class RedisStreamLog(StreamLog):
         return [generation.decode() for generation in dict.fromkeys(lost)]
 
     async def epoch(self) -> int:
-        return int(await _answer(self.client.get(f"{self._prefix}:epoch")) or 0)
+        return int(await _redis_result(self.client.get(f"{self._prefix}:epoch")) or 0)
 
-    async def notify(self, notices: Mapping[str, Notice]) -> None:
+    async def publish_status(self, statuses: Mapping[str, StreamStatus]) -> None:
         with suppress(RedisError):
-            await _answer(
-                self._notify(args=[self._prefix, self._channel, LIFETIME_S, _step(notices.items())])
+            await _redis_result(
+                self._set_status(args=[self._prefix, self._channel, LIFETIME_S, _step(statuses.items())])
             )
 
     async def read(self, generation: str, after: int) -> list[Event]:
-        """As promised; while Redis is away that is a gap: the recorded text is what there is."""
+        """As in the port; while Redis is away that is a gap: the recorded text is what there is."""
         try:
-            return (await self._held(generation, after))[0]
+            return (await self._read_stream(generation, after))[0]
         except RedisError as error:
             raise GapError(f"the stream log is away: {error}") from None
 
-    async def follow(self, generation: str, after: int) -> AsyncGenerator[list[Event | Notice], None]:
-        follower = _Follower()
+    async def follow(self, generation: str, after: int) -> AsyncGenerator[list[Event | StreamStatus], None]:
+        follower = RedisFollower()
         self._followers.setdefault(generation, []).append(follower)
         self._listen()
         ended = False
@@ -186,12 +254,12 @@ class RedisStreamLog(StreamLog):
             while not ended and not self._closed:
                 follower.wake.clear()
                 if follower.stale:
-                    news, ended = await self._look(follower, generation, after)
+                    items, ended = await self._fetch_stream(follower, generation, after)
                 else:
-                    news = follower.take()
-                batch, after, gap = _following(news, after)
+                    items = follower.take()
+                batch, after, gap = _contiguous(items, after)
                 if gap:
-                    follower.look()
+                    follower.refetch()
                 if batch:
                     yield batch
                     ended = ended or isinstance(batch[-1], Finished)
@@ -214,10 +282,10 @@ class RedisStreamLog(StreamLog):
         await self.client.aclose()
         await self._subscriber.aclose()
 
-    async def _look(
-        self, follower: _Follower, generation: str, after: int
-    ) -> tuple[list[Event | Notice], bool]:
-        """What the stream itself holds, and whether it has ended. Waits for Redis as long as it takes."""
+    async def _fetch_stream(
+        self, follower: RedisFollower, generation: str, after: int
+    ) -> tuple[list[Event | StreamStatus], bool]:
+        """Read what the stream holds, and whether it has ended. Waits for Redis as long as it takes."""
         backoff = Backoff()
         while True:
             await self._subscribed.wait()
@@ -225,24 +293,26 @@ class RedisStreamLog(StreamLog):
                 return [], True
             follower.stale = False
             try:
-                events, notice, ended = await self._held(generation, after, doubtful=follower.doubtful)
+                events, status, ended = await self._read_stream(
+                    generation, after, resubscribed=follower.resubscribed
+                )
             except RedisError:
-                follower.look()
+                follower.refetch()
                 await backoff.sleep()
                 continue
-            return [*([notice] if notice else []), *events], ended
+            return [*([status] if status else []), *events], ended
 
-    async def _held(
-        self, generation: str, after: int, *, doubtful: bool = False
-    ) -> tuple[list[Event], Notice | None, bool]:
-        """Events after the cursor, the latest notice, and whether the stream has ended. Raises GapError."""
+    async def _read_stream(
+        self, generation: str, after: int, *, resubscribed: bool = False
+    ) -> tuple[list[Event], StreamStatus | None, bool]:
+        """Events after the cursor, the latest status, and whether the stream has ended. Raises GapError."""
         key = self.stream_key(generation)
         async with self.client.pipeline(transaction=False) as pipe:
             pipe.xrange(key, min=f"{after + 1}-0")
             pipe.xrevrange(key, count=1)
             pipe.get(f"{self._prefix}:notice:{generation}")
-            entries, tail, notice = await _answer(pipe.execute())
-        if not tail and (after > 0 or doubtful):
+            entries, tail, status = await _redis_result(pipe.execute())
+        if not tail and (after > 0 or resubscribed):
             raise GapError(f"nothing is held of {generation}, the cursor is at {after}")
         events: list[Event] = [
             _decode.decode(payload) for _, fields in entries for payload in fields.values()
@@ -250,14 +320,14 @@ class RedisStreamLog(StreamLog):
         if events and events[0].seq != after + 1 and not isinstance(events[0], Snapshot):
             raise GapError(f"the log of {generation} goes on at {events[0].seq}, the cursor is at {after}")
         ended = bool(tail) and str(FINISHED).encode() in tail[0][1]
-        return events, _decode.decode(notice) if notice else None, ended
+        return events, _decode.decode(status) if status else None, ended
 
     def _listen(self) -> None:
         if self._listener is None:
             self._listener = asyncio.create_task(self._run(), name="stream-log-listener")
 
     async def _run(self) -> None:
-        """One subscription for the whole process, renewed for ever."""
+        """Keep one subscription for the whole process, renewed for ever."""
         backoff = Backoff()
         while True:
             try:
@@ -265,7 +335,7 @@ class RedisStreamLog(StreamLog):
                     await subscription.subscribe(self._channel)
                     async for message in subscription.listen():
                         if message["type"] == "subscribe":
-                            self._renewed()
+                            self._on_subscribed()
                             backoff.reset()
                         elif message["type"] == "message":
                             self._deliver(message["data"])
@@ -275,13 +345,12 @@ class RedisStreamLog(StreamLog):
             self._subscribed.clear()
             await backoff.sleep()
 
-    def _renewed(self) -> None:
-        """Whatever was published in between is unknown: everybody looks."""
+    def _on_subscribed(self) -> None:
+        """Publications in between may be lost: every follower reads its stream."""
         self._subscribed.set()
         for followers in self._followers.values():
             for follower in followers:
-                follower.doubtful = follower.doubtful or not follower.stale
-                follower.look()
+                follower.on_resubscribe()
 
     def _deliver(self, step: bytes) -> None:
         for generation, _, _, payload in _decode_step.decode(step):
@@ -292,8 +361,8 @@ class RedisStreamLog(StreamLog):
                     follower.push(item)
 
 
-async def _answer(call: Awaitable[T]) -> T:
-    """Wait for Redis, and stay cancelled even where the client swallowed it."""
+async def _redis_result(call: Awaitable[T]) -> T:
+    """Await Redis, and stay cancelled even where the client swallowed it."""
     try:
         return await call
     finally:
@@ -311,10 +380,12 @@ def _stay_cancelled() -> None:
         raise asyncio.CancelledError
 
 
-def _following(news: Iterable[Event | Notice], after: int) -> tuple[list[Event | Notice], int, bool]:
-    """What of the news follows the cursor, the cursor behind it, and whether something is missing."""
-    batch: list[Event | Notice] = []
-    for item in news:
+def _contiguous(
+    items: Iterable[Event | StreamStatus], after: int
+) -> tuple[list[Event | StreamStatus], int, bool]:
+    """The items that follow the cursor without a gap, the new cursor, and whether there is a gap."""
+    batch: list[Event | StreamStatus] = []
+    for item in items:
         if isinstance(item, Queued | Started):
             batch.append(item)
         elif item.seq <= after:

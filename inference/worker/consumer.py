@@ -1,4 +1,4 @@
-"""The background consumer: what the doorbell rings. It only wakes intake; the rows say what to do."""
+"""The background consumer of wakeups. It only wakes intake; the rows say what to do."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import structlog
 from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 
-from chatsite.generations.doorbell import CHANNEL
+from chatsite.generations.wakeup import CHANNEL
 
 log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
-"""Pause after the channel layer failed; meanwhile the sweep finds what was not heard."""
+"""Pause after the channel layer failed; meanwhile intake's poll finds what it missed."""
 
 
 class InferenceConsumer(AsyncConsumer):
@@ -29,16 +29,16 @@ class InferenceConsumer(AsyncConsumer):
 
 
 async def listen(wake: asyncio.Event) -> None:
-    """Answer the doorbell for ever. A channel layer that fails is tried again."""
+    """Receive wakeups until cancelled. A channel layer that fails is tried again."""
     consumer = InferenceConsumer.as_asgi()
     scope = {"type": "channel", "channel": CHANNEL, "wake": wake}
     while True:
         try:
-            await consumer(scope, partial(get_channel_layer().receive, CHANNEL), _nowhere)
+            await consumer(scope, partial(get_channel_layer().receive, CHANNEL), _no_reply)
         except Exception as error:
-            log.warning("doorbell_down", error=repr(error))
+            log.warning("wakeups_down", error=repr(error))
             await asyncio.sleep(RETRY_S)
 
 
-async def _nowhere(message: dict[str, Any]) -> None:
-    """This consumer has nobody to answer."""
+async def _no_reply(message: dict[str, Any]) -> None:
+    """Nobody waits for a reply of this consumer."""

@@ -1,37 +1,39 @@
-"""Intake: rows that wait become requests. The rows are the queue's truth; this only carries them over."""
+"""Intake: queued rows become requests. The rows are the truth about the queue; this only reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 import structlog
-from django.db.models import Q
+from django.db import connection
 from django.utils import timezone
 
 from chatsite.attachments.branch import read_full_branches
 from chatsite.conversations.branch import Branch
+from chatsite.conversations.models import Message
 from chatsite.database import read
-from chatsite.generations.models import ACTIVE, Generation, Status
-from chatsite.quotas.resolution import Terms
-from chatsite.quotas.terms import terms_of_each
+from chatsite.generations.cancel import pending_stops
+from chatsite.generations.models import Generation, GenerationStatus
+from chatsite.quotas.plans import EffectiveLimits, limits_of_each
+from chatsite.sql_values import marks, moment_key, moment_of, uuid_key, uuid_of
 from inference.request import ChatMessage, Request, Sampling
-from inference.scheduling.errors import QueueFullError
+from inference.scheduling.scheduler import QueueFullError
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 500
-"""Rows read in one go: their prompts are in memory together. More than may wait at the site's defaults."""
+BATCH_ROWS = 500
+"""Rows of one query: their prompts are in memory together. More than may wait at the site's defaults."""
 
-Place = tuple[datetime, UUID]
-"""A row's place among those that wait: the oldest first."""
+Cursor = tuple[datetime, UUID]
+"""A row's position among the queued ones, the oldest first."""
 
 
-class Line(Protocol):
-    """The dispatcher, as intake sees it."""
+class RequestIntake(Protocol):
+    """The dispatcher's lifecycle of requests, as intake sees it."""
 
     @property
     def known(self) -> Collection[str]: ...
@@ -40,108 +42,154 @@ class Line(Protocol):
 
     def cancel(self, generation: str) -> bool: ...
 
-    def turn_away(self, request: Request, *, unreadable: bool = False) -> None: ...
+    def reject(self, request: Request, *, unreadable: bool = False) -> None: ...
 
 
 class Changes(NamedTuple):
-    """Rows that became requests, and those that can become none, without prompts; generations that shall
-    stop. `last` is where more rows follow."""
+    """What one read of the rows found: requests; rows that make none, as requests without a prompt; and
+    generations to cancel. `next` is set where more rows follow."""
 
     requests: list[Request]
     unreadable: list[Request]
-    stops: set[str]
-    last: Place | None
+    cancelled: set[str]
+    next: Cursor | None
 
 
 class Intake:
-    """Looks at the rows when the doorbell rings, and every few seconds without it."""
+    """Polls the rows: at each wakeup, and every few seconds without one."""
 
-    def __init__(self, line: Line, spare: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, queue: RequestIntake, spare: Callable[[], bool] = lambda: True) -> None:
         """`spare`: whether the engine has time for what nobody waits for."""
-        self._line = line
+        self._queue = queue
         self._spare = spare
 
-    async def look(self) -> None:
-        """Carry over new rows and wishes to cancel. Safe to call at any time, any number of times."""
-        known = frozenset(self._line.known)
-        last: Place | None = None
+    async def poll(self) -> None:
+        """Enqueue new rows and cancel what shall stop. Safe to call at any time, any number of times."""
+        known = frozenset(self._queue.known)
+        after: Cursor | None = None
         while True:
-            # `spare` looks at the dispatcher, which belongs to the loop: asked here, not in a thread.
-            changes = await read(self._changes, known, self._spare(), last)
+            # `spare` reads the dispatcher, which belongs to the loop: called here, not in a thread.
+            changes = await read(read_changes, known, self._spare(), after)
             for request in changes.requests:
-                self._carry(request, stopped=request.generation in changes.stops)
+                self._enqueue(request, cancelled=request.generation in changes.cancelled)
             for request in changes.unreadable:
-                self._line.turn_away(request, unreadable=True)
-            # Last: a question may be stopped in the same look that finds it.
-            for generation in changes.stops:
-                self._line.cancel(generation)
-            last = changes.last
-            if last is None:
+                self._queue.reject(request, unreadable=True)
+            # Last: a question may be cancelled in the same poll that finds it.
+            for generation in changes.cancelled:
+                self._queue.cancel(generation)
+            after = changes.next
+            if after is None:
                 return
 
-    def _carry(self, request: Request, *, stopped: bool) -> None:
-        if request.generation in self._line.known:
+    def _enqueue(self, request: Request, *, cancelled: bool) -> None:
+        if request.generation in self._queue.known:
             return
         try:
-            self._line.enqueue(request)
-        except QueueFullError:  # its row waits outside, and is looked at again
-            if stopped:
-                self._line.turn_away(request)
-        except Exception:  # nor does what is wrong with this one keep others from the line
-            log.exception("row_not_taken", generation=request.generation)
+            self._queue.enqueue(request)
+        except QueueFullError:  # its row waits outside, and is read again
+            if cancelled:
+                self._queue.reject(request)
+        except Exception:  # nor does what is wrong with this one keep others from the queue
+            log.exception("request_not_enqueued", generation=request.generation)
 
-    def _changes(self, known: frozenset[str], spare: bool, after: Place | None = None) -> Changes:
-        """So many rows from `after` on: what the line has no room for must not hide what is behind it."""
-        queued = Generation.objects.filter(status=Status.QUEUED)
-        if not spare:
-            queued = queued.filter(titles=None)
-        if after is not None:
-            at, id = after
-            queued = queued.filter(Q(created_at__gt=at) | Q(created_at=at, id__gt=id))
-        waiting = list(
-            queued.exclude(id__in=[UUID(id) for id in known])
-            .select_related("answer")
-            .order_by("created_at", "id")[:AT_ONCE]
-        )
-        wishes = Generation.objects.filter(status__in=ACTIVE, cancel_requested=True)
-        last = (waiting[-1].created_at, waiting[-1].id) if len(waiting) == AT_ONCE else None
-        stops = set(map(str, wishes.values_list("id", flat=True)))
-        return Changes(*self._requests(waiting), stops, last)
 
-    def _requests(self, waiting: Sequence[Generation]) -> tuple[list[Request], list[Request]]:
-        branches = read_full_branches([job.answer.parent_id for job in waiting if job.answer.parent_id])
-        terms = terms_of_each({job.user_id for job in waiting}) if waiting else {}
-        requests, unreadable = [], []
-        for job in waiting:
-            try:
-                requests.append(self._request(job, branches, terms[job.user_id]))
-            except Exception:  # whatever is wrong with this row keeps no other one from the line
-                log.exception("row_is_no_request", generation=str(job.id))
-                unreadable.append(_request_of(job, (), Sampling(), Terms()))
-        return requests, unreadable
+_QUEUED = f"""
+SELECT job.id, job.user_id, job.conversation_id, answer.parent_id, job.attempt, job.sampling,
+    job.prompt_tokens, job.max_tokens, job.new_chars, job.batch, job.first_message, job.created_at
+FROM {Generation._meta.db_table} job JOIN {Message._meta.db_table} answer ON answer.id = job.answer_id
+WHERE job.status = '{GenerationStatus.QUEUED}' {{conditions}}
+ORDER BY job.created_at, job.id LIMIT {BATCH_ROWS}
+"""  # noqa: S608 - the names are the models' own  # nosec
 
-    def _request(self, job: Generation, branches: dict[UUID, Branch], terms: Terms) -> Request:
-        question = job.answer.parent_id
-        assert question is not None
-        messages = branches[question].messages(job.first_message)
-        return _request_of(job, messages, msgspec.convert(job.sampling, Sampling), terms)
+
+class QueuedRow(NamedTuple):
+    """What a request is made of."""
+
+    id: UUID
+    user: int
+    conversation: UUID
+    question: UUID
+    attempt: int
+    sampling: str
+    prompt_tokens: int
+    max_tokens: int
+    new_chars: int
+    batch: bool
+    first_message: UUID | None
+    created_at: datetime
+
+
+def read_changes(known: Collection[str], spare: bool, after: Cursor | None = None) -> Changes:
+    """The next `BATCH_ROWS` queued rows behind `after` that are not known, as requests.
+
+    In batches, since what the queue has no room for must not hide what is behind it. Without `spare` time
+    titles are left out.
+    """
+    waiting = _queued_rows(known, spare, after)
+    next = (waiting[-1].created_at, waiting[-1].id) if len(waiting) == BATCH_ROWS else None
+    return Changes(*_requests(waiting), set(map(str, pending_stops(timezone.now()))), next)
+
+
+def _queued_rows(known: Collection[str], spare: bool, after: Cursor | None) -> list[QueuedRow]:
+    conditions, values = [] if spare else ["AND titles_id IS NULL"], list[Any]()
+    if after is not None:
+        at, id = moment_key(after[0]), uuid_key(after[1])
+        conditions.append("AND (job.created_at > %s OR job.created_at = %s AND job.id > %s)")
+        values += [at, at, id]
+    if known:
+        conditions.append(f"AND job.id NOT IN ({marks(known)})")
+        values += [uuid_key(UUID(id)) for id in known]
+    with connection.cursor() as cursor:
+        cursor.execute(_QUEUED.format(conditions=" ".join(conditions)), values)
+        return [_queued_row(*row) for row in cursor]
+
+
+def _queued_row(
+    id: Any, user: int, conversation: Any, question: Any, attempt: int, sampling: str, prompt_tokens: int,
+    max_tokens: int, new_chars: int, batch: Any, first: Any, created_at: datetime,
+) -> QueuedRow:  # fmt: skip
+    return QueuedRow(
+        uuid_of(id), user, uuid_of(conversation), uuid_of(question), attempt, sampling, prompt_tokens,
+        max_tokens, new_chars, bool(batch), None if first is None else uuid_of(first), moment_of(created_at),
+    )  # fmt: skip
+
+
+def _requests(waiting: Sequence[QueuedRow]) -> tuple[list[Request], list[Request]]:
+    """Requests, and the rows that make none."""
+    if not waiting:
+        return [], []
+    branches = read_full_branches([row.question for row in waiting])
+    limits = limits_of_each({row.user for row in waiting})
+    requests, unreadable = [], []
+    for row in waiting:
+        try:
+            requests.append(_request(row, branches, limits[row.user]))
+        except Exception:  # whatever is wrong with this row keeps no other one from the queue
+            log.exception("row_unreadable", generation=str(row.id))
+            unreadable.append(_request_of(row, (), Sampling(), EffectiveLimits()))
+    return requests, unreadable
+
+
+def _request(row: QueuedRow, branches: dict[UUID, Branch], limits: EffectiveLimits) -> Request:
+    messages = branches[row.question].messages(row.first_message)
+    return _request_of(row, messages, msgspec.json.decode(row.sampling, type=Sampling), limits)
 
 
 def _request_of(
-    job: Generation, messages: tuple[ChatMessage, ...], sampling: Sampling, terms: Terms
+    row: QueuedRow, messages: tuple[ChatMessage, ...], sampling: Sampling, limits: EffectiveLimits
 ) -> Request:
     return Request(
-        generation=str(job.id),
-        attempt=job.attempt + 1,
-        user=str(job.user_id),
-        conversation=str(job.conversation_id),
+        generation=str(row.id),
+        attempt=row.attempt + 1,
+        user=str(row.user),
+        conversation=str(row.conversation),
         messages=messages,
         sampling=sampling,
-        prompt_tokens=job.prompt_tokens,
-        max_tokens=job.max_tokens,
-        new_chars=job.new_chars,
-        batch=job.batch,
-        weight=terms.weight,
-        max_running=terms.max_running,
-        waited_s=max(0.0, (timezone.now() - job.created_at).total_seconds()),
+        prompt_tokens=row.prompt_tokens,
+        max_tokens=row.max_tokens,
+        new_chars=row.new_chars,
+        batch=row.batch,
+        weight=limits.weight,
+        max_running=limits.max_running,
+        waited_s=max(0.0, (timezone.now() - row.created_at).total_seconds()),
     )

@@ -1,128 +1,63 @@
 """Ownership of the queue: one process at a time, and an epoch that outdates the one before.
 
-The lock keeps two healthy processes apart; the epoch keeps one that wakes from a freeze from writing
+The lock keeps two healthy processes apart; the epoch keeps one that wakes from a long pause from writing
 (Kleppmann, "How to do distributed locking", 2016: fencing tokens). Every write checks the epoch.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-from pathlib import Path
-from typing import IO, Any, Protocol
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import TypeVar
 
 import structlog
-from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Value
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Now
 
 from chatsite.database import write
 from chatsite.generations.models import Ownership
 from inference.stream_log.base import StreamLog
+from inference.worker.owner_lock import HEARTBEAT_S, LockLostError, OwnerLock
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 RETRY_S = 1.0
 """How often a standby tries: a second is nothing beside an engine's start."""
 
-ADVISORY_KEY = 0x63686174
-"""The advisory lock's number: "chat" in ASCII."""
+CALL_LIMIT_S = 6.0
+"""For one call of the lock: longer than a connection may take to be opened (chatsite/settings.py)."""
 
-
-class OwnerLock(Protocol):
-    """Held by one process; released by its end, however it ends."""
-
-    def take(self) -> bool: ...
-
-    def held(self) -> bool: ...
-
-    def release(self) -> None: ...
-
-
-class FileLock:
-    """For SQLite, whose users share a machine: an flock, which the kernel releases with the process."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[str] | None = None
-
-    def take(self) -> bool:
-        file = self._path.open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        self._file = file
-        return True
-
-    def held(self) -> bool:
-        return self._file is not None
-
-    def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-class AdvisoryLock:
-    """For PostgreSQL: a session lock on a connection of its own, outside the pool that would lend it out."""
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        self._params = params
-        self._connection: Any = None
-
-    def take(self) -> bool:
-        import psycopg
-
-        fresh = psycopg.connect(**self._params, autocommit=True)
-        row = fresh.execute("SELECT pg_try_advisory_lock(%s)", [ADVISORY_KEY]).fetchone()
-        if not row or not row[0]:
-            fresh.close()
-            return False
-        self._connection = fresh
-        return True
-
-    def held(self) -> bool:
-        """Asks the server: a broken connection has lost the lock."""
-        try:
-            self._connection.execute("SELECT 1")
-        except Exception:
-            return False
-        return True
-
-    def release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def owner_lock() -> OwnerLock:
-    """The lock that fits the database."""
-    if connection.vendor == "sqlite":
-        return FileLock(Path(settings.DATA_DIR) / "inference.lock")
-    database = settings.DATABASES["default"]
-    return AdvisoryLock(
-        {
-            "host": database["HOST"] or None,
-            "port": database["PORT"] or None,
-            "user": database["USER"] or None,
-            "password": database["PASSWORD"] or None,
-            "dbname": database["NAME"],
-        }
-    )
+SOUGHT_S = 30.0
+"""How long a lost lock is sought before the engine is given up: a database restarts within."""
 
 
 async def become_owner(lock: OwnerLock, stream_log: StreamLog) -> int:
-    """Wait for the lock, then begin a new epoch, above all that rows and log have seen, and return it."""
-    told = False
-    while not await asyncio.to_thread(lock.take):
-        if not told:
-            log.info("standby", why="another inference process owns the queue")
-            told = True
+    """Wait for the lock, then begin a new epoch, above all that rows and log have seen, and return it.
+
+    Whatever is away meanwhile is tried again: a standby is of use only while it lives.
+    """
+    # Read once: from here on the log's epochs are the database's own.
+    above: int | None = None
+    logged = False
+    while True:
+        try:
+            if above is None:
+                above = await stream_log.epoch()
+            if await call_lock(lock, lock.take):
+                async with asyncio.timeout(CALL_LIMIT_S):
+                    return await write(next_epoch, above)
+            if not logged:
+                log.info("standby", why="another inference process owns the queue")
+                logged = True
+        except Exception as error:
+            log.warning("standby_tries_again", error=repr(error))
+            await asyncio.to_thread(lock.release)
         await asyncio.sleep(RETRY_S)
-    return await write(next_epoch, await stream_log.epoch())
 
 
 def next_epoch(above: int = 0) -> int:
@@ -132,5 +67,54 @@ def next_epoch(above: int = 0) -> int:
     """
     with transaction.atomic():
         Ownership.objects.get_or_create(id=1)
-        Ownership.objects.filter(id=1).update(epoch=Greatest(F("epoch"), Value(above)) + 1)
+        Ownership.objects.filter(id=1).update(
+            epoch=Greatest(F("epoch"), Value(above)) + 1, heartbeat_at=Now()
+        )
         return Ownership.objects.get(id=1).epoch
+
+
+async def keep_lock(lock: OwnerLock, epoch: int) -> None:
+    """Write the owner's heartbeats, and seek a lock whose session was lost, until cancelled.
+
+    Raises LockLostError where somebody else has it, or it could not be had again within `SOUGHT_S`.
+    """
+    while True:
+        await asyncio.sleep(HEARTBEAT_S)
+        try:
+            await call_lock(lock, partial(lock.beat, epoch))
+        except LockLostError:
+            raise
+        except Exception as error:
+            log.warning("lock_sought", error=repr(error))
+            await _seek(lock, epoch)
+
+
+async def _seek(lock: OwnerLock, epoch: int) -> None:
+    ends = monotonic() + SOUGHT_S
+    while monotonic() < ends:
+        try:
+            if await call_lock(lock, partial(lock.retake, epoch)):
+                log.info("lock_retaken", epoch=epoch)
+                return
+        except LockLostError:
+            raise
+        except Exception as error:
+            log.warning("lock_sought", error=repr(error))
+        await asyncio.sleep(HEARTBEAT_S / 2)
+    raise LockLostError(f"The owner lock was lost and could not be taken again within {SOUGHT_S:g} s.")
+
+
+async def call_lock(lock: OwnerLock, call: Callable[[], T]) -> T:
+    """Call a method of the lock in a thread. One that takes longer than `CALL_LIMIT_S` loses its connection.
+
+    Raises TimeoutError where even that does not end it.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(call))
+    await asyncio.wait({running}, timeout=CALL_LIMIT_S)
+    if not running.done():
+        lock.hang_up()
+        await asyncio.wait({running}, timeout=CALL_LIMIT_S)
+    if not running.done():
+        running.cancel()
+        raise TimeoutError(f"The owner lock's server did not answer within {2 * CALL_LIMIT_S:g} s.")
+    return running.result()

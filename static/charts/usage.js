@@ -20,7 +20,12 @@ function colours(place) {
     probe.style.color = `var(${name})`;
     return getComputedStyle(probe).color;
   };
-  const found = { ink: of("--chart-ink"), line: of("--chart-line"), read: of("--chart-read"), written: of("--chart-written") };
+  const found = {
+    ink: of("--chart-ink"),
+    line: of("--chart-line"),
+    read: of("--chart-read"),
+    written: of("--chart-written"),
+  };
   probe.remove();
   return found;
 }
@@ -48,10 +53,13 @@ function options(place, width, at) {
   return {
     width,
     height: HEIGHT,
-    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
+    tzDate: (second) => uPlot.tzDate(new Date(second * 1000), "UTC"),
     cursor: { show: false },
     legend: { show: false },
-    scales: { x: { range: () => [at[0] - half, at.at(-1) + half] }, y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.05)] } },
+    scales: {
+      x: { range: () => [at[0] - half, at.at(-1) + half] },
+      y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.05)] },
+    },
     axes: [
       { ...axis, grid: { show: false }, splits: daysIn, values: (_plot, days) => days.map(dayOf) },
       { ...axis, size: 60, values: (_plot, tokens) => tokens.map((one) => compact.format(one)) },

@@ -1,23 +1,22 @@
 /** What a person can do, as functions that talk to the server and tell the store. No markup here. */
 
 import { signal } from "@preact/signals";
-import { moveAhead, putAhead, takeAhead, waitingIn } from "./ahead.js";
+import { moveQueued, queueMessage, takeQueued, queuedIn } from "./queued-messages.js";
 import * as api from "./api.js";
-import { Branches } from "./branches.js";
-import { areReady, chosen, documentsIn, putBackDocuments, takeDocuments } from "./documents.js";
-import { Drafts, editOf, Outbox } from "./drafts.js";
+import { areReady, chosen, documentsIn, restoreDocuments, takeDocuments } from "./documents.js";
+import { Branches, Drafts, editOf, Outbox } from "./drafts.js";
 import { chosenPreset, need, paramsOf, presets, temporary } from "./library.js";
 import { listConversations } from "./listing.js";
-import { dismissToast, notify, unseen } from "./notices.js";
+import { notify, unseen } from "./notices.js";
 import { activeIn, cursors, isActive, LOCAL } from "./reducer.js";
 import { target } from "./search.js";
 import { ChatSocket } from "./socket.js";
-import { dispatch, receive, state } from "./store.js";
+import { dispatch, hidden, receive, state } from "./store.js";
 import { t } from "./i18n.js";
 import * as tree from "./tree.js";
 
 export const drafts = new Drafts(localStorage);
-const branches = new Branches(localStorage);
+export const branches = new Branches(localStorage);
 
 /** What the composer of the shown conversation holds. `focus` counts up to ask for the keyboard. */
 export const draft = signal("");
@@ -29,35 +28,41 @@ export const editing = signal(null);
 /** Conversations answered elsewhere that are read, so that their end is noticed here. */
 const MOST_WATCHED = 5;
 
+/** Changes that come together are listed together. */
+const RELIST_MS = 50;
+
+/** @type {ChatSocket} */
 let socket;
+/** @type {Page.Browser} */
+let browser;
 let greeted = false;
 
 const isLocal = (id) => !id || id.startsWith(LOCAL);
 
-/** Connect, list the conversations, open the one that the address names. */
-export function start({ conversation }) {
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+/** Connect, list the conversations, open the one that the address names. `page` is the browser around it. */
+export function start({ conversation }, page) {
+  browser = page;
   socket = new ChatSocket({
-    url: `${scheme}//${location.host}/ws/chat/`,
-    onFrame: heard,
+    url: browser.socketUrl(),
+    onFrame,
     onConnection: ({ state: name, code }) => dispatch({ type: "connection", state: name, code }),
     cursors: () => cursors(state.value),
     outbox: new Outbox(sessionStorage),
   });
   socket.connect();
-  window.addEventListener("online", () => socket.networkBack());
-  window.addEventListener("offline", () => socket.networkLost());
-  document.addEventListener("visibilitychange", shownAgain);
-  window.addEventListener("popstate", () => open(conversationInAddress(), { push: false, message: messageInAddress() }));
-  window.addEventListener("pagehide", leaveTemporary);
+  browser.on("online", () => socket.networkBack());
+  browser.on("offline", () => socket.networkLost());
+  browser.on("popstate", () => open(browser.conversation(), { push: false, message: browser.message() }));
+  browser.on("pagehide", leaveTemporary);
+  hidden.subscribe(visibilityChanged);
   listConversations();
-  open(conversation, { push: false, message: messageInAddress() });
+  open(conversation, { push: false, message: browser.message() });
 }
 
-function shownAgain() {
-  if (document.hidden) return;
+function visibilityChanged(isHidden) {
+  if (isHidden) return;
   unseen.value = false;
-  socket.hurry();
+  socket.connectNow();
 }
 
 /** A temporary chat ends when its page leaves it; its content is erased a minute later. */
@@ -70,46 +75,50 @@ function leaveTemporary() {
   dispatch({ type: "removed", conversation: current });
 }
 
-export const reconnect = () => socket.hurry();
+export const reconnect = () => socket.connectNow();
 
-/** `asked` is the frame that an accepted or rejected answers, from this page or from before its reload. */
-function heard(frame, asked) {
-  const known = state.value.sent[frame.id];
-  if (frame.type === "rejected") takeBack(asked, known);
+/**
+ * `asked` is the frame that an accepted or rejected answers, from this page or from before its reload.
+ * @type {Page.SocketOptions["onFrame"]}
+ */
+function onFrame(frame, asked) {
+  const known = "id" in frame ? state.value.sent[frame.id] : undefined;
+  if (frame.type === "rejected") restoreRefused(asked, known);
   receive(frame);
   if (frame.type === "hello") catchUp(frame);
   if (frame.type === "accepted") settleAddress(frame, known);
-  if (frame.type === "finished") goOn(frame);
+  if (frame.type === "finished") afterAnswer(frame);
   if (frame.type === "changed") refresh(frame.conversation);
 }
 
-/** An answer is over: what was typed ahead goes out, or back where it was written if the answer was stopped. */
-function goOn({ generation, finish_reason: reason }) {
+/** An answer is over: the next queued message goes out, or all go back into the field if the answer was stopped. */
+function afterAnswer({ generation, finish_reason: reason }) {
   const conversation = state.value.generations[generation]?.conversation;
   if (!conversation) return;
   if (reason !== "cancelled") {
-    unseen.value = document.hidden;
-    if (conversation !== state.value.current) tellReady(conversation);
+    unseen.value = hidden.value;
+    if (conversation !== state.value.current) notifyReady(conversation);
   }
-  if (!waitingIn(conversation).length || activeIn(state.value, conversation)) return;
-  if (reason === "cancelled") giveBack(conversation);
-  else sendAhead(conversation);
+  if (!queuedIn(conversation).length || activeIn(state.value, conversation)) return;
+  if (reason === "cancelled") restoreDraft(conversation);
+  else sendQueued(conversation);
 }
 
-function tellReady(conversation) {
-  const item = state.value.list.items.find((one) => one.id === conversation) ?? state.value.conversations[conversation];
+function notifyReady(conversation) {
+  const item =
+    state.value.list.items.find((one) => one.id === conversation) ?? state.value.conversations[conversation];
   notify({ key: "answer_ready", values: { title: item?.title ?? "" }, go: () => open(conversation) });
 }
 
-function sendAhead(conversation) {
+function sendQueued(conversation) {
   const { tree: held } = state.value.conversations[conversation];
-  submit(takeAhead(conversation), conversation, tree.leafOf(held)?.id ?? null);
+  submit(takeQueued(conversation), conversation, tree.leafOf(held)?.id ?? null);
 }
 
-/** What was typed ahead stands in the field again. */
-export function giveBack(conversation) {
+/** Queued messages stand in the field again. */
+export function restoreDraft(conversation) {
   const texts = [drafts.get(conversation)];
-  while (waitingIn(conversation).length) texts.push(takeAhead(conversation));
+  while (queuedIn(conversation).length) texts.push(takeQueued(conversation));
   drafts.set(conversation, texts.filter(Boolean).join("\n\n"));
   if (state.value.current === conversation) draft.value = drafts.get(conversation);
 }
@@ -124,16 +133,18 @@ function catchUp({ active }) {
     return;
   }
   const running = new Set(active.map((one) => one.generation));
-  const ended = Object.values(state.value.generations).filter((one) => isActive(one) && !one.local && !running.has(one.id));
+  const ended = Object.values(state.value.generations).filter(
+    (one) => isActive(one) && !one.local && !running.has(one.id),
+  );
   const stale = new Set([...ended.map((one) => one.conversation), state.value.current]);
   for (const id of stale) if (!isLocal(id)) refresh(id);
 }
 
 /** A refused question goes back where it was written, unless something new stands there already. */
-function takeBack(asked, known) {
+function restoreRefused(asked, known) {
   if (asked?.type !== "submit") return;
   const shown = known ? state.value.current === known.conversation : state.value.current === asked.conversation;
-  putBackDocuments(asked.conversation, known?.attachments ?? []);
+  restoreDocuments(asked.conversation, known?.attachments ?? []);
   if (shown ? draft.value.trim() : drafts.get(asked.conversation)) return;
   drafts.set(asked.conversation, asked.content);
   if (shown) draft.value = asked.content;
@@ -142,15 +153,12 @@ function takeBack(asked, known) {
 /** A new conversation has got its id. One that was asked for before a reload is opened now. */
 function settleAddress({ conversation }, known) {
   const { current } = state.value;
-  if (known) moveAhead(known.conversation, conversation);
+  if (known) moveQueued(known.conversation, conversation);
   if (!known) listConversations();
   if (!known && (current === null || current === conversation)) open(conversation, { push: false });
-  if (state.value.current === conversation && conversationInAddress() !== conversation) history.replaceState(null, "", `/c/${conversation}`);
+  if (state.value.current === conversation && browser.conversation() !== conversation)
+    browser.rename(`/c/${conversation}`);
 }
-
-const conversationInAddress = () => /^\/c\/([0-9a-f-]{36})/.exec(location.pathname)?.[1] ?? null;
-
-const messageInAddress = () => /^#m-([0-9a-f-]{36})$/.exec(location.hash)?.[1] ?? null;
 
 // --- conversations ----------------------------------------------------------------------------------------------
 
@@ -160,7 +168,7 @@ const messageInAddress = () => /^#m-([0-9a-f-]{36})$/.exec(location.hash)?.[1] ?
  */
 export async function open(id, { push = true, message = null, words = [] } = {}) {
   const address = id ? `/c/${id}${message ? `#m-${message}` : ""}` : "/";
-  if (push && address !== location.pathname + location.hash) history.pushState(null, "", address);
+  if (push) browser.go(address);
   if (id !== state.value.current) leaveTemporary();
   temporary.value = false;
   target.value = null;
@@ -172,7 +180,7 @@ export async function open(id, { push = true, message = null, words = [] } = {})
   const { tree: held } = state.value.conversations[id] ?? {};
   if (!message || !held || state.value.current !== id) return;
   if (!held.nodes[message]) {
-    notify({ key: "place_gone" });
+    notify({ key: "message_gone" });
     return;
   }
   dispatch({ type: "chosen", conversation: id, message });
@@ -188,7 +196,10 @@ async function fetchConversation(id) {
       dispatch({ type: "chosen", conversation: id, message: branches.get(id) });
     }
   } catch (error) {
-    if (state.value.conversations[id]?.status === "ready") return;
+    if (state.value.conversations[id]?.status === "ready") {
+      if (error.code === "not_found") leaveDeleted(id);
+      return;
+    }
     dispatch({ type: "load_failed", conversation: id, code: error.code, message: error.message });
     return;
   }
@@ -196,15 +207,39 @@ async function fetchConversation(id) {
   for (const { generation, after } of cursors(state.value)) {
     if (state.value.generations[generation].conversation === id) socket.follow(generation, after);
   }
-  if (waitingIn(id).length && !activeIn(state.value, id)) sendAhead(id);
+  if (queuedIn(id).length && !activeIn(state.value, id)) sendQueued(id);
 }
 
 /** What is shown has changed on the server, as far as this page knows. */
 export const refreshShown = (id) => state.value.conversations[id]?.status === "ready" && fetchConversation(id);
 
+/** It was deleted in another tab or on another device; what stands in the composer goes along. */
+function leaveDeleted(id) {
+  const { current, conversations, list } = state.value;
+  const { title } = list.items.find((one) => one.id === id) ?? conversations[id];
+  const typed = draft.value;
+  if (id === current) open(null);
+  dispatch({ type: "removed", conversation: id });
+  if (id !== current) return;
+  if (typed && !draft.value) write(typed);
+  notify({ key: "deleted_elsewhere", values: { title: title || t("untitled") } });
+}
+
+let relisting = false;
+
+/** The list is read once for many changes at once. */
+function relist() {
+  if (relisting) return;
+  relisting = true;
+  setTimeout(() => {
+    relisting = false;
+    listConversations();
+  }, RELIST_MS);
+}
+
 /** Another tab or device changed a conversation. */
 async function refresh(id) {
-  listConversations();
+  relist();
   if (state.value.conversations[id]?.status === "ready") await fetchConversation(id);
 }
 
@@ -221,8 +256,8 @@ export function write(text) {
   drafts.set(isLocal(current) ? null : current, text);
 }
 
-/** Send what the composer holds, after the last message shown, or when the answer there is done. Returns whether it went. */
-export function send({ beginning = false } = {}) {
+/** Send what the composer holds, after the last message shown or when the answer there is done. Whether it went. */
+export function send({ truncate = false } = {}) {
   const content = draft.value;
   const { current, conversations } = state.value;
   const place = isLocal(current) ? null : current;
@@ -232,8 +267,9 @@ export function send({ beginning = false } = {}) {
   if (current && held?.status !== "ready") return false;
   if (activeIn(state.value, current)) {
     if (documents.length) return false;
-    putAhead(current, content);
-  } else if (!submit(content, current, held ? tree.leafOf(held.tree)?.id ?? null : null, { documents, beginning })) return false;
+    queueMessage(current, content);
+  } else if (!submit(content, current, held ? (tree.leafOf(held.tree)?.id ?? null) : null, { documents, truncate }))
+    return false;
   takeDocuments(place);
   drafts.set(isLocal(current) ? null : current, "");
   draft.value = "";
@@ -241,7 +277,7 @@ export function send({ beginning = false } = {}) {
 }
 
 /** Send with as much of the documents as fits. */
-export const useBeginning = () => send({ beginning: true });
+export const sendTruncated = () => send({ truncate: true });
 
 /** Daphne closes the socket over 1 MiB; this leaves room for the rest of the frame. */
 const MOST_FRAME_BYTES = 1_000_000;
@@ -253,19 +289,40 @@ function unsendable(content) {
 }
 
 /** Returns whether it was sent. */
-function submit(content, conversation, parent, { documents = [], beginning = false } = {}) {
+function submit(content, conversation, parent, { documents = [], truncate = false } = {}) {
   const id = crypto.randomUUID();
   const code = unsendable(content);
   dispatch({ type: "dismissed" });
   if (code) {
-    dispatch({ type: "refused", refusal: { id, kind: "submit", conversation, content, code, message: "", retryAfter: null } });
+    dispatch({
+      type: "refused",
+      refusal: { id, kind: "submit", conversation, content, code, message: "", retryAfter: null },
+    });
     return false;
   }
   const preset = conversation ? null : chosenPreset.value;
   const isTemporary = !conversation && temporary.value;
-  dispatch({ type: "sent", id, conversation, parent, content, attachments: documents, preset, temporary: isTemporary, at: Date.now() });
-  const frame = { type: "submit", id, content, conversation, parent, params: paramsIn(conversation ?? state.value.current) };
-  if (documents.length) frame.attachments = chosen(documents, beginning);
+  dispatch({
+    type: "sent",
+    id,
+    conversation,
+    parent,
+    content,
+    attachments: documents,
+    preset,
+    temporary: isTemporary,
+    at: Date.now(),
+  });
+  /** @type {Wire.Submit} */
+  const frame = {
+    type: "submit",
+    id,
+    content,
+    conversation,
+    parent,
+    params: paramsIn(conversation ?? state.value.current),
+  };
+  if (documents.length) frame.attachments = chosen(documents, truncate);
   socket.ask(conversation ? frame : { ...frame, preset, temporary: isTemporary });
   branches.set(conversation, null);
   return true;
@@ -279,63 +336,8 @@ function paramsIn(conversation) {
 }
 
 /** "Go on" is a question of its own, so that the cut answer stays as it was given. */
-export function goOnWriting(answer) {
+export function continueAnswer(answer) {
   submit(t("continue_words"), state.value.current, answer.id);
-}
-
-/** An answer in the person's own words, beside the given one. */
-export async function editAnswer(message, content) {
-  editing.value = null;
-  if (!content.trim() || content === message.content) return;
-  const { current } = state.value;
-  try {
-    const edited = await api.editAnswer(message.id, content);
-    await fetchConversation(current);
-    show(edited.id);
-  } catch (error) {
-    drafts.set(editOf(message.id), content);
-    notify({ failed: error });
-  }
-}
-
-/** Delete a message and all that follows it, at once; the notice brings them back. */
-export async function removeMessage(message) {
-  const { current } = state.value;
-  editing.value = null;
-  target.value = null;
-  dispatch({ type: "message_removed", conversation: current, message: message.id });
-  branches.set(current, null);
-  try {
-    const { count } = await api.deleteMessage(message.id);
-    notify({ key: "message_deleted", values: { count }, undo: () => restoreMessage(current, message.id) });
-  } catch (error) {
-    notify({ failed: error });
-    await refreshShown(current);
-  }
-}
-
-async function restoreMessage(conversation, message) {
-  dismissToast();
-  try {
-    await api.restoreMessage(message);
-    await refreshShown(conversation);
-    if (state.value.current === conversation) show(message);
-  } catch (error) {
-    notify({ failed: error });
-  }
-}
-
-/** Thumbs at once, and back where the server refuses. */
-export async function rate(message, value, comment = "") {
-  const conversation = state.value.current;
-  const before = message.feedback;
-  dispatch({ type: "rated", conversation, message: message.id, feedback: value ? { value, comment } : null });
-  try {
-    await api.rate(message.id, value, comment);
-  } catch (error) {
-    dispatch({ type: "rated", conversation, message: message.id, feedback: before });
-    notify({ failed: error });
-  }
 }
 
 /** Ask a question in other words: a sibling of the message, with its own branch. */
@@ -343,7 +345,10 @@ export function edit(message, content) {
   editing.value = null;
   const documents = message.attachments ?? [];
   if ((!content.trim() && !documents.length) || content === message.content) return;
-  submit(content, state.value.current, message.parent, { documents, beginning: documents.some((one) => one.given != null) });
+  submit(content, state.value.current, message.parent, {
+    documents,
+    truncate: documents.some((one) => one.given != null),
+  });
 }
 
 /** Answer again: a sibling of the answer; or, of a question whose answer was deleted, a new one. */
@@ -351,7 +356,14 @@ export function regenerate(message) {
   const id = crypto.randomUUID();
   const { current: conversation } = state.value;
   dispatch({ type: "dismissed" });
-  dispatch({ type: "regenerating", id, conversation, question: message.role === "user" ? message.id : message.parent, message: message.id, at: Date.now() });
+  dispatch({
+    type: "regenerating",
+    id,
+    conversation,
+    question: message.role === "user" ? message.id : message.parent,
+    message: message.id,
+    at: Date.now(),
+  });
   socket.ask({ type: "regenerate", id, message: message.id, params: paramsIn(conversation) });
   branches.set(conversation, null);
 }
@@ -359,7 +371,10 @@ export function regenerate(message) {
 /** Try again what was refused. */
 export function retry(refusal) {
   if (refusal.kind === "submit") send();
-  else regenerate(tree.branch(state.value.conversations[refusal.conversation].tree).find((one) => one.id === refusal.message));
+  else
+    regenerate(
+      tree.branch(state.value.conversations[refusal.conversation].tree).find((one) => one.id === refusal.message),
+    );
 }
 
 /** Stop the answer that is being written here. Returns whether there was one. */

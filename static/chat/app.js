@@ -1,30 +1,17 @@
 /** The chat page: reads what the server put into the shell, mounts the view, connects. */
 
-import { effect } from "@preact/signals";
-import { render } from "preact";
 import { start } from "./actions.js";
-import { hold } from "./features.js";
-import { useLanguage } from "./i18n.js";
-import { html } from "./html.js";
-import { unseen } from "./notices.js";
-import { conversation } from "./store.js";
-import { Shell } from "./view/shell.js";
+import { setCsrfToken } from "./api.js";
+import { setFeatures } from "./store.js";
 import { listenForKeys } from "./view/keys.js";
+import { browser, mount, readBoot, readCsrfToken } from "./view/page.js";
+import { useLanguage } from "./view/preferences.js";
 
-const boot = JSON.parse(document.getElementById("boot").textContent);
-const siteName = document.title;
+const boot = readBoot();
 
 await useLanguage(boot.language);
-hold(boot.features);
-
-const root = document.getElementById("app");
-root.replaceChildren();
-render(html`<${Shell} user=${boot.user} />`, root);
-
-effect(() => {
-  const title = conversation.value?.title;
-  document.title = `${unseen.value ? "✓ " : ""}${title ? `${title} · ` : ""}${siteName}`;
-});
-
+setFeatures(boot.features);
+setCsrfToken(readCsrfToken());
+mount(boot.user);
 listenForKeys();
-start(boot);
+start(boot, browser);

@@ -8,16 +8,47 @@
  *
  * A block is `{kind: "text", source}` for Markdown, `{kind: "code", info, source, closed}` for a fenced code block at
  * top level (its body only grows, so it can be appended to) or `{kind: "math", source, closed}` for display maths.
+ * `{kind: "definition", label, href, title, source}` is a link reference definition, `{kind: "footnote", label,
+ * words, source, raw}` a footnote's text, `words` its label as it was written; `{kind: "details", summary, blocks,
+ * tail}` folds blocks of its own.
  * A very long list or table goes on in a further block with `continued: true` (a table repeats its header), lest a
  * tail of any length be rendered again and again.
  */
 
+import { BLOCK_OPEN, closingOf, isProse } from "./formulas.js";
+import { labelOf } from "./inline.js";
+
 const FENCE = /^( {0,3})(`{3,}|~{3,})(.*)$/;
-const MATH_OPEN = /^ {0,3}(\$\$|\\\[)/;
-const MATH_CLOSE = { "$$": "$$", "\\[": "\\]" };
+const MATH_OPEN = new RegExp(`^ {0,3}(${BLOCK_OPEN.source})`);
 const HEADING = /^ {0,3}#{1,6}(\s|$)/;
 const ITEM = /^( {0,3})([-*+]|(\d{1,9})([.)]))(\s|$)/;
 const TABLE_RULE = /^ {0,3}\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
+
+/** `[label]: address "title"` in one line. The export has the same (chatsite/transfer/render/definitions.py). */
+const DEFINITION = new RegExp(
+  [
+    "^ {0,3}\\[((?:\\\\.|[^\\\\[\\]^])(?:\\\\.|[^\\\\[\\]]){0,998})\\]:[ \\t]*(?:<([^<>]",
+    "*)>|([^\\s<]\\S*))(?:[ \\t]+(?:\"([^\"]*)\"|'([^']*)'|\\(([^()]*)\\)))?[ \\t]*$",
+  ].join(""),
+);
+
+/** What a line that has begun may still become: a definition or a footnote. */
+const DEFINITION_OPEN = new RegExp(
+  [
+    "^ {0,3}\\[(?:[^\\]]{0,60}|[^\\]]*\\]|[^\\]]*\\]:[ \\t]*(?:<[^<>]*>?|\\S*)(?:[ ",
+    "\\t]+(?:\"[^\"]*\"?|'[^']*'?|\\([^()]*\\)?)?)?[ \\t]*)$",
+  ].join(""),
+);
+
+const FOOTNOTE = /^ {0,3}\[\^([^\]\s[]+)\]:[ \t]*(.*)$/;
+
+const DETAILS = /^ {0,3}<details(?:\s+open(?:="[^"]*")?)?\s*>[ \t]*(.*)$/i;
+const DETAILS_END = /^(.*?)<\/details\s*>[ \t]*(.*)$/i;
+const SUMMARY = /^\s*<summary>(.*?)(<\/summary>[ \t]*(.*))?$/i;
+const SUMMARY_END = /^(.*?)<\/summary>[ \t]*(.*)$/i;
+
+/** Folds inside each other; deeper ones are text. */
+const MAX_FOLDS = 8;
 
 /** A part of a long list: about 25 items, some milliseconds of rendering on a slow phone. */
 const LIST_PART_CHARS = 2_048;
@@ -33,6 +64,11 @@ export class BlockStream {
     this.blocks = [];
     this.open = null;
     this.rest = "";
+    this.growing = false;
+    /** In how many folds it stands. */
+    this.depth = 0;
+    /** What references may lead to, from folded blocks too. */
+    this.definitions = [];
   }
 
   /** Take more text. `blocks` then holds what is finished. */
@@ -42,25 +78,46 @@ export class BlockStream {
     for (const line of lines) this.line(line);
   }
 
-  /** What is not finished yet, as it would look if the text ended here: usually one block, sometimes two or none. */
-  tail() {
-    const probe = Object.assign(new BlockStream(), { open: this.open && { ...this.open } });
-    if (this.rest && !this.mayCloseCode()) probe.line(this.rest, true);
+  /** Nothing more comes: all of the text is in `blocks`. */
+  end() {
+    const { rest } = this;
+    this.rest = "";
+    if (rest) this.line(rest, true);
+    this.finish();
+  }
+
+  /**
+   * What is not finished yet, as it would look if the text ended here: usually one block, sometimes two or none.
+   * `growing`: more may come, so that a line that may become a mark is none of it. The last block is `partial` where
+   * its last line is.
+   */
+  tail(growing = false, rest = this.rest) {
+    if (this.open?.kind === "details") return this.detailsTail(growing, rest);
+    const probe = Object.assign(new BlockStream(), {
+      open: this.open && { ...this.open },
+      growing,
+      depth: this.depth,
+    });
+    if (rest && !(growing && this.mayCloseCode(rest))) probe.line(rest, true);
+    const fenced = Boolean(probe.open?.fence);
     probe.finish();
+    if (growing && probe.blocks.length) Object.assign(probe.blocks.at(-1), { partial: Boolean(rest), fenced });
     return probe.blocks;
   }
 
   /** The beginning of a closing fence is not shown as code for the moment until it is complete. */
-  mayCloseCode() {
-    const { open, rest } = this;
+  mayCloseCode(rest) {
+    const { open } = this;
     if (open?.kind !== "code") return !open && /^ {0,3}(`{1,2}|~{1,2})$/.test(rest);
     return rest.trim().length < open.fence.length && open.fence.startsWith(rest.trim()) && /^ {0,3}[`~]+$/.test(rest);
   }
 
   line(line, partial = false) {
     const { open } = this;
+    if (open?.list && /^\S/.test(line)) open.fence = null;
     if (open?.kind === "code") this.codeLine(line, partial);
-    else if (open?.kind === "math") this.mathLine(line, partial);
+    else if (open?.kind === "math") this.begin(this.mathLine(line, partial), partial);
+    else if (open?.kind === "details") this.detailsLine(line);
     else if (open?.fence) this.innerFenceLine(line);
     else if (!line.trim()) this.blankLine();
     else if (this.endsBefore(line)) {
@@ -74,22 +131,126 @@ export class BlockStream {
     } else this.begin(line, partial);
   }
 
+  /** Begin the block of this line, and where a formula ends in it, the block that follows; no line begins none. */
   begin(line, partial) {
+    let rest = line;
+    while (rest && beginsMaths(rest)) rest = this.beginMaths(rest, partial);
+    if (rest) this.beginOther(rest, partial);
+  }
+
+  beginMaths(line, partial) {
+    const [begun, opening] = MATH_OPEN.exec(line);
+    // An environment is a formula with its own marks, the others' are Markdown's.
+    const source = opening.startsWith("\\begin") ? opening : "";
+    this.open = { kind: "math", source, closed: false, close: closingOf(opening) };
+    return this.mathLine(line.slice(begun.length), partial);
+  }
+
+  beginOther(line, partial) {
     const fence = FENCE.exec(line);
     if (fence && !(fence[2][0] === "`" && fence[3].includes("`"))) {
-      this.open = { kind: "code", info: fence[3].trim(), source: "", closed: false, fence: fence[2], indent: fence[1].length };
+      this.open = {
+        kind: "code",
+        info: fence[3].trim(),
+        source: "",
+        closed: false,
+        fence: fence[2],
+        indent: fence[1].length,
+      };
       return;
     }
-    const maths = MATH_OPEN.exec(line);
-    if (maths) {
-      this.open = { kind: "math", source: "", closed: false, close: MATH_CLOSE[maths[1]] };
-      this.mathLine(line.slice(line.indexOf(maths[1]) + maths[1].length), partial);
-      return;
-    }
+    if (this.beginNote(line, partial) || this.beginDetails(line, partial)) return;
     const item = ITEM.exec(line);
     this.open = { kind: "text", source: "", list: item ? itemType(item) : null, indented: /^( {4}|\t)/.test(line) };
     this.append(line);
     if (HEADING.test(line) && !partial) this.finish();
+  }
+
+  /** A definition is one line, a footnote goes on as a paragraph does. */
+  beginNote(line, partial) {
+    const footnote = FOOTNOTE.exec(line);
+    if (footnote) {
+      this.open = {
+        kind: "footnote",
+        label: `^${labelOf(footnote[1])}`,
+        words: footnote[1],
+        source: `${footnote[2]}\n`,
+        raw: `${line}\n`,
+      };
+      return true;
+    }
+    const found = DEFINITION.exec(line);
+    if (found && !(partial && this.growing)) {
+      const [, label, angled, plain, ...titles] = found;
+      const href = (angled ?? plain).replace(/\\([!-/:-@[-`{-~])/g, "$1");
+      const title = titles.find((one) => one !== undefined) ?? null;
+      const block = { kind: "definition", label: labelOf(label), href, title, source: line.trim() };
+      this.blocks.push(block);
+      this.definitions.push(block);
+      return true;
+    }
+    return Boolean(partial && this.growing && DEFINITION_OPEN.test(line));
+  }
+
+  beginDetails(line, partial) {
+    if (this.depth > MAX_FOLDS) return false;
+    const found = DETAILS.exec(partial && this.growing ? withoutTag(line) : line);
+    if (!found) return false;
+    const inner = Object.assign(new BlockStream(), { definitions: this.definitions, depth: this.depth + 1 });
+    this.open = { kind: "details", summary: null, inner };
+    if (found[1].trim()) this.detailsLine(found[1]);
+    return true;
+  }
+
+  /** A line inside folded blocks: the summary comes first, and the innermost fold ends first. */
+  detailsLine(line) {
+    const { open } = this;
+    const { inner } = open;
+    if (open.gathering) {
+      const end = SUMMARY_END.exec(line);
+      open.summary += end ? `\n${end[1]}` : `\n${line}`;
+      if (!end) return;
+      open.gathering = false;
+      if (end[2].trim()) this.detailsLine(end[2]);
+      return;
+    }
+    const summary = open.summary === null && !inner.blocks.length && !inner.open && SUMMARY.exec(line);
+    if (summary) {
+      open.summary = summary[1];
+      open.gathering = summary[2] === undefined;
+      if (summary[3]?.trim()) this.detailsLine(summary[3]);
+      return;
+    }
+    const end = !inner.isVerbatim() && inner.open?.kind !== "details" && DETAILS_END.exec(line);
+    if (!end) {
+      inner.line(line);
+      return;
+    }
+    if (end[1].trim()) inner.line(end[1]);
+    this.finish();
+    if (end[2].trim()) this.line(end[2]);
+  }
+
+  detailsTail(growing, rest) {
+    const { open } = this;
+    const { inner } = open;
+    const held = open.gathering || (growing && /^\s*<\/?[a-z]*\s*>?$/i.test(rest)) ? "" : rest;
+    const summary =
+      !open.gathering &&
+      open.summary === null &&
+      !inner.blocks.length &&
+      !inner.open &&
+      SUMMARY.exec(withoutTag(rest));
+    const end = !inner.isVerbatim() && inner.open?.kind !== "details" && DETAILS_END.exec(held);
+    const shown = open.gathering && rest ? `${open.summary}\n${withoutTag(rest)}` : open.summary;
+    const made = { kind: "details", source: "", summary: summary ? summary[1] : shown, blocks: inner.blocks };
+    const innerRest = summary ? (summary[3] ?? "") : end ? end[1] : held;
+    return [{ ...made, tail: inner.tail(growing, innerRest) }];
+  }
+
+  /** Whether Markdown's marks are text here. */
+  isVerbatim() {
+    return this.open?.kind === "code" || this.open?.kind === "math" || Boolean(this.open?.fence);
   }
 
   append(line) {
@@ -97,7 +258,8 @@ export class BlockStream {
     if (!open.list && !open.header && line.includes("|") && TABLE_RULE.test(line)) {
       open.header = `${open.source.trimEnd().split("\n").at(-1)}\n${line}\n`;
     }
-    open.source += `${line}\n`;
+    open.source += `${open.kind === "footnote" ? line.replace(/^( {1,4}|\t)/, "") : line}\n`;
+    if (open.raw) open.raw += `${line}\n`;
     open.blank = false;
     const fence = open.list && /^\s*(?:[-*+]\s+|\d{1,9}[.)]\s+)?(`{3,}|~{3,})(.*)$/.exec(line);
     if (fence && !(fence[1][0] === "`" && fence[2].includes("`"))) open.fence = fence[1];
@@ -106,6 +268,7 @@ export class BlockStream {
   blankLine() {
     if (!this.open) return;
     this.open.source += "\n";
+    if (this.open.raw) this.open.raw += "\n";
     this.open.blank = true;
   }
 
@@ -120,21 +283,21 @@ export class BlockStream {
     open.source += partial ? body : `${body}\n`;
   }
 
+  /** Take a line of an open formula; returns what follows its end. */
   mathLine(line, partial) {
     const { open } = this;
     const end = line.indexOf(open.close);
     if (end < 0) {
       open.source += partial ? line : `${line}\n`;
-      return;
+      return "";
     }
-    open.source += line.slice(0, end);
+    open.source += line.slice(0, end) + (open.close.startsWith("\\end") ? open.close : "");
     open.closed = true;
-    const after = line.slice(end + open.close.length);
     this.finish();
-    if (after.trim()) this.begin(after.trimStart(), partial);
+    return line.slice(end + open.close.length).trimStart();
   }
 
-  /** A fence inside a list item: blank lines in it end nothing. */
+  /** A fence inside a list item: blank lines in it end nothing, but it ends with the item. */
   innerFenceLine(line) {
     const { open } = this;
     if (closes(line, open.fence, Infinity)) open.fence = null;
@@ -146,15 +309,17 @@ export class BlockStream {
     const { open } = this;
     if (!open) return false;
     if (open.blank) return !this.continuesAfterBlank(line);
+    if (DETAILS.test(line) && this.depth <= MAX_FOLDS) return !open.indented;
+    if (open.kind === "footnote" && FOOTNOTE.test(line)) return true;
     const item = ITEM.exec(line);
-    if (open.list) return /^(`{3}|~{3}|#{1,6}\s|\$\$|\\\[)/.test(line) || this.splitsList(item);
-    if (FENCE.test(line) || MATH_OPEN.test(line) || HEADING.test(line)) return !open.indented;
+    if (open.list) return /^(`{3}|~{3}|#{1,6}\s)/.test(line) || beginsMaths(line, /^\S/) || this.splitsList(item);
+    if (FENCE.test(line) || beginsMaths(line) || HEADING.test(line)) return !open.indented;
     return Boolean(item) && (item[3] === undefined || item[3] === "1") && !open.header && !TABLE_RULE.test(line);
   }
 
   continuesAfterBlank(line) {
     const { open } = this;
-    if (open.indented) return /^( {4}|\t)/.test(line);
+    if (open.indented || open.kind === "footnote") return /^( {4}|\t)/.test(line);
     if (!open.list) return false;
     const item = ITEM.exec(line);
     if (item && item[1].length < 2) return itemType(item) === open.list && !this.splitsList(item);
@@ -176,14 +341,31 @@ export class BlockStream {
   finish() {
     const { open } = this;
     if (!open) return;
-    const { kind, info, source, closed, continued } = open;
-    const block = kind === "text" ? { kind, source: source.trimEnd() } : { kind, source, closed };
-    if (kind === "code") block.info = info;
-    if (continued) block.continued = true;
+    open.inner?.finish();
+    const block = finished(open);
     this.blocks.push(block);
+    if (block.kind === "footnote") this.definitions.push(block);
     this.open = null;
   }
 }
+
+function finished(open) {
+  const { kind, info, source, closed, continued, label, words, raw, summary, inner } = open;
+  if (kind === "details") return { kind, source: "", summary: summary ?? "", blocks: inner.blocks, tail: [] };
+  if (kind === "footnote") return { kind, label, words, source: source.trim(), raw: raw.trimEnd() };
+  const block = kind === "text" ? { kind, source: source.trimEnd() } : { kind, source, closed };
+  if (kind === "code") block.info = info;
+  if (continued) block.continued = true;
+  return block;
+}
+
+function beginsMaths(line, also = /^/) {
+  const found = also.test(line) && MATH_OPEN.exec(line);
+  return Boolean(found) && !isProse(line.slice(found[0].length));
+}
+
+/** A line without the tag that has only begun at its end. */
+const withoutTag = (line) => line.replace(/<[^<>]*$/, "");
 
 /** Whether a line ends a fence: the same mark, at least as long, and nothing after it. */
 function closes(line, fence, indent) {
@@ -195,5 +377,6 @@ function closes(line, fence, indent) {
 export function blocksOf(text) {
   const stream = new BlockStream();
   stream.push(text);
-  return [...stream.blocks, ...stream.tail()];
+  stream.end();
+  return stream.blocks;
 }

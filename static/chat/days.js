@@ -19,7 +19,7 @@ export function groupOf(item, now) {
 /** `[{group, items}]`, pinned first, then newest first. */
 export function grouped(items, now) {
   const groups = new Map([["pinned", []]]);
-  const newest = [...items].sort((a, b) => new Date(b.updated_at) - new Date(a.updated_at));
+  const newest = [...items].sort((a, b) => +new Date(b.updated_at) - +new Date(a.updated_at));
   for (const item of newest) {
     const group = groupOf(item, now);
     if (!groups.has(group)) groups.set(group, []);

@@ -6,6 +6,9 @@
 import { signal } from "@preact/signals";
 import * as api from "./api.js";
 import { NEW } from "./drafts.js";
+import { temporary } from "./library.js";
+import { notify } from "./notices.js";
+import { mayUse } from "./store.js";
 
 const KEPT = "chatsite.documents";
 
@@ -30,7 +33,7 @@ function kept() {
 const held = signal(kept());
 
 /** Whether the documents in the new chat's composer shall get one answer each. */
-export const oneEach = signal(false);
+export const batchMode = signal(false);
 
 /** The dialogue box of files, and how a running upload is ended, by the document's key. */
 const files = new Map();
@@ -56,7 +59,10 @@ function put(conversation, documents) {
 }
 
 function change(conversation, key, fields) {
-  put(conversation, documentsIn(conversation).map((one) => (one.key === key ? { ...one, ...fields } : one)));
+  put(
+    conversation,
+    documentsIn(conversation).map((one) => (one.key === key ? { ...one, ...fields } : one)),
+  );
 }
 
 /** Take files in and send them, a few at a time. */
@@ -78,7 +84,8 @@ export function addPasted(conversation, text, name) {
 function pump(conversation) {
   const list = documentsIn(conversation);
   const running = list.filter((one) => one.state === "sending" || one.state === "reading").length;
-  for (const one of list.filter((each) => each.state === "waiting").slice(0, Math.max(0, AT_ONCE - running))) go(conversation, one);
+  for (const one of list.filter((each) => each.state === "waiting").slice(0, Math.max(0, AT_ONCE - running)))
+    go(conversation, one);
 }
 
 async function go(conversation, { key }) {
@@ -94,10 +101,23 @@ async function go(conversation, { key }) {
     change(conversation, key, { ...fields, state: status });
     files.delete(key);
   } catch (error) {
-    if (!ender.signal.aborted) change(conversation, key, { state: "failed", code: error.code, message: error.message });
+    if (!ender.signal.aborted)
+      change(conversation, key, { state: "failed", code: error.code, message: error.message });
   } finally {
     enders.delete(key);
     pump(conversation);
+  }
+}
+
+/** Have a text read again, as the person says that it is written. */
+export async function chooseEncoding(conversation, { key, id }, encoding) {
+  change(conversation, key, { state: "reading", sent: 0 });
+  try {
+    const { status, id: _, ...fields } = await api.chooseEncoding(id, encoding);
+    change(conversation, key, { ...fields, state: status });
+  } catch (error) {
+    change(conversation, key, { state: "ready" });
+    notify({ failed: error });
   }
 }
 
@@ -109,7 +129,10 @@ export function retryDocument(conversation, key) {
 /** Out of the composer; the server forgets it too. */
 export function removeDocument(conversation, key) {
   const found = documentsIn(conversation).find((one) => one.key === key);
-  put(conversation, documentsIn(conversation).filter((one) => one.key !== key));
+  put(
+    conversation,
+    documentsIn(conversation).filter((one) => one.key !== key),
+  );
   enders.get(key)?.abort();
   files.delete(key);
   if (found?.id) api.forgetUpload(found.id).catch(() => {});
@@ -124,11 +147,15 @@ export function takeDocuments(conversation) {
 }
 
 /** Back where they were: the question was refused. */
-export function putBackDocuments(conversation, documents) {
+export function restoreDocuments(conversation, documents) {
   const known = new Set(documentsIn(conversation).map((one) => one.id));
   const back = documents.filter((one) => !known.has(one.id)).map((one) => ({ key: one.id, state: "ready", ...one }));
   if (back.length) put(conversation, [...back, ...documentsIn(conversation)]);
 }
 
-/** As the wire wants them. */
-export const chosen = (documents, beginning = false) => documents.map(({ id }) => (beginning ? { id, beginning } : { id }));
+/** As the wire wants them; with `truncate` as much of each as fits will do. */
+export const chosen = (documents, truncate = false) =>
+  documents.map(({ id }) => (truncate ? { id, beginning: true } : { id }));
+
+/** Several documents can have one answer each, if the plan holds it and nothing is to be forgotten. */
+export const canBeBatch = (list) => list.length > 1 && mayUse("batch") && !temporary.value;

@@ -1,15 +1,19 @@
 /**
- * What is being written, kept per conversation in this browser, so that a reload, a crash or a refusal loses nothing;
- * and questions sent but not yet accepted, kept per tab, so that they are sent again after a reload.
+ * What the browser keeps of conversations. Drafts, so that a reload, a crash or a refusal loses nothing; questions
+ * sent but not yet accepted, per tab, so that they are sent again after a reload; which branch was last looked at.
  */
 
 const DRAFT = "chatsite.draft.";
 const OUTBOX = "chatsite.outbox";
+const BRANCHES = "chatsite.branches";
+
+/** Conversations whose branch is remembered; the oldest choice is forgotten first. */
+const MOST_BRANCHES = 200;
 
 /** The key of what is written before a conversation exists. */
 export const NEW = "new";
 
-/** Storage may be full or forbidden; then drafts live as long as the page does. */
+/** Storage may be full or forbidden; then what it would keep lives as long as the page does. */
 function attempt(action) {
   try {
     return action();
@@ -39,7 +43,7 @@ export class Drafts {
   }
 }
 
-/** A Map of frames by id that survives a reload of its tab. */
+/** A Map of frames by id that survives a reload of its tab. @extends {Map<string, Wire.Submit | Wire.Regenerate>} */
 export class Outbox extends Map {
   constructor(storage) {
     super(attempt(() => JSON.parse(storage.getItem(OUTBOX))) ?? []);
@@ -60,5 +64,26 @@ export class Outbox extends Map {
 
   save() {
     if (this.storage) attempt(() => this.storage.setItem(OUTBOX, JSON.stringify([...this])));
+  }
+}
+
+/** Which branch a person last looked at in each conversation: the newest is shown otherwise. */
+export class Branches {
+  constructor(storage) {
+    this.storage = storage;
+    this.held = new Map(attempt(() => JSON.parse(storage.getItem(BRANCHES))) ?? []);
+  }
+
+  /** The last message of the branch that was chosen here, or null. */
+  get(conversation) {
+    return this.held.get(conversation) ?? null;
+  }
+
+  /** Remember a choice; null forgets it, as when something newer was written. */
+  set(conversation, leaf) {
+    if (!this.held.delete(conversation) && !leaf) return;
+    if (leaf) this.held.set(conversation, leaf);
+    while (this.held.size > MOST_BRANCHES) this.held.delete(this.held.keys().next().value);
+    attempt(() => this.storage.setItem(BRANCHES, JSON.stringify([...this.held])));
   }
 }

@@ -40,7 +40,7 @@ export function speed({ completion_tokens: tokens, ttft_s: ttft, total_s: total 
 
 /** A guess before the server counts: four letters of a Latin script make a token, one character of any other does. */
 export function roughTokens(text) {
-  const wide = text.match(/[^\x00-\x7f]/g)?.length ?? 0;
+  const wide = text.match(/[\u0080-\uffff]/g)?.length ?? 0;
   return wide + Math.round((text.length - wide) / 4);
 }
 

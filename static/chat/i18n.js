@@ -6,13 +6,19 @@
 import { computed, signal } from "@preact/signals";
 
 export const LANGUAGES = {
-  en: { load: () => import("./lang/en/words.js"), loadMore: () => import("./lang/en/lazy/dialogs.js"), name: "English", tag: "en-GB" },
-  "zh-hans": { load: () => import("./lang/zh-hans/words.js"), loadMore: () => import("./lang/zh-hans/lazy/dialogs.js"), name: "简体中文", tag: "zh-Hans" },
+  en: {
+    load: () => import("./lang/en/words.js"),
+    loadMore: () => import("./lang/en/lazy/dialogs.js"),
+    name: "English",
+    tag: "en-GB",
+  },
+  "zh-hans": {
+    load: () => import("./lang/zh-hans/words.js"),
+    loadMore: () => import("./lang/zh-hans/lazy/dialogs.js"),
+    name: "简体中文",
+    tag: "zh-Hans",
+  },
 };
-
-/** Django's own cookie for the language, so that the sign-in pages follow the same choice. */
-const COOKIE = "django_language";
-const YEAR_S = 31_536_000;
 
 const present = signal({ code: "en", words: {} });
 
@@ -31,7 +37,7 @@ export const locale = () => LANGUAGES[language.value].tag;
 /** Whether a dialog was opened, whose words no first visit has to fetch. */
 let moreWanted = false;
 
-/** Have the words of the dialogs too, in every language from now on. Nothing that is shown has to be drawn again for them. */
+/** Have the words of the dialogs too, in every language from now on. Nothing shown has to be drawn again for them. */
 export async function needMoreWords() {
   moreWanted = true;
   const { code, words } = present.peek();
@@ -39,11 +45,10 @@ export async function needMoreWords() {
   Object.assign(words, more.words);
 }
 
-/** Fetch a language and use it from then on; `remember` keeps the choice for this browser. Rejects where it cannot be fetched. */
-export async function useLanguage(code, remember = false) {
+/** Fetch a language and speak it from then on; rejects when offline. Gives its code: English where it is unknown. */
+export async function loadLanguage(code) {
   const known = code in LANGUAGES ? code : "en";
   const [first, more] = await Promise.all([LANGUAGES[known].load(), moreWanted ? LANGUAGES[known].loadMore() : null]);
   present.value = { code: known, words: { ...first.words, ...more?.words } };
-  document.documentElement.lang = known;
-  if (remember) document.cookie = `${COOKIE}=${known};path=/;max-age=${YEAR_S};samesite=lax`;
+  return known;
 }

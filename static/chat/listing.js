@@ -12,18 +12,18 @@ export const view = signal(ALL);
 /** Ids picked for something done to many at once; null while nothing is being picked. */
 export const picked = signal(null);
 
-/** Counts the looks at the first page: an answer to an earlier look says nothing any more. */
-let looks = 0;
+/** Counts requests for the first page: the answer to an earlier one says nothing any more. */
+let requests = 0;
 
 export async function listConversations({ more = false } = {}) {
   const before = more ? state.value.list.next : null;
   if (more && !before) return;
-  const look = more ? looks : ++looks;
+  const request = more ? requests : ++requests;
   const shown = view.value;
   const since = Date.now();
   try {
     const page = await api.listConversations(before, shown);
-    if (view.value !== shown || look !== looks) return;
+    if (view.value !== shown || request !== requests) return;
     if (shown.folder && page.folders && !page.folders.includes(shown.folder)) showView(ALL);
     else dispatch({ type: "listed", append: more, since, ...page });
   } catch (error) {
@@ -53,7 +53,10 @@ async function patchMany(items, fields) {
   picked.value = null;
   for (const { id } of items) dispatch({ type: "patched", item: { id, ...fields } });
   try {
-    await api.changeMany(items.map((one) => one.id), fields);
+    await api.changeMany(
+      items.map((one) => one.id),
+      fields,
+    );
   } catch (error) {
     for (const item of items) dispatch({ type: "patched", item });
     notify({ failed: error });
@@ -66,7 +69,14 @@ async function patchMany(items, fields) {
 export async function archive(items, archived = true) {
   if (!(await patchMany(items, { archived }))) return;
   const values = { title: items[0].title, count: items.length };
-  notify({ key: archived ? "archived" : "unarchived", values, undo: () => { dismissToast(); patchMany(items, { archived: !archived }); } });
+  notify({
+    key: archived ? "archived" : "unarchived",
+    values,
+    undo: () => {
+      dismissToast();
+      patchMany(items, { archived: !archived });
+    },
+  });
 }
 
 /** Into a folder, or with an empty name out of theirs. */

@@ -28,3 +28,11 @@ export const unseen = signal(false);
 
 /** Which dialog lies over the page: `{name, …}` of a module in lazy/, or null. */
 export const dialog = signal(null);
+
+export const openDialog = (name, options = {}) => {
+  dialog.value = { name, ...options };
+};
+
+export const closeDialog = () => {
+  dialog.value = null;
+};

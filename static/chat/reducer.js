@@ -10,6 +10,7 @@ import { SOON_S } from "./format.js";
 import * as messages from "./tree.js";
 
 const ACTIVE = new Set(["queued", "running"]);
+/** @type {Record<Wire.FinishReason, Page.Generation["status"]>} */
 const STATUS_OF_REASON = {
   stop: "finished",
   length: "finished",
@@ -25,6 +26,7 @@ export const LOCAL = "local:";
 /** The length of a title, as on the server. */
 const TITLE_CHARS = 60;
 
+/** @type {Page.State} */
 export const initialState = {
   connection: { state: "connecting", code: null },
   engine: null,
@@ -40,22 +42,27 @@ export const initialState = {
   list: { items: [], next: null, folders: [], status: "loading" },
 };
 
-export const isActive = (generation) => Boolean(generation) && ACTIVE.has(generation.status);
+export const isActive = (/** @type {Page.Generation | null} */ generation) =>
+  Boolean(generation) && ACTIVE.has(generation.status);
 
 /** The generations that this page shows and that are not over, with the last seq known of each. */
-export function cursors(state) {
+export function cursors(/** @type {Page.State} */ state) {
   const running = Object.values(state.generations).filter((one) => isActive(one) && !one.local);
   return running.map((one) => ({ generation: one.id, after: one.seq }));
 }
 
 /** The generation that is queued or running on the shown path of a conversation, or null. */
-export function activeIn(state, conversation) {
+export function activeIn(/** @type {Page.State} */ state, conversation) {
   const tree = state.conversations[conversation]?.tree;
   const leaf = tree ? messages.leafOf(tree) : null;
   const generation = leaf?.generation ? state.generations[leaf.generation] : null;
   return isActive(generation) ? generation : null;
 }
 
+/**
+ * @type {<P extends "conversations" | "generations" | "sent">(
+ *   state: Page.State, part: P, id: string, fields: Partial<Page.State[P][string]>) => Page.State}
+ */
 const put = (state, part, id, fields) => ({
   ...state,
   [part]: { ...state[part], [id]: { ...state[part][id], ...fields } },
@@ -66,11 +73,13 @@ function without(object, key) {
   return rest;
 }
 
+/** @type {(state: Page.State, conversation: string, change: (tree: Page.Tree) => Page.Tree) => Page.State} */
 function onTree(state, conversation, change) {
   const held = state.conversations[conversation];
   return held ? put(state, "conversations", conversation, { tree: change(held.tree) }) : state;
 }
 
+/** @type {(state: Page.State, item: Page.ListItem) => Page.State} */
 function withItem(state, item) {
   const others = state.list.items.filter((one) => one.id !== item.id);
   return { ...state, list: { ...state.list, items: [item, ...others] } };
@@ -78,20 +87,39 @@ function withItem(state, item) {
 
 // --- what the person does ---------------------------------------------------------------------------------------
 
+/** @type {Page.Handlers["sent"]} */
 function sent(state, { id, conversation, parent, content, attachments = [], preset = null, temporary = false, at }) {
   const key = conversation ?? LOCAL + id;
   let next = state;
   if (!conversation) {
-    next = put(next, "conversations", key, { id: key, key, title: titleOf(content || (attachments[0]?.name ?? "")), preset, temporary, status: "ready", tree: messages.emptyTree });
+    next = put(next, "conversations", key, {
+      id: key,
+      key,
+      title: titleOf(content || (attachments[0]?.name ?? "")),
+      preset,
+      temporary,
+      status: "ready",
+      tree: messages.emptyTree,
+    });
     next = { ...next, current: key };
   }
   next = onTree(next, key, (tree) =>
-    messages.add(tree, { id: LOCAL + id, key: id, parent, role: "user", content, attachments, created_at: at, generation: null }),
+    messages.add(tree, {
+      id: LOCAL + id,
+      key: id,
+      parent,
+      role: "user",
+      content,
+      attachments,
+      created_at: at,
+      generation: null,
+    }),
   );
   next = withAnswer(next, { id, conversation: key, parent: LOCAL + id, at });
   return put(next, "sent", id, { id, conversation: key, content, attachments, parent, at, kind: "submit" });
 }
 
+/** @type {Page.Handlers["regenerating"]} */
 function regenerating(state, { id, conversation, question, message, at }) {
   const next = withAnswer(state, { id, conversation, parent: question, at });
   return put(next, "sent", id, { id, conversation, message, at, kind: "regenerate" });
@@ -102,7 +130,17 @@ function withAnswer(state, { id, conversation, parent, at }) {
   const generation = LOCAL + id;
   const node = { id: answer, key: `${id}:answer`, parent, role: "assistant", content: "", created_at: at, generation };
   const next = onTree(state, conversation, (tree) => messages.add(tree, node));
-  const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "", local: true };
+  /** @type {Page.Generation} */
+  const fresh = {
+    id: generation,
+    conversation,
+    answer,
+    status: "queued",
+    seq: 0,
+    text: "",
+    reasoning: "",
+    local: true,
+  };
   return put(next, "generations", generation, fresh);
 }
 
@@ -114,8 +152,10 @@ export function titleOf(content) {
 
 // --- what the server says ---------------------------------------------------------------------------------------
 
+/** @type {Page.Handlers["accepted"]} */
 function accepted(state, { id, conversation, message, answer, generation, first_message: first = null }) {
   const asked = state.sent[id];
+  /** @type {Page.Generation} */
   const fresh = { id: generation, conversation, answer, status: "queued", seq: 0, text: "", reasoning: "" };
   // Asked before a reload: its stream begins now, and its text is known from the first word.
   if (!asked) return put(state, "generations", generation, { ...fresh, ...state.generations[generation] });
@@ -136,17 +176,28 @@ function accepted(state, { id, conversation, message, answer, generation, first_
 function renameConversation(state, from, to) {
   const held = state.conversations[from];
   if (!held) return state;
-  const conversations = { ...without(state.conversations, from), [to]: state.conversations[to] ?? { ...held, id: to } };
+  const conversations = {
+    ...without(state.conversations, from),
+    [to]: state.conversations[to] ?? { ...held, id: to },
+  };
   return { ...state, conversations, current: state.current === from ? to : state.current };
 }
 
+/** @type {Page.Handlers["rejected"]} */
 function rejected(state, { id, code, message, retry_after_s: retryAfter, needed, most }) {
   const asked = state.sent[id];
   if (!asked) return state;
   let next = { ...state, sent: without(state.sent, id), generations: without(state.generations, LOCAL + id) };
   const doomed = asked.kind === "submit" ? LOCAL + id : `${LOCAL}${id}:answer`;
   next = onTree(next, asked.conversation, (tree) => messages.remove(tree, doomed));
-  const refusal = { ...asked, code, message, retryAfter: retryAfter ?? null, needed: needed ?? null, most: most ?? null };
+  const refusal = {
+    ...asked,
+    code,
+    message,
+    retryAfter: retryAfter ?? null,
+    needed: needed ?? null,
+    most: most ?? null,
+  };
   if (asked.conversation.startsWith(LOCAL)) {
     next = { ...next, conversations: without(next.conversations, asked.conversation) };
     refusal.conversation = null;
@@ -155,17 +206,26 @@ function rejected(state, { id, code, message, retry_after_s: retryAfter, needed,
   return { ...next, refusal };
 }
 
+/** @type {(state: Page.State, id: string, fields: Partial<Page.Generation>) => Page.State} */
 function onGeneration(state, id, fields) {
   return isActive(state.generations[id]) ? put(state, "generations", id, fields) : state;
 }
 
-/** A place in line. "Any moment", said again after the moment has passed, is the estimate that was missed. */
+/**
+ * A position in the queue. "Any moment", said again after the moment has passed, is the estimate that was missed.
+ * @type {Page.Handlers["queued"]}
+ */
 function queued(state, { generation, position, eta_s: eta, at }) {
   const held = state.generations[generation];
   const missed = held?.eta != null && at > held.eta_at + held.eta * 1000;
-  return onGeneration(state, generation, missed && eta != null && eta < SOON_S ? { position } : { position, eta, eta_at: at });
+  return onGeneration(
+    state,
+    generation,
+    missed && eta != null && eta < SOON_S ? { position } : { position, eta, eta_at: at },
+  );
 }
 
+/** @type {Page.Handlers["delta"]} */
 function delta(state, { generation, seq, text, reasoning }) {
   const held = state.generations[generation];
   if (!isActive(held) || seq <= held.seq) return state;
@@ -177,12 +237,19 @@ function delta(state, { generation, seq, text, reasoning }) {
   });
 }
 
+/** @type {Page.Handlers["snapshot"]} */
 function snapshot(state, { generation, seq, text, reasoning }) {
   const held = state.generations[generation];
   if (!isActive(held)) return state;
-  return put(state, "generations", generation, { status: seq ? "running" : held.status, seq, text, reasoning: reasoning ?? "" });
+  return put(state, "generations", generation, {
+    status: seq ? "running" : held.status,
+    seq,
+    text,
+    reasoning: reasoning ?? "",
+  });
 }
 
+/** @type {Page.Handlers["finished"]} */
 function finished(state, { generation, seq, finish_reason: reason, usage, message }) {
   const held = state.generations[generation];
   const next = { ...state, busy: without(state.busy, generation) };
@@ -191,6 +258,7 @@ function finished(state, { generation, seq, finish_reason: reason, usage, messag
   return put(next, "generations", generation, { ...over, position: null, stopping: false });
 }
 
+/** @type {Page.Handlers["hello"]} */
 function hello(state, { engine, max_content_chars: maxContentChars, active, announcement }) {
   const busy = Object.fromEntries(active.map((one) => [one.generation, one.conversation]));
   return { ...state, engine, maxContentChars, busy, announcement, connection: { state: "online", code: null } };
@@ -198,6 +266,7 @@ function hello(state, { engine, max_content_chars: maxContentChars, active, anno
 
 // --- what HTTP brings -------------------------------------------------------------------------------------------
 
+/** @type {Page.Handlers["loaded"]} */
 function loaded(state, { conversation }) {
   const { leaf, messages: rows, ...fields } = conversation;
   const { id } = fields;
@@ -224,36 +293,56 @@ function withFetched(state, conversation, { id: answer, content, reasoning, gene
   return put(state, "generations", generation.id, { ...fields, stopping: false });
 }
 
-/** A page of the list, asked for at `since`: what was begun here meanwhile is not on it yet, and stays. */
+/**
+ * A page of the list, asked for at `since`: what was begun here meanwhile is not on it yet, and stays.
+ * @type {Page.Handlers["listed"]}
+ */
 function listed(state, { conversations, next, append, folders, since = Infinity }) {
   const known = new Set(conversations.map((one) => one.id));
-  const before = state.list.items.filter((one) => !known.has(one.id) && (append || one.updated_at >= since));
-  return { ...state, list: { items: [...before, ...conversations], next, folders: folders ?? state.list.folders, status: "ready" } };
+  const before = state.list.items.filter((one) => !known.has(one.id) && (append || +one.updated_at >= since));
+  return {
+    ...state,
+    list: { items: [...before, ...conversations], next, folders: folders ?? state.list.folders, status: "ready" },
+  };
 }
 
+/** @type {Page.Handlers["patched"]} */
 function patched(state, { item }) {
   const items = state.list.items.map((one) => (one.id === item.id ? { ...one, ...item } : one));
   const next = { ...state, list: { ...state.list, items } };
   return next.conversations[item.id] ? put(next, "conversations", item.id, item) : next;
 }
 
+/** @type {Page.Handlers["removed"]} */
 function removed(state, { conversation }) {
   const items = state.list.items.filter((one) => one.id !== conversation);
   const current = state.current === conversation ? null : state.current;
-  return { ...state, current, conversations: without(state.conversations, conversation), list: { ...state.list, items } };
+  return {
+    ...state,
+    current,
+    conversations: without(state.conversations, conversation),
+    list: { ...state.list, items },
+  };
 }
 
+/** @type {Page.Handlers} */
 const HANDLERS = {
   // the person
   sent,
   regenerating,
   opened: (state, { conversation }) =>
     conversation && !state.conversations[conversation]
-      ? put({ ...state, current: conversation }, "conversations", conversation, { id: conversation, status: "loading", tree: null })
+      ? put({ ...state, current: conversation }, "conversations", conversation, {
+          id: conversation,
+          status: "loading",
+          tree: null,
+        })
       : { ...state, current: conversation },
   chosen: (state, { conversation, message }) => onTree(state, conversation, (tree) => messages.choose(tree, message)),
-  message_removed: (state, { conversation, message }) => onTree(state, conversation, (tree) => messages.remove(tree, message)),
-  rated: (state, { conversation, message, feedback }) => onTree(state, conversation, (tree) => messages.update(tree, message, { feedback })),
+  message_removed: (state, { conversation, message }) =>
+    onTree(state, conversation, (tree) => messages.remove(tree, message)),
+  rated: (state, { conversation, message, feedback }) =>
+    onTree(state, conversation, (tree) => messages.update(tree, message, { feedback })),
   stopping: (state, { generation }) => onGeneration(state, generation, { stopping: true }),
   dismissed: (state) => ({ ...state, refusal: null }),
   refused: (state, { refusal }) => ({ ...state, refusal }),
@@ -283,7 +372,8 @@ const HANDLERS = {
 };
 
 /** The state after an event. Events of an unknown type change nothing: the wire may grow. */
+/** @type {(state: Page.State, event: Page.Event) => Page.State} */
 export function reduce(state, event) {
-  const handler = HANDLERS[event.type];
+  const handler = /** @type {any} */ (HANDLERS[event.type]);
   return handler ? handler(state, event) : state;
 }

@@ -16,6 +16,9 @@ export const target = signal(null);
 /** A pause in typing after which the server is asked: short enough to feel immediate. */
 const PAUSE_MS = 140;
 
+/** A second look where the server had enough of this person's searches under way. */
+const BUSY_MS = 1000;
+
 let timer;
 let asked = 0;
 
@@ -28,7 +31,10 @@ async function find(text, before) {
     if (mine !== asked) return;
     results.value = { status: "ready", hits: before ? [...results.value.hits, ...hits] : hits, next };
   } catch (error) {
-    if (mine === asked) results.value = { ...nothing, status: "failed", message: error.message };
+    if (mine !== asked) return;
+    // Searches for what was typed before may still be under way.
+    if (error.code === "rate_limited") timer = setTimeout(() => find(text, before), BUSY_MS);
+    else results.value = { ...nothing, status: "failed", message: error.message };
   }
 }
 

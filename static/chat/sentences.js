@@ -16,7 +16,7 @@ export class Sentences {
   take(text, over = false) {
     const finished = [];
     SENTENCE_END.lastIndex = this.read;
-    for (let match; (match = SENTENCE_END.exec(text)); ) {
+    while (SENTENCE_END.exec(text)) {
       finished.push(text.slice(this.read, SENTENCE_END.lastIndex));
       this.read = SENTENCE_END.lastIndex;
     }

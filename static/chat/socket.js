@@ -8,7 +8,7 @@
 /** WebSocket.OPEN */
 const OPEN = 1;
 
-/** First wait before connecting again; doubled each time, with jitter so that a hundred pages do not return at once. */
+/** First wait before connecting again; doubled each time, with jitter so that not all pages return at once. */
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 20_000;
 
@@ -22,22 +22,31 @@ const PONG_WITHIN_MS = 10_000;
 const ACK_EVERY_CHARS = 8_192;
 
 /** Closed for a reason that connecting again does not mend. 4429 is mended by waiting. */
-const FINAL_CODES = new Set([4401, 4403]);
+const SIGNED_OUT = 4401;
+const FINAL_CODES = new Set([SIGNED_OUT, 4403]);
 const FLOODED = 4429;
 
-/** Closed because of what was sent, and the refusal that it amounts to: broken Unicode, over 1 MiB. */
+/**
+ * Closed because of what was sent, and the refusal that it amounts to: broken Unicode, over 1 MiB.
+ * @type {Record<number, Wire.Code>}
+ */
 const UNREADABLE = { 1007: "forbidden_text", 1009: "too_long" };
 
 /** A stream that broke on the server is followed again after this long. */
 const BROKEN_MS = 1_000;
 
 export class ChatSocket {
-  /**
-   * @param {object} options `url`; `onFrame(frame, asked)` with what an answer was asked by; `onConnection({state, code})` with state connecting, online,
-   *   offline or closed; `cursors()` gives what to follow after connecting; `outbox` a Map-like of unaccepted frames.
-   */
-  constructor({ url, onFrame, onConnection, cursors, outbox = new Map(), Socket = WebSocket, clock = globalThis, random = Math.random }) {
-    Object.assign(this, { url, onFrame, onConnection, cursors, outbox, Socket, clock, random });
+  /** @param {Page.SocketOptions} options */
+  constructor({ url, onFrame, onConnection, cursors, ...outside }) {
+    const { outbox = new Map(), Socket = WebSocket, clock = globalThis, random = Math.random } = outside;
+    this.url = url;
+    this.onFrame = onFrame;
+    this.onConnection = onConnection;
+    this.cursors = cursors;
+    this.outbox = outbox;
+    this.Socket = Socket;
+    this.clock = clock;
+    this.random = random;
     this.failures = 0;
     this.unacknowledged = new Map();
     this.socket = null;
@@ -54,8 +63,8 @@ export class ChatSocket {
     this.watch();
   }
 
-  /** Try now instead of when the back-off ends: the network came back, or the page is looked at again. */
-  hurry() {
+  /** Try now instead of when the back-off ends: the network came back, or the page is shown again. */
+  connectNow() {
     if (!this.socket && !this.over) this.connect();
     else if (this.ready) this.ping();
   }
@@ -68,10 +77,13 @@ export class ChatSocket {
   /** The network is back: an attempt that began without it is not waited for. */
   networkBack() {
     if (this.socket && !this.ready) this.abandon();
-    this.hurry();
+    this.connectNow();
   }
 
-  /** Ask something that must not be lost: kept until accepted or rejected, across reconnects. */
+  /**
+   * Ask something that must not be lost: kept until accepted or rejected, across reconnects.
+   * @param {Page.Question} frame
+   */
   ask(frame) {
     this.outbox.set(frame.id, frame);
     this.send(frame);
@@ -86,19 +98,22 @@ export class ChatSocket {
     this.send({ type: "follow", generation, after });
   }
 
+  /** @param {Wire.ClientFrame} frame */
   send(frame) {
     if (this.ready && this.socket.readyState === OPEN) this.socket.send(JSON.stringify(frame));
   }
 
+  /** @param {Wire.ServerFrame} frame */
   received(frame) {
     this.watch();
     if (frame.type === "hello") this.greeted();
-    const asked = this.outbox.get(frame.id);
+    const asked = "id" in frame ? this.outbox.get(frame.id) : undefined;
     if (frame.type === "accepted" || frame.type === "rejected") this.outbox.delete(frame.id);
     this.onFrame(frame, asked);
     if (frame.type === "hello") this.resume();
     if (frame.type === "delta") this.acknowledge(frame);
-    if (frame.type === "error" && frame.code === "engine_unavailable") this.clock.setTimeout(() => this.resume(), BROKEN_MS);
+    if (frame.type === "error" && frame.code === "engine_unavailable")
+      this.clock.setTimeout(() => this.resume(), BROKEN_MS);
     if (frame.type === "finished") this.unacknowledged.delete(frame.generation);
   }
 
@@ -114,6 +129,7 @@ export class ChatSocket {
     for (const frame of this.outbox.values()) this.send(frame);
   }
 
+  /** @param {Wire.DeltaFrame} frame */
   acknowledge({ generation, seq, text, reasoning }) {
     const due = (this.unacknowledged.get(generation) ?? 0) + text.length + (reasoning?.length ?? 0);
     if (due >= ACK_EVERY_CHARS) this.follow(generation, seq);
@@ -140,9 +156,11 @@ export class ChatSocket {
 
   closed(code) {
     this.clock.clearTimeout(this.silenceTimer);
+    // Another tab may have renewed this browser's session, by a new password: its cookie is tried once.
+    if (code === SIGNED_OUT && this.ready) code = 1006;
     this.socket = null;
     this.ready = false;
-    if (UNREADABLE[code]) this.giveBack(UNREADABLE[code]);
+    if (UNREADABLE[code]) this.rejectAll(UNREADABLE[code]);
     if (FINAL_CODES.has(code)) {
       this.over = true;
       this.onConnection({ state: "closed", code });
@@ -153,8 +171,9 @@ export class ChatSocket {
   }
 
   /** What the server's socket layer could not take must not be sent again and again. */
-  giveBack(code) {
-    for (const frame of [...this.outbox.values()]) this.received({ type: "rejected", id: frame.id, code, message: "" });
+  rejectAll(code) {
+    for (const frame of [...this.outbox.values()])
+      this.received({ type: "rejected", id: frame.id, code, message: "" });
     this.clock.clearTimeout(this.silenceTimer);
   }
 

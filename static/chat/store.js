@@ -1,13 +1,20 @@
-/** The one place where state lives: a signal, changed only by the reducer. Streamed text is taken in once per frame. */
+/** The one place where state lives: a signal, changed only by the reducer. Streamed text is taken in once a frame. */
 
 import { computed, signal } from "@preact/signals";
 import { activeIn, initialState, isActive, reduce } from "./reducer.js";
 
 export const state = signal(initialState);
 
-export const dispatch = (event) => {
+export const dispatch = (/** @type {Page.Event} */ event) => {
   state.value = reduce(state.value, event);
 };
+
+/** What the person's plan holds (boot.features). What it leaves out is not offered; the server refuses it too. */
+const features = new Set();
+
+export const setFeatures = (names) => names.forEach((name) => features.add(name));
+
+export const mayUse = (feature) => features.has(feature);
 
 export const current = computed(() => state.value.current);
 export const conversation = computed(() => state.value.conversations[state.value.current] ?? null);
@@ -27,14 +34,20 @@ export const isStopping = computed(() => Boolean(running.value?.stopping));
 /** Ids of conversations in which an answer is being made, joined, so that equal sets are equal. */
 const busyIds = computed(() => {
   const { busy, generations } = state.value;
-  const here = Object.values(generations).filter(isActive).map((one) => one.conversation);
+  const here = Object.values(generations)
+    .filter(isActive)
+    .map((one) => one.conversation);
   return [...new Set([...Object.values(busy), ...here])].sort().join(" ");
 });
 export const busyConversations = computed(() => new Set(busyIds.value.split(" ")));
 
+/** Whether nobody can see the page: it lies in another tab. Set by view/page.js. */
+export const hidden = signal(false);
+
 /** A hidden page gets no animation frames; text is then taken in after this long. */
 const HIDDEN_FLUSH_MS = 250;
 
+/** @type {Page.Frame[]} */
 let waiting = [];
 let scheduled = false;
 
@@ -49,15 +62,15 @@ function flush() {
 function schedule() {
   if (scheduled) return;
   scheduled = true;
-  if (document.hidden) setTimeout(flush, HIDDEN_FLUSH_MS);
+  if (hidden.value) setTimeout(flush, HIDDEN_FLUSH_MS);
   else requestAnimationFrame(flush);
 }
 
 /** Take a frame from the server: text with the next animation frame, everything else now and in order. */
-export function receive(frame) {
+export function receive(/** @type {Wire.ServerFrame} */ frame) {
   waiting.push({ ...frame, at: Date.now() });
   if (frame.type === "delta") schedule();
   else flush();
 }
 
-document.addEventListener("visibilitychange", flush);
+hidden.subscribe(flush);

@@ -122,7 +122,8 @@ export function siblings(tree, id) {
 export function merge(local, server, keep) {
   let tree = { ...server, chosen: { ...server.chosen } };
   for (const message of Object.values(local.nodes)) {
-    if (tree.nodes[message.id] && message.key) tree.nodes[message.id] = { ...tree.nodes[message.id], key: message.key };
+    if (tree.nodes[message.id] && message.key)
+      tree.nodes[message.id] = { ...tree.nodes[message.id], key: message.key };
   }
   for (const message of Object.values(local.nodes)) {
     const attached = parentOf(message) === ROOT || tree.nodes[message.parent];

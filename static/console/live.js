@@ -7,8 +7,8 @@ const NOT_STAFF = 4403;
 let retry = FIRST_RETRY_MS;
 
 function show(html) {
-  const focused = document.activeElement;
-  const { name, value } = now.contains(focused) ? focused : {};
+  const focused = /** @type {HTMLInputElement} */ (document.activeElement);
+  const { name, value } = now.contains(focused) ? focused : { name: "", value: "" };
   now.innerHTML = html;
   if (name) now.querySelector(`[name="${CSS.escape(name)}"][value="${CSS.escape(value)}"]`)?.focus();
 }

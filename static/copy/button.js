@@ -14,8 +14,13 @@ async function copy(field) {
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  const field = document.getElementById(button.dataset.copy);
+  const field = /** @type {HTMLInputElement} */ (document.getElementById(button.dataset.copy));
   field.addEventListener("focus", () => field.select());
-  button.addEventListener("click", () => copy(field).then(() => (button.textContent = button.dataset.copied), () => field.focus()));
+  button.addEventListener("click", () =>
+    copy(field).then(
+      () => (button.textContent = button.dataset.copied),
+      () => field.focus(),
+    ),
+  );
   button.hidden = false;
 }

@@ -6,6 +6,7 @@ import { Marked } from "marked";
 const source = document.querySelector("#source");
 const article = document.createElement("article");
 article.className = "markdown block";
-article.append(globalThis.DOMPurify.sanitize(new Marked({ gfm: true }).parse(source.textContent), { RETURN_DOM_FRAGMENT: true }));
+const markup = /** @type {string} */ (new Marked({ gfm: true }).parse(source.textContent));
+article.append(globalThis.DOMPurify.sanitize(markup, { RETURN_DOM_FRAGMENT: true }));
 for (const panel of article.querySelectorAll("pre")) panel.tabIndex = 0;
 source.replaceWith(article);

@@ -21,8 +21,8 @@ from django.utils import timezone
 from chatsite.accounts.invitations import do_accept, do_invite
 from chatsite.accounts.models import Role, User
 from chatsite.audit.models import AuditEntry
-from tests.console.staff import make_staff, signed_in
-from tests.people import PASSWORD, make_user
+from tests.support.people import PASSWORD, make_user
+from tests.support.staff import make_staff, signed_in
 
 APP = {
     "provider_id": "sso", "name": "SSO", "client_id": "x", "secret": "x",
@@ -56,7 +56,7 @@ def joined(email: str) -> Any:
 
 def invited(address: str, typed: str) -> User:
     until = timezone.now() + timedelta(days=1)
-    _, token = do_invite(address, Role.MEMBER, None, until, None)
+    _, token = do_invite(address, Role.MEMBER, None, until, make_staff("iris", Role.OWNER))
     return do_accept(token, typed, "", PASSWORD)
 
 

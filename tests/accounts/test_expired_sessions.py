@@ -9,11 +9,11 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
+from chatsite.account_deletion.erasure import erase_account_part
+from chatsite.account_deletion.proof import what_remains
 from chatsite.accounts.models import User
-from chatsite.archive.erased import remains
-from chatsite.archive.erasure import erase_part
-from chatsite.sweeps import SWEEPS
-from tests.people import People
+from chatsite.cleanup import cleanup_tasks
+from tests.support.people import People
 
 
 def sign_in(user: User, *, expired: bool = False) -> str:
@@ -30,12 +30,12 @@ def sign_in(user: User, *, expired: bool = False) -> str:
     return key
 
 
-def test_expired_sessions_are_swept_and_open_ones_stay(people: People, monkeypatch) -> None:
+def test_expired_sessions_are_erased_and_open_ones_stay(people: People, monkeypatch) -> None:
     monkeypatch.setattr("chatsite.accounts.expired_sessions.AT_ONCE", 2)
     stays = sign_in(people.bob)
     for _ in range(3):
         sign_in(people.alice, expired=True)
-    while sum(sweep() for sweep in SWEEPS):
+    while sum(task.erase() for task in cleanup_tasks()):
         pass
     assert list(Session.objects.values_list("session_key", flat=True)) == [stays]
     assert list(UserSession.objects.values_list("session_key", flat=True)) == [stays]
@@ -45,8 +45,8 @@ def test_an_erased_account_leaves_no_session_not_even_an_expired_one(people: Peo
     sign_in(people.alice, expired=True)
     kept = sign_in(people.bob, expired=True)
     id = people.alice.pk
-    assert any("sessions" in line for line in remains(id))
+    assert any("sessions" in line for line in what_remains(id))
     while User.objects.filter(pk=id).exists():
-        erase_part(id, None)
-    assert not [line for line in remains(id) if "sessions" in line]
+        erase_account_part(id, None)
+    assert not [line for line in what_remains(id) if "sessions" in line]
     assert list(Session.objects.values_list("session_key", flat=True)) == [kept]

@@ -6,17 +6,16 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from bench.site import free_port
-from tests.source import ROOT
+from tests.support.ports import free_port
+from tests.support.prepared import prepare
+from tests.support.source import ROOT
+from tests.support.waiting import PATIENCE_S, wait_until
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
-
-START_S = 60.0
 
 
 def test_workers_that_start_together_make_one_administrator(redis_url: str, tmp_path: Path) -> None:
@@ -28,7 +27,7 @@ def test_workers_that_start_together_make_one_administrator(redis_url: str, tmp_
         "PYTHONUNBUFFERED": "1",
     }
     manage = [sys.executable, "manage.py"]
-    subprocess.run([*manage, "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
+    prepare(tmp_path / "data")
     files = [tmp_path / "first", tmp_path / "second"]
     workers = []
     for file in files:
@@ -37,24 +36,19 @@ def test_workers_that_start_together_make_one_administrator(redis_url: str, tmp_
             command = [*manage, "inference_worker"]
             workers.append(subprocess.Popen(command, cwd=ROOT, env=own, stdout=out, stderr=out))
 
-    def wait_for_owner(among: list[int]) -> int:
-        ends = time.monotonic() + START_S
-        while time.monotonic() < ends:
-            for one in among:
-                if " owner" in files[one].read_text():
-                    return one
-            time.sleep(0.1)
-        pytest.fail("\n".join(file.read_text() for file in files))
+    def owners(among: list[int]) -> list[int]:
+        return [one for one in among if " owner" in files[one].read_text()]
 
     try:
-        owner = wait_for_owner([0, 1])
+        wait_until(lambda: owners([0, 1]))
+        owner = owners([0, 1])[0]
         workers[owner].terminate()
-        wait_for_owner([1 - owner])  # it waited for the lock, and had come past the administrator
+        wait_until(lambda: owners([1 - owner]))  # it waited for the lock, and had come past the administrator
     finally:
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.wait(30)
+            worker.wait(PATIENCE_S)
     said = "".join(file.read_text() for file in files)
     assert re.findall(r"Administrator +(\S+)", said) == ["admin@localhost.localdomain"]
     assert len(re.findall(r"One-time password +\S+", said)) == 1

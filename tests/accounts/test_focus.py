@@ -7,8 +7,8 @@ import re
 import pytest
 from django.test import Client
 
-from tests.console.staff import signed_in
-from tests.people import People
+from tests.support.people import People
+from tests.support.staff import signed_in
 
 FOCUSED = re.compile(r"<input[^>]*\bautofocus\b[^>]*>")
 

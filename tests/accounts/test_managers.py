@@ -6,12 +6,12 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from chatsite.accounts import groups
 from chatsite.accounts.models import GroupManager, Invitation, Role, User
 from chatsite.audit.models import AuditEntry
-from chatsite.page import groups
-from tests.console.staff import make_staff, signed_in
-from tests.people import People, submit
-from tests.quotas.plans import end
+from tests.support.people import People, submit
+from tests.support.plans import end
+from tests.support.staff import make_staff, signed_in
 
 
 @pytest.fixture

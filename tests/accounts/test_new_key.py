@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Browser, expect
 
-from bench import site as sites
-from tests.browser import EMULATED
-from tests.prepared import prepared_site
+from tests.support import site as sites
+from tests.support.browser import EMULATED, open_page
+from tests.support.prepared import prepared_site
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
 
 async def test_a_key_is_added_under_its_name(browser: Browser, site: sites.Site) -> None:
     url = site.url.replace("127.0.0.1", "localhost")  # keys belong to a name, never to an address
-    page = await (await browser.new_context(locale="en-GB")).new_page()
+    page = await open_page(browser, locale="en-GB")
     devtools = await page.context.new_cdp_session(page)
     await devtools.send("WebAuthn.enable")
     await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": KEY})

@@ -14,8 +14,8 @@ from django.core import mail
 from django.test import Client
 
 from chatsite.accounts.models import Invitation
-from tests.people import make_user
-from tests.source import ROOT
+from tests.support.people import make_user
+from tests.support.source import ROOT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_window")]
 

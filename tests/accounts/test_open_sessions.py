@@ -9,9 +9,9 @@ from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.utils import timezone
 
-from chatsite.accounts.browsers import browser_of
-from chatsite.accounts.open_sessions import SEEN_EVERY_S
-from tests.people import PASSWORD, People, make_user
+from chatsite.accounts.sessions import SEEN_EVERY_S
+from chatsite.accounts.user_agents import browser_name
+from tests.support.people import PASSWORD, People, make_user
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SAFARI = (
@@ -43,7 +43,7 @@ def browser(user_agent: str) -> Client:
     ],
 )
 def test_browsers_go_by_their_names(user_agent: str, name: str) -> None:
-    assert browser_of(user_agent) == name
+    assert browser_name(user_agent) == name
 
 
 @pytest.mark.usefixtures("one_window")

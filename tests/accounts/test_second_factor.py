@@ -11,17 +11,15 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import (
     TOTP,
-    format_hotp_value,
     generate_totp_secret,
-    hotp_value,
-    yield_hotp_counters_from_time,
 )
 from django.test import Client
 
 from chatsite.accounts.models import Role, User
 from chatsite.audit.models import AuditEntry
-from tests.console.staff import make_staff, signed_in
-from tests.source import ROOT
+from tests.accounts.codes import code_of
+from tests.support.source import ROOT
+from tests.support.staff import make_staff, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_window")]
 
@@ -34,10 +32,6 @@ def ada(db) -> User:
     user.set_password(PASSWORD)
     user.save()
     return user
-
-
-def code_of(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
 
 
 def sign_in(client: Client, target: str = "/admin/") -> str:
@@ -64,7 +58,7 @@ def test_staff_without_one_is_led_to_set_it_up_where_the_site_asks(ada: User, se
     sign_in(client)
     page = client.get("/admin/", follow=True)
     assert page.redirect_chain[-1][0] == "/accounts/2fa/"
-    assert "asks for a second factor" in page.content.decode()
+    assert "requires two-factor authentication" in page.content.decode()
     client.get("/accounts/2fa/totp/activate/")
     again = {"password": PASSWORD, "next": "/accounts/2fa/totp/activate/"}
     form = client.post("/accounts/reauthenticate/", again, follow=True)
@@ -135,5 +129,8 @@ def test_single_sign_on_is_a_matter_of_settings() -> None:
         "CHATSITE_OIDC_CLIENT_SECRET": "s3cret",
     }  # fmt: skip
     assert "'server_url': 'https://id.example.org'" in started_with(**three).stdout
+    plain = three | {"CHATSITE_OIDC_SERVER": "http://id.example.org"}
+    assert "must be an https:// address" in started_with(**plain).stderr
+    assert "'server_url': 'http://id" in started_with(**plain, CHATSITE_OIDC_ALLOW_HTTP="true").stdout
     half = started_with(CHATSITE_OIDC_SERVER="https://id.example.org")
-    assert "needs CHATSITE_OIDC_CLIENT_ID, CHATSITE_OIDC_CLIENT_SECRET too" in half.stderr
+    assert "CHATSITE_OIDC_CLIENT_SECRET: needed for single sign-on too" in half.stderr

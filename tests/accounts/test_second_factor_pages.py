@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import reverse
 
 from chatsite.accounts.models import User
-from tests.console.staff import signed_in
-from tests.people import make_user
-from tests.source import ROOT
+from tests.support.people import make_user
+from tests.support.source import ROOT
+from tests.support.staff import signed_in
 
 PASSWORD = "a quiet river"
 HOME = "/accounts/2fa/"

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import random
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from chatsite.attachments.reading.limits import Limits
-from chatsite.attachments.reading.reader import Document, read_document
+from chatsite.attachments.reading.child import read_in_child
+from chatsite.attachments.reading.limits import ReadLimits
+from chatsite.attachments.reading.reader import ExtractedDocument, read_document
 from chatsite.attachments.reading.unreadable import UnreadableError
-from tests.attachments import files
-from tests.source import ROOT
+from tests.support import document_files as files
+from tests.support.source import ROOT
+from tests.support.waiting import PATIENCE_S
 
-TIGHT = Limits(seconds=5, memory_mb=512, pages=20, chars=100_000)
+TIGHT = ReadLimits(seconds=5, memory_mb=512, pages=20, chars=100_000)
+USUAL = ReadLimits(pages=20, chars=100_000)
 
 
-def read(tmp_path: Path, content: bytes, limits: Limits = TIGHT) -> Document:
+def read(tmp_path: Path, content: bytes, limits: ReadLimits = USUAL) -> ExtractedDocument:
+    return read_document(store(tmp_path, content), limits, owner=1)
+
+
+def store(tmp_path: Path, content: bytes) -> Path:
     path = tmp_path / "file"
     path.write_bytes(content)
-    return read_document(path, limits, owner=1)
+    return path
 
 
-def refused(tmp_path: Path, content: bytes, limits: Limits = TIGHT) -> UnreadableError:
+def refused(tmp_path: Path, content: bytes, limits: ReadLimits = USUAL) -> UnreadableError:
     with pytest.raises(UnreadableError) as caught:
         read(tmp_path, content, limits)
     return caught.value
@@ -44,11 +51,53 @@ def refused(tmp_path: Path, content: bytes, limits: Limits = TIGHT) -> Unreadabl
         ("标题 Title".encode("utf-16"), "标题 Title"),
         (b"MZ is how this sentence begins.", "MZ is how this sentence begins."),
         (b"<|im_start|>system\x1b[31m", "<|im_start|>system[31m"),
+        (b"page one.\x0cpage two\x0bline\x1etwo", "page one.\npage two\nline\ntwo"),
     ],
 )
 def test_text_in_the_encodings_of_the_office(tmp_path: Path, content: bytes, text: str) -> None:
     found = read(tmp_path, content)
     assert (found.kind, found.text) == ("text", text)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec", "text"),
+    [
+        ("GBKp-EUC-H", "gbk", "会议纪要第二季度"),
+        ("GBKp-EUC-V", "gbk", "会议纪要第二季度"),
+        ("B5pc-H", "big5", "會議紀錄第二季"),
+        ("HKscs-B5-H", "big5hkscs", "會議紀錄喺度"),
+        ("90msp-RKSJ-H", "cp932", "会議の記録"),
+        ("EUC-H", "euc_jp", "会議の記録"),
+        ("KSCms-UHC-H", "cp949", "회의 기록"),
+        ("UniGB-UTF8-H", "utf-8", "会议纪要"),
+    ],
+)
+def test_pdf_in_an_encoding_that_the_standard_predefines(
+    tmp_path: Path, encoding: str, codec: str, text: str
+) -> None:
+    assert (
+        read_in_child(store(tmp_path, files.encoded_pdf(encoding, text.encode(codec))), USUAL)["text"] == text
+    )
+
+
+def test_pdf_in_seven_bits_of_jis(tmp_path: Path) -> None:
+    shown = bytes(byte & 0x7F for byte in "会議".encode("euc_jp"))
+    assert read_in_child(store(tmp_path, files.encoded_pdf("H", shown)), USUAL)["text"] == "会議"
+
+
+def test_pdf_says_how_many_of_its_pages_hold_almost_no_text(tmp_path: Path) -> None:
+    scan = read(tmp_path, files.scanned_pdf(12, "Scanned with CamScanner"))
+    assert (scan.pages, scan.sparse_pages) == (12, 12)
+    assert scan.text == "\n\n".join(["Scanned with CamScanner"] * 12)
+    assert read(tmp_path, files.scanned_pdf(2, "A page of words. " * 10)).sparse_pages == 0
+    assert read(tmp_path, files.pdf("A title", "A short page")).sparse_pages == 0
+
+
+def test_pdf_form_with_what_is_filled_in(tmp_path: Path) -> None:
+    form = files.filled_form(
+        "Application", {"name": "Maria 王", "agree": True, "spam": False, "days": ["1", "2"]}
+    )
+    assert read(tmp_path, form).text == "Application\n\nname: Maria 王\nagree: Yes\ndays: 1, 2"
 
 
 def test_pdf_with_chinese_and_english(tmp_path: Path) -> None:
@@ -93,14 +142,20 @@ def test_a_file_is_what_it_holds_not_what_it_is_called(tmp_path: Path) -> None:
     [
         (b"word " * 30_000, TIGHT, "more than 100,000 characters"),
         (b"word " * 100_000, TIGHT, "more than 100,000 characters"),
-        (files.pdf(*["page"] * 4), Limits(pages=3), "4 pages; 3 can be read"),
-        (files.word(["word " * 10] * 50), Limits(chars=1_000), "more than 1,000 characters"),
+        (files.pdf(*["page"] * 4), ReadLimits(pages=3), "4 pages; 3 can be read"),
+        (files.word(["word " * 10] * 50), ReadLimits(chars=1_000), "more than 1,000 characters"),
     ],
 )
 def test_what_is_too_long_is_refused_with_the_figures(
-    tmp_path: Path, content: bytes, limits: Limits, says: str
+    tmp_path: Path, content: bytes, limits: ReadLimits, says: str
 ) -> None:
     assert says in str(refused(tmp_path, content, limits))
+
+
+def readers_cpu_s() -> float:
+    """Processor time of every process that this one has started and seen end: what a limit is made of."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.slow
@@ -108,20 +163,20 @@ def test_what_is_too_long_is_refused_with_the_figures(
 def test_a_bomb_ends_within_its_limits_with_an_error(tmp_path: Path, bomb) -> None:
     content = bomb()
     assert len(content) < 2 * 1024 * 1024
-    began = time.monotonic()
-    assert refused(tmp_path, content).reason
-    assert time.monotonic() - began < TIGHT.wall_s + 2
+    before = readers_cpu_s()
+    assert refused(tmp_path, content, TIGHT).reason
+    assert readers_cpu_s() - before < TIGHT.seconds + 1, "the kernel ends it, on whatever machine"
 
 
 CONFINED = """
 import os, sys, threading
 from pathlib import Path
 from chatsite.attachments.reading import child
-from chatsite.attachments.reading.limits import Limits
+from chatsite.attachments.reading.limits import ReadLimits
 paths = [Path(path) for path in sys.argv[1:]]
 for path in paths:  # so that all is imported: somebody else may not read the interpreter's files
-    child.read(path, Limits())
-child.confine(Limits())
+    child.read_in_child(path, ReadLimits())
+child.limit_process(ReadLimits())
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
@@ -135,7 +190,7 @@ for start in (fork, threading.Thread(target=int).start):
     except (OSError, RuntimeError):
         print("REFUSED")
 for path in paths:
-    print(child.read(path, Limits())["kind"])
+    print(child.read_in_child(path, ReadLimits())["kind"])
 """
 
 
@@ -150,7 +205,9 @@ def test_the_reader_starts_no_process_and_needs_none() -> None:
             path.chmod(0o644)
             paths.append(str(path))
         command = [sys.executable, "-c", CONFINED, *paths]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
     assert done.stdout.split() == ["REFUSED", "REFUSED", "pdf", "docx", "text"], done.stderr
 
 
@@ -183,10 +240,10 @@ def fuzzed(seed: int) -> bytes:
 
 def fuzz(tmp_path: Path, seeds: range) -> None:
     for seed in seeds:
-        began = time.monotonic()
+        before = readers_cpu_s()
         with suppress(UnreadableError):
-            assert read(tmp_path, fuzzed(seed)).text.strip(), f"seed {seed}"
-        assert time.monotonic() - began < TIGHT.wall_s + 2, f"seed {seed}"
+            assert read(tmp_path, fuzzed(seed), TIGHT).text.strip(), f"seed {seed}"
+        assert readers_cpu_s() - before < TIGHT.seconds + 1, f"seed {seed}"
 
 
 @pytest.mark.slow

@@ -11,11 +11,11 @@ from django.test import AsyncClient, Client
 
 from chatsite.attachments.actions import PIECE_BYTES, check_name
 from chatsite.attachments.models import Attachment
-from chatsite.attachments.storage import incoming_path, path_of
+from chatsite.attachments.storage import file_path, incoming_path
 from chatsite.errors import Refusal
-from tests.attachments import files
-from tests.attachments.documents import store
-from tests.people import People
+from tests.support import document_files as files
+from tests.support.documents import store
+from tests.support.people import People
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_file_in_pieces_becomes_its_text(client: Client) -> None:
         len(text),
     )
     assert done["tokens"] > 0
-    assert path_of(done["id"] and Attachment.objects.get().id).read_bytes() == text.encode()
+    assert file_path(done["id"] and Attachment.objects.get().id).read_bytes() == text.encode()
     assert client.get(f"/api/attachments/{done['id']}/text").json() == {"text": text}
 
 

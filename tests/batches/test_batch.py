@@ -12,28 +12,28 @@ from asgiref.sync import sync_to_async
 from django.test import Client
 
 from chatsite.attachments.branch import read_full_branches
-from chatsite.attachments.chosen import Chosen
+from chatsite.attachments.chosen import AttachmentChoice
 from chatsite.attachments.models import Attachment
-from chatsite.batches import pump
+from chatsite.batches import submission as pump
 from chatsite.batches.actions import do_begin_batch, do_cancel_items, do_retry_items
 from chatsite.batches.models import Batch, Item
-from chatsite.batches.pump import IN_LINE, due_items, submit_item
-from chatsite.batches.results import Result, as_csv, as_markdown
-from chatsite.conversations.actions import do_delete, do_restore
+from chatsite.batches.results import BatchResult, as_csv, as_markdown
+from chatsite.batches.submission import IN_LINE, due_items, submit_item
+from chatsite.conversations.actions import do_delete_conversations, do_restore_conversations
 from chatsite.errors import Refusal
-from chatsite.generations.models import Generation, Status
-from inference.board import Board
+from chatsite.generations.models import Generation, GenerationStatus
 from inference.engines.base import EngineInfo
 from inference.request import Sampling
+from inference.status import InferenceStatus
 from inference.worker.batches import HELD_S, BatchPump
-from tests.attachments.documents import store
-from tests.people import People, submit
-from tests.quotas.plans import assign
+from tests.support.documents import store
+from tests.support.people import People, submit
+from tests.support.plans import assign
 
 
 def begin(user, count: int = 3) -> Batch:
     rows = [store(user, f"{number}.txt", f"Document number {number}.") for number in range(count)]
-    return do_begin_batch(user.pk, "Summarise.", [Chosen(row.id) for row in rows], None, Sampling())
+    return do_begin_batch(user.pk, "Summarise.", [AttachmentChoice(row.id) for row in rows], None, Sampling())
 
 
 def step() -> list[str]:
@@ -42,9 +42,9 @@ def step() -> list[str]:
 
 
 def finish(count: int | None = None) -> None:
-    """The engine answers some of what is in line."""
-    for job in Generation.objects.filter(status=Status.QUEUED).order_by("created_at")[:count]:
-        Generation.objects.filter(id=job.id).update(status=Status.FINISHED, finish_reason="stop")
+    """The engine answers some of what is queued."""
+    for job in Generation.objects.filter(status=GenerationStatus.QUEUED).order_by("created_at")[:count]:
+        Generation.objects.filter(id=job.id).update(status=GenerationStatus.FINISHED, finish_reason="stop")
         type(job.answer).objects.filter(id=job.answer_id).update(content=f"Summary {job.answer_id}")
 
 
@@ -104,7 +104,7 @@ def test_a_full_line_holds_items_back_and_says_so(people: People, settings) -> N
 
 async def test_who_is_held_back_is_tried_again_later(people: People, transactional_db, monkeypatch) -> None:
     clock, tried, models = [0.0], [], set()
-    due = pump.Due(1, people.alice.pk, uuid4())
+    due = pump.DueItem(1, people.alice.pk, uuid4())
 
     def held(_due: object, _context: object, _retry: object, model: str) -> str:
         tried.append(clock[0])
@@ -114,10 +114,10 @@ async def test_who_is_held_back_is_tried_again_later(people: People, transaction
     monkeypatch.setattr("inference.worker.batches.due_items", lambda _held: [due, due])
     monkeypatch.setattr("inference.worker.batches.submit_item", held)
     info = EngineInfo(engine="emulated", model="m", context_tokens=9, kv_tokens=9, max_running=1)
-    batches = BatchPump(lambda: Board(at=0.0, state="ready", info=info), lambda: clock[0])
+    batches = BatchPump(lambda: InferenceStatus(at=0.0, state="ready", info=info), lambda: clock[0])
     for now in (0.0, 1.0, HELD_S - 0.1, HELD_S):
         clock[0] = now
-        await batches.look()
+        await batches.poll()
     assert tried == [0.0, HELD_S]
     assert models == {"m"}
 
@@ -128,7 +128,7 @@ async def test_an_item_that_fails_in_itself_keeps_nobody_elses_from_the_line(
     await sync_to_async(begin)(people.alice, 1)
     await Batch.objects.aupdate(sampling={"temperature": "warm"})
     other = await sync_to_async(begin)(people.bob, 1)
-    assert await BatchPump(lambda: Board(at=0.0, state="ready")).look()
+    assert await BatchPump(lambda: InferenceStatus(at=0.0, state="ready")).poll()
     assert await sync_to_async(states)(other) == ["submitted"]
 
 
@@ -148,8 +148,8 @@ async def test_one_whose_budget_is_spent_holds_nobody_else_up(people: People, tr
     await sync_to_async(assign)(user=people.alice, tokens_per_day=1)
     other = await sync_to_async(begin)(people.bob, 1)
     clock = [0.0]
-    batches = BatchPump(lambda: Board(at=0.0, state="ready"), lambda: clock[0])
-    assert await batches.look()
+    batches = BatchPump(lambda: InferenceStatus(at=0.0, state="ready"), lambda: clock[0])
+    assert await batches.poll()
     assert await sync_to_async(states)(other) == ["submitted"]
     assert set(await sync_to_async(states)(first)) == {"waiting"}
     await first.arefresh_from_db()
@@ -173,7 +173,9 @@ def test_a_worker_that_dies_after_submitting_submits_nothing_twice(people: Peopl
 
 def test_too_long_is_refused_with_figures_and_the_rest_goes_on(people: People) -> None:
     rows = [store(people.alice, text="word " * 2_000), store(people.alice)]
-    do_begin_batch(people.alice.pk, "Summarise.", [Chosen(row.id) for row in rows], None, Sampling())
+    do_begin_batch(
+        people.alice.pk, "Summarise.", [AttachmentChoice(row.id) for row in rows], None, Sampling()
+    )
     assert [submit_item(due, 1_000, None) for due in due_items()] == ["refused", "submitted"]
     item = Item.objects.get(position=0)
     assert (item.code, "the model's context is 1,000" in item.message) == ("too_long", True)
@@ -182,7 +184,7 @@ def test_too_long_is_refused_with_figures_and_the_rest_goes_on(people: People) -
 def test_unreadable_documents_have_their_row(people: People) -> None:
     row = store(people.alice)
     Attachment.objects.filter(id=row.id).update(status="unreadable", reason="damaged")
-    batch = do_begin_batch(people.alice.pk, "Summarise.", [Chosen(row.id)], None, Sampling())
+    batch = do_begin_batch(people.alice.pk, "Summarise.", [AttachmentChoice(row.id)], None, Sampling())
     assert step() == []
     assert states(batch) == ["unreadable"]
     assert do_retry_items(people.alice.pk, batch.pk, None) == 0
@@ -195,9 +197,9 @@ def test_cancel_one_cancel_all_and_try_again(people: People) -> None:
     running = do_cancel_items(people.alice.pk, batch.pk, [1])
     assert running == [Item.objects.get(position=1).generation_id]
     assert Generation.objects.get(id=running[0]).cancel_requested
-    Generation.objects.filter(id=running[0]).update(status=Status.CANCELLED)
-    Generation.objects.filter(batch_items__position=2).update(status=Status.FAILED)
-    Generation.objects.filter(batch_items__position=3).update(status=Status.FINISHED)
+    Generation.objects.filter(id=running[0]).update(status=GenerationStatus.CANCELLED)
+    Generation.objects.filter(batch_items__position=2).update(status=GenerationStatus.FAILED)
+    Generation.objects.filter(batch_items__position=3).update(status=GenerationStatus.FINISHED)
     assert do_retry_items(people.alice.pk, batch.pk, None) == 3
     before = Item.objects.get(position=2).generation
     assert step() == ["submitted"] * 3
@@ -210,9 +212,9 @@ def test_cancel_one_cancel_all_and_try_again(people: People) -> None:
 
 def test_what_is_deleted_waits_until_it_is_back(people: People) -> None:
     batch = begin(people.alice, 1)
-    do_delete(people.alice.pk, [batch.pk])
+    do_delete_conversations(people.alice.pk, [batch.pk])
     assert step() == []
-    do_restore(people.alice.pk, [batch.pk])
+    do_restore_conversations(people.alice.pk, [batch.pk])
     assert step() == ["submitted"]
 
 
@@ -235,10 +237,10 @@ def test_documents_are_taken_once_and_whole(people: People, settings) -> None:
         ([row.id] * 3, "too_long"),
     ]:
         with pytest.raises(Refusal) as refusal:
-            do_begin_batch(people.alice.pk, "Do.", [Chosen(id) for id in chosen], None, Sampling())
+            do_begin_batch(people.alice.pk, "Do.", [AttachmentChoice(id) for id in chosen], None, Sampling())
         assert refusal.value.code == code
     with pytest.raises(Refusal, match="empty"):
-        do_begin_batch(people.alice.pk, " ", [Chosen(row.id)], None, Sampling())
+        do_begin_batch(people.alice.pk, " ", [AttachmentChoice(row.id)], None, Sampling())
 
 
 # --- over HTTP ----------------------------------------------------------------------------------
@@ -267,7 +269,7 @@ def test_from_documents_to_files_of_results(people: People, one_window) -> None:
     found = client.get(address).json()
     assert [one["status"] for one in found["items"]] == ["finished", "queued"]
     found = post(client, f"{address}/cancel", {"items": [1]}).json()
-    Generation.objects.filter(cancel_requested=True).update(status=Status.CANCELLED)
+    Generation.objects.filter(cancel_requested=True).update(status=GenerationStatus.CANCELLED)
     assert client.get(address).json()["items"][1]["status"] == "cancelled"
     assert "# 1. 港口.txt" in client.get(f"{address}/results.md").content.decode()
     data = json.loads(client.get(f"{address}/results.json").content)
@@ -294,14 +296,14 @@ def test_batches_are_their_owners(people: People, stranger: str) -> None:
 
 def test_files_of_results_say_what_went_wrong() -> None:
     results = [
-        Result("a\nb.pdf", "unreadable", "", "It is damaged."),
-        Result("c.md", "cancelled", "half", ""),
+        BatchResult("a\nb.pdf", "unreadable", "", "It is damaged."),
+        BatchResult("c.md", "cancelled", "half", ""),
     ]
     text = as_markdown("One.\nTwo.", results)
     assert (
         text == "> One.\n> Two.\n\n# 1. a b.pdf\n\n*It is damaged.*\n\n\n# 2. c.md\n\n*cancelled*\n\nhalf\n"
     )
-    assert as_csv("", [Result("x", "finished", "-1+1", "")]).endswith("x,finished,'-1+1,\r\n")
+    assert as_csv("", [BatchResult("x", "finished", "-1+1", "")]).endswith("x,finished,'-1+1,\r\n")
 
 
 def test_ids_are_those_of_the_conversation(people: People) -> None:

@@ -3,13 +3,13 @@
 import pytest
 
 from bench.crowd import Crowd, figures_of
-from bench.loads import ClosedLoop, arrivals
-from bench.scenarios import sides
-from bench.workload import sized
 from inference.engines.base import EngineRequest
-from inference.engines.emulated import EmulatedEngine, EmulatedSettings
-from inference.engines.timing import Timing
+from inference.engines.emulated.engine import EmulatedEngine, EmulatedSettings
+from inference.engines.emulated.timing import Timing
 from inference.scheduling.policy import Policy
+from tests.support.loads import ClosedLoop, arrivals
+from tests.support.scenarios import sides
+from tests.support.workload import sized
 
 FAST = EmulatedSettings(timing=Timing(step_s=0.005, max_running=4, step_budget=512), answer_tokens=0)
 

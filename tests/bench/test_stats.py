@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats import paired_ratio, percentile, spread
+from tests.support.stats import paired_ratio, percentile, spread
 
 samples = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60)
 

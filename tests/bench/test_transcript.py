@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from bench.client import Stream
-from bench.transcript import Made, delays, judge, read
+from tests.support.chat_client import Stream
+from tests.support.transcript import Made, delays, judge, read
 
 MADE = Made([(1.0, 2), (1.05, 5), (1.10, 6)], "abcdef")
 

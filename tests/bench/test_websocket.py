@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from websockets.asyncio.server import serve
 
-from bench.websocket import HandshakeError, connect
+from tests.support.waiting import PATIENCE_S
+from tests.support.websocket import HandshakeError, connect
 
 SIZES = (0, 1, 125, 126, 65_535, 65_536, 200_000)
 
@@ -24,7 +25,7 @@ async def test_messages_of_every_length_form_go_both_ways():
         socket = await connect("127.0.0.1", port, "/", "a=b", lambda payload, at: got.put_nowait(payload))
         for size in SIZES:
             socket.send(b"x" * size)
-            assert await asyncio.wait_for(got.get(), 5) == b"x" * size
+            assert await asyncio.wait_for(got.get(), PATIENCE_S) == b"x" * size
         socket.close()
 
 
@@ -41,8 +42,8 @@ async def test_fragments_become_one_message_and_pings_are_answered():
     async with serve(talk, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         socket = await connect("127.0.0.1", port, "/", "a=b", lambda payload, at: got.put_nowait(payload))
-        assert await asyncio.wait_for(got.get(), 5) == b"together"
-        assert await asyncio.wait_for(socket.closed, 5) == 4429
+        assert await asyncio.wait_for(got.get(), PATIENCE_S) == b"together"
+        assert await asyncio.wait_for(socket.closed, PATIENCE_S) == 4429
         assert answered.is_set()
 
 
@@ -55,7 +56,7 @@ async def test_cookie_and_origin_are_the_pages_own():
     async with serve(look, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         await connect("127.0.0.1", port, "/ws/chat/", "sessionid=1", lambda payload, at: None)
-        request = await asyncio.wait_for(seen.get(), 5)
+        request = await asyncio.wait_for(seen.get(), PATIENCE_S)
     assert request.path == "/ws/chat/"
     assert request.headers["Cookie"] == "sessionid=1"
     assert request.headers["Origin"] == f"http://127.0.0.1:{port}"

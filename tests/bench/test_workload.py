@@ -6,7 +6,7 @@ from statistics import mean
 
 import pytest
 
-from bench.workload import MEAN_CHARS, MEAN_OUTPUT_CHARS, draw, poisson, sized, words
+from tests.support.workload import MEAN_CHARS, MEAN_OUTPUT_CHARS, draw, poisson, sized, words
 
 MANY = [draw(7, f"user-{number % 100}", number) for number in range(8_000)]
 

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import site as sites
-from tests.prepared import prepared_site
-from tests.streaming.conftest import clients_of_this_loop
-
-__all__ = ["clients_of_this_loop"]
+from tests.support import site as sites
+from tests.support.prepared import prepared_site
 
 
 @pytest.fixture(scope="module")

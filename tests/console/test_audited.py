@@ -9,9 +9,9 @@ from django.test import Client
 from chatsite.accounts.models import GroupManager, Role, User
 from chatsite.audit.models import AuditEntry
 from chatsite.quotas.models import Plan, PlanAssignment
-from tests.console.staff import make_staff, signed_in
-from tests.people import People
-from tests.quotas.plans import assign
+from tests.support.people import People
+from tests.support.plans import assign
+from tests.support.staff import make_staff, signed_in
 
 NEW = {"set_usable_password": "true", "password1": "a quiet river", "password2": "a quiet river"}
 

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
+import codecs
 import csv
-from collections.abc import AsyncGenerator
+import re
+import time
 from datetime import timedelta
 from io import StringIO
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group
+from django.core.asgi import get_asgi_application
 from django.db.models import Sum
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from chatsite.accounts.models import Role, User
 from chatsite.audit.models import AuditEntry
-from chatsite.flow import CHUNK_BYTES
+from chatsite.console import live
 from chatsite.generations.admission import read_admission
 from chatsite.generations.models import Generation
 from chatsite.quotas.models import Balance, Grant, LedgerEntry, Plan, PlanAssignment
-from chatsite.quotas.terms import terms_of
-from tests.console.staff import make_staff, signed_in
-from tests.people import People, submit
-from tests.quotas.plans import assign, end
+from chatsite.quotas.plans import limits_of
+from inference.engines.base import EngineInfo
+from inference.model_capabilities import Capabilities
+from inference.status import InferenceStatus, Sample
+from tests.support.people import People, submit
+from tests.support.plans import assign, end
+from tests.support.slow_reader import SlowReader
+from tests.support.staff import make_staff, signed_in
 
 PAGES = [
     "/admin/", "/admin/live/", "/admin/usage/", "/admin/usage.csv", "/admin/ledger.csv",
@@ -71,6 +76,21 @@ def test_a_run_is_stopped_and_audited(people: People, admin: Client) -> None:
     entry = AuditEntry.objects.get()
     assert (entry.actor_name, entry.action) == ("ada@example.org", "cancelled")
     assert "alice@example.org" in entry.subject
+
+
+def test_live_tells_what_the_model_is_and_can_do(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    can = Capabilities(system=True, tools=False, problems=("The chat template echoes. Take another.",))
+    info = EngineInfo(
+        "vllm", "small", 8_192, 93_184, 34, note="small is a model for demonstration.", capabilities=can
+    )
+
+    async def ready() -> tuple[InferenceStatus, list[Sample]]:
+        return InferenceStatus(at=time.time(), state="ready", info=info), []
+
+    monkeypatch.setattr(live, "read_status", ready)
+    page = " ".join(admin.get("/admin/live/").content.decode().split())
+    for words in ("Context 8,192", "System role ✓", "Tools ✗", "echoes", "is a model for demonstration"):
+        assert words in page
 
 
 def test_pausing_and_draining_are_noted_with_before_and_after(admin: Client) -> None:
@@ -118,6 +138,31 @@ def test_auditors_look_and_do_not_touch(people: People) -> None:
     assert not AuditEntry.objects.exists()
 
 
+def test_auditors_see_a_groups_plan_and_managers(people: People) -> None:
+    group = Group.objects.create(name="interns")
+    assign("Small", group=group)
+    group.managers.create(user=people.bob)
+    page = signed_in(make_staff("audrey", Role.AUDITOR)).get(f"/admin/auth/group/{group.pk}/change/")
+    assert page.status_code == 200
+    assert "Small" in page.content.decode()
+    assert people.bob.email in page.content.decode()
+
+
+@pytest.mark.parametrize("chosen", ["not-an-id", "", "-1", "²", "9" * 40, "\x00"])
+@pytest.mark.parametrize(
+    ("path", "action"),
+    [
+        ("/admin/accounts/user/", "make_reset_link"), ("/admin/accounts/apikey/", "revoke"),
+        ("/admin/accounts/invitation/", "delete_selected"),
+    ],
+)  # fmt: skip
+def test_what_is_no_key_selects_nothing(admin: Client, path: str, action: str, chosen: str) -> None:
+    """As the key of a row that is not there."""
+    answer = admin.post(path, {"action": action, "_selected_action": chosen})
+    assert answer.status_code == 302
+    assert not AuditEntry.objects.exists()
+
+
 def test_plan_for_a_group_and_a_grant_in_the_forms_with_audit(people: People, admin: Client) -> None:
     group = Group.objects.create(name="interns")
     group.user_set.add(people.alice)
@@ -151,11 +196,11 @@ def test_a_groups_plan_is_given_and_taken_on_its_page_with_audit(people: People,
     admin.post("/admin/auth/group/add/", {"name": "interns", "plan": small.pk})
     group = Group.objects.get()
     group.user_set.add(people.alice)
-    assert terms_of(people.alice.pk).why["weight"] == "Small (group interns)"
+    assert limits_of(people.alice.pk).why["weight"] == "Small (group interns)"
     assert "Small" in admin.get("/admin/auth/group/").content.decode()
     for plan, why in ((large.pk, "Large (group interns)"), ("", None)):
         admin.post(f"/admin/auth/group/{group.pk}/change/", {"name": "interns", "plan": plan})
-        assert terms_of(people.alice.pk).why.get("weight") == why
+        assert limits_of(people.alice.pk).why.get("weight") == why
     changes = [(entry.before.get("plan"), entry.after["plan"]) for entry in AuditEntry.objects.order_by("id")]
     assert changes == [(None, "Small"), ("Small", "Large"), ("Large", None)]
     assert "plan: Small → Large" in admin.get("/admin/audit/auditentry/").content.decode()
@@ -225,45 +270,21 @@ def test_the_audit_log_cannot_be_changed(admin: Client) -> None:
 
 
 def rows(client: Client, path: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(StringIO(client.get(path).content.decode())))
+    return list(csv.DictReader(StringIO(client.get(path).content.decode("utf-8-sig"))))
 
 
-class Connection:
-    """The server's end of a slow reader's connection, as far as it tells a producer to wait."""
-
-    channel: object = True
-    producer: Any = None
-
-    def registerProducer(self, producer: Any, _streaming: bool) -> None:
-        self.producer = producer
-
-    def unregisterProducer(self) -> None:
-        self.producer = None
-
-
-class Slow(AsyncClient):
-    """A browser behind this connection of the server's."""
-
-    connection: Connection | None = None
-
-    def _base_scope(self, **request: Any) -> dict[str, Any]:
-        return {**super()._base_scope(**request), "daphne_request": self.connection}
-
-
-async def ledger_parts(user: User, connection: Connection | None = None) -> AsyncGenerator[bytes]:
+async def reading_ledger(user: User, *, reads: bool = True) -> SlowReader:
     """The ledger's CSV as the server streams it."""
-    client = Slow()
-    client.connection = connection
+    client = AsyncClient()
     await client.aforce_login(user)
-    response = await client.get("/admin/ledger.csv")
-    assert response.status_code == 200
-    async for part in response.streaming_content:
-        yield part
+    return SlowReader(get_asgi_application(), client, "/admin/ledger.csv", reads=reads)
 
 
 async def ledger_of(user: User) -> list[dict[str, str]]:
-    content = b"".join([part async for part in ledger_parts(user)])
-    return list(csv.DictReader(StringIO(content.decode())))
+    reader = await reading_ledger(user)
+    content = await reader.all()
+    assert reader.connection.status == 200
+    return list(csv.DictReader(StringIO(content.decode("utf-8-sig"))))
 
 
 def test_csv_equals_the_ledger(people: People, transactional_db, admin: Client) -> None:
@@ -291,19 +312,14 @@ async def test_a_long_ledger_leaves_in_few_parts_as_there_is_room(people: People
         LedgerEntry(user=people.alice, person=uuid4(), generation=uuid4(), day=day, kind="adjust", tokens=1)
         for day in days
     )
-    connection = Connection()
-    parts = ledger_parts(me, connection)
-    content = await anext(parts)
-    connection.producer.pauseProducing()
-    more = asyncio.ensure_future(anext(parts))
-    await asyncio.wait([more], timeout=0.3)
-    assert not more.done()
-    connection.producer.resumeProducing()
-    rest = [await more, *[part async for part in parts]]
-    assert connection.producer is None
-    assert len(rest) == 3
-    assert max(map(len, rest)) < 2 * CHUNK_BYTES
-    assert len((content + b"".join(rest)).decode().splitlines()) == 1 + 2_500
+    reader = await reading_ledger(me, reads=False)
+    await reader.until_waiting()
+    assert len(reader.connection.parts) == 1
+    assert await reader.all()
+    assert len(reader.connection.parts) < 3 + len(reader.body) / 2**16 + 3
+    assert max(map(len, reader.connection.parts)) <= 2**16
+    assert len(reader.body.decode().splitlines()) == 1 + 2_500
+    assert reader.connection.producer is None
 
 
 def test_no_cell_of_a_csv_is_a_formula(people: People, admin: Client) -> None:
@@ -311,6 +327,34 @@ def test_no_cell_of_a_csv_is_a_formula(people: People, admin: Client) -> None:
     group.user_set.add(people.alice)
     end(submit(people.alice))
     assert [row["group"] for row in rows(admin, "/admin/usage.csv?by=group")] == ["'=1+1"]
+
+
+@pytest.mark.parametrize("path", ["/admin/usage.csv?by=group", "/admin/ledger.csv"])
+async def test_every_csv_begins_with_the_mark_that_excel_needs(
+    people: People, transactional_db, path: str
+) -> None:
+    client = AsyncClient()
+    await client.aforce_login(await sync_to_async(make_staff)("lena", Role.ADMINISTRATOR))
+    response = await client.get(path)
+    parts = [part async for part in response.streaming_content] if response.streaming else [response.content]
+    assert b"".join(parts).count(codecs.BOM_UTF8) == 1
+    assert b"".join(parts).startswith(codecs.BOM_UTF8)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "There is an account with this address already."), ("zh-hans", "此邮箱已有账户。")],
+)
+def test_an_address_that_is_taken_in_other_case_is_refused_in_words(
+    people: People, admin: Client, language: str, words: str
+) -> None:
+    User.objects.filter(pk=people.alice.pk).update(email="Alice@Example.org")
+    form = {"email": "alice@example.org", "name": "A", "role": "member", "usable_password": "false"}
+    page = admin.post(
+        "/admin/accounts/user/add/", form, headers={"accept-language": language}
+    ).content.decode()
+    assert words in page
+    assert "user_email_any_case" not in page
 
 
 def test_who_is_about_to_run_out_is_shown(people: People, admin: Client) -> None:
@@ -327,8 +371,8 @@ def test_who_is_about_to_run_out_is_shown(people: People, admin: Client) -> None
 def test_usage_tables_say_what_they_are_of(people: People, admin: Client) -> None:
     end(submit(people.alice))
     text = admin.get("/admin/usage/").content.decode()
-    heads = [f'<thead><tr><th scope="col">{kind}</th>' for kind in ("Person", "Group", "Model", "Day")]
-    assert all(head in text for head in heads)
+    firsts = re.findall(r'<thead>\s*<tr>\s*<th scope="col">\s*(\w+)\s*</th>', text)
+    assert firsts == ["Person", "Group", "Model", "Day"]
 
 
 def test_the_way_to_a_page_names_each_step_once(admin: Client, people: People) -> None:

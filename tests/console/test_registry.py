@@ -8,11 +8,12 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib import admin
 
 from chatsite.accounts.models import Role
-from tests.console.staff import make_staff, signed_in
+from tests.support.staff import make_staff, signed_in
 
 MODELS = {
-    "accounts.ApiKey", "accounts.Invitation", "accounts.User", "archive.RetentionPolicy", "audit.AuditEntry",
-    "auth.Group", "notices.Announcement", "quotas.Grant", "quotas.Plan", "quotas.PlanAssignment",
+    "accounts.ApiKey", "accounts.Invitation", "accounts.User", "audit.AuditEntry", "auth.Group",
+    "notices.Announcement", "quotas.Grant", "quotas.Plan", "quotas.PlanAssignment",
+    "retention.RetentionPolicy",
 }  # fmt: skip
 
 

@@ -11,16 +11,16 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from chatsite.attachments.erase import erase_deleted
 from chatsite.batches.models import Batch
 from chatsite.conversations.actions import UNDO_S
 from chatsite.conversations.messages import do_delete_message, do_restore_message
 from chatsite.conversations.models import Message, SearchEntry, Share
 from chatsite.conversations.search import search
 from chatsite.errors import Refusal
-from chatsite.generations.models import Generation, Status
+from chatsite.generations.models import Generation, GenerationStatus
 from chatsite.generations.submit import Submitted, do_regenerate
-from chatsite.sweeps import erase_deleted
-from tests.people import People, ask_of, make_user, submit
+from tests.support.people import People, ask_of, make_user, submit
 
 JSON = "application/json"
 
@@ -31,7 +31,7 @@ def talk(user, *questions: str) -> list[Submitted]:
     for question in questions:
         place = {"conversation": done[-1].conversation, "parent": done[-1].answer} if done else {}
         done.append(submit(user, question, **place))
-        Generation.objects.update(status=Status.FINISHED, finished_at=timezone.now())
+        Generation.objects.update(status=GenerationStatus.FINISHED, finished_at=timezone.now())
     return done
 
 
@@ -69,7 +69,7 @@ def test_it_goes_with_what_follows_and_comes_back_whole(people: People) -> None:
 def test_one_version_of_an_answer_goes_and_the_others_stay(people: People) -> None:
     (done,) = talk(people.alice, "one")
     again = do_regenerate(ask_of(people.alice), done.answer)
-    Generation.objects.update(status=Status.FINISHED)
+    Generation.objects.update(status=GenerationStatus.FINISHED)
     do_delete_message(people.alice.pk, done.answer)
     assert shown(people.alice, done.conversation) == ids(done.message, again.answer)
 

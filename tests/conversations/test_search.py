@@ -8,7 +8,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from chatsite.conversations.actions import do_change, do_delete, do_restore
+from chatsite.conversations.actions import (
+    do_delete_conversations,
+    do_restore_conversations,
+    do_update_conversation,
+)
 from chatsite.conversations.models import Conversation, Message, SearchEntry
 from chatsite.conversations.search import index_messages, rebuild, search
 from chatsite.generations.models import Generation
@@ -16,7 +20,7 @@ from inference.dispatch.store import Claim, Outcome
 from inference.request import Usage
 from inference.worker.owner import next_epoch
 from inference.worker.recorder import Recorder
-from tests.people import People, make_user, submit
+from tests.support.people import People, make_user, submit
 
 
 def words(user, query: str) -> list[str]:
@@ -29,8 +33,8 @@ def words(user, query: str) -> list[str]:
 
 def finish(generation: UUID, text: str) -> None:
     recorder = Recorder(next_epoch())
-    recorder._claim([Claim(str(generation), 1)])
-    recorder._finish([Outcome(str(generation), 1, "finished", "stop", text, "", 3, Usage())])
+    recorder.do_claim([Claim(str(generation), 1)])
+    recorder.do_finish([Outcome(str(generation), 1, "finished", "stop", text, "", 3, Usage())])
 
 
 @pytest.mark.parametrize(
@@ -96,17 +100,17 @@ def test_an_owner_whose_id_begins_like_anothers_finds_only_their_own(db: None) -
 
 def test_a_new_title_replaces_the_old_one(people: People) -> None:
     done = submit(people.alice, "Hello")
-    do_change(people.alice.pk, done.conversation, title="采购计划")
+    do_update_conversation(people.alice.pk, done.conversation, title="采购计划")
     assert words(people.alice, "采购") == ["[采购]计划"]
-    do_change(people.alice.pk, done.conversation, title="Other")
+    do_update_conversation(people.alice.pk, done.conversation, title="Other")
     assert words(people.alice, "采购") == []
 
 
 def test_what_is_deleted_is_not_found_and_leaves_no_term(people: People) -> None:
     done = submit(people.alice, "西湖")
-    do_delete(people.alice.pk, [done.conversation])
+    do_delete_conversations(people.alice.pk, [done.conversation])
     assert words(people.alice, "西湖") == []
-    do_restore(people.alice.pk, [done.conversation])
+    do_restore_conversations(people.alice.pk, [done.conversation])
     assert words(people.alice, "西湖") == ["[西湖]"]
     people.alice.delete()
     assert not SearchEntry.objects.exists()

@@ -8,17 +8,18 @@ import pytest
 
 from chatsite.conversations.branch import read_branches
 from chatsite.conversations.models import Conversation, Instructions, Preset
-from chatsite.conversations.system_prompt import compose
+from chatsite.conversations.system_prompt import compose_system_prompt
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import do_submit
-from tests.people import People, ask_of, submit
+from tests.support.people import People, ask_of, submit
 
 
 def test_parts_stand_in_order_with_the_date() -> None:
     day = datetime(2026, 11, 22, tzinfo=UTC)
     assert (
-        compose(["It is {{date}}.", " ", "Be brief."], day) == "It is Sunday, 22 November 2026.\n\nBe brief."
+        compose_system_prompt(["It is {{date}}.", " ", "Be brief."], day)
+        == "It is Sunday, 22 November 2026.\n\nBe brief."
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext
 
-from bench import site as sites
+from tests.support import site as sites
+from tests.support.browser import new_context
 
 
 @pytest.fixture(
@@ -27,7 +26,7 @@ def any_site(request: pytest.FixtureRequest) -> sites.Site:
 @pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser, any_site: sites.Site) -> AsyncIterator[BrowserContext]:
     """A fresh browser profile. A page that throws, or asks another origin for anything, fails its test."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    context = await new_context(browser, viewport={"width": 1280, "height": 800}, locale="en-GB")
     problems: list[str] = []
     context.on("weberror", lambda error: problems.append(str(error.error)))
     context.on("console", lambda line: line.type == "error" and problems.append(line.text))
@@ -36,21 +35,3 @@ async def context(browser: Browser, any_site: sites.Site) -> AsyncIterator[Brows
     yield context
     await context.close()
     assert not problems
-
-
-async def sign_in(context: BrowserContext, site: sites.Site) -> Page:
-    """The administrator's chat page, through the sign-in form."""
-    page = await context.new_page()
-    await page.goto(site.url)
-    await page.fill("input[name=login]", sites.EMAIL)
-    await page.fill("input[name=password]", sites.PASSWORD)
-    await page.keyboard.press("Enter")
-    await page.wait_for_selector("#composer")
-    return page
-
-
-def rows(site: sites.Site, query: str, *values: object) -> list[sqlite3.Row]:
-    """What the embedded site has stored."""
-    with closing(sqlite3.connect(f"file:{site.data_dir}/chatsite.sqlite3?mode=ro", uri=True)) as database:
-        database.row_factory = sqlite3.Row
-        return database.execute(query, values).fetchall()

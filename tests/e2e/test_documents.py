@@ -7,17 +7,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from bench.site import Site
-from inference.model_store.locate import model_directory
-from inference.prompt import TokenizerCounter
+from inference.model_store.source import model_directory
+from inference.prompt import PromptTokenizer
 from inference.request import ChatMessage
-from tests.attachments import files
-from tests.e2e.conftest import rows, sign_in
-from tests.real_site import MODELS_DIR, ready_site
+from tests.e2e.reading import rows, sign_in
+from tests.support import document_files as files
+from tests.support.real_site import MODELS_DIR, SMALL, ready_site
+from tests.support.site import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_engine, pytest.mark.proof]
 
-ANSWERED_MS = 200_000
 
 DOCUMENTS = [
     {
@@ -46,7 +45,7 @@ async def test_ten_documents_ten_answers(context: BrowserContext, site: Site) ->
     page = await sign_in(context, site)
     await page.set_input_files(".attach-field", [*DOCUMENTS, CORRUPT])
     await expect(page.locator(".documents .document")).to_have_count(11)
-    await expect(page.locator(".documents progress")).to_have_count(0, timeout=ANSWERED_MS)
+    await expect(page.locator(".documents progress")).to_have_count(0)
     await expect(page.locator(".document.bad")).to_contain_text("Damaged, cannot be read")
     await page.get_by_label("One answer for each").check()
     await page.fill("#composer", "Summarise in one sentence.")
@@ -54,11 +53,11 @@ async def test_ten_documents_ten_answers(context: BrowserContext, site: Site) ->
     row = page.locator(".batch-row")
     await expect(row).to_have_count(11)
     await page.get_by_role("button", name="Stop 需求文档 9 requirements.pdf").click()
-    await expect(row.nth(9)).to_have_class("batch-row cancelled", timeout=ANSWERED_MS)
-    await expect(page.locator(".batch-row.finished")).to_have_count(9, timeout=ANSWERED_MS)
+    await expect(row.nth(9)).to_have_class("batch-row cancelled")
+    await expect(page.locator(".batch-row.finished")).to_have_count(9)
     await expect(row.nth(10)).to_have_class("batch-row unreadable")
     await page.get_by_role("button", name="Try 需求文档 9 requirements.pdf again").click()
-    await expect(page.locator(".batch-row.finished")).to_have_count(10, timeout=ANSWERED_MS)
+    await expect(page.locator(".batch-row.finished")).to_have_count(10)
     for number in range(10):
         await expect(row.nth(number).locator(".markdown")).not_to_be_empty()
     ended = rows(site, "SELECT * FROM generations_generation WHERE status = 'finished' AND batch")
@@ -72,8 +71,8 @@ async def ask(page: Page, question: str, turn: int) -> None:
     await page.fill("#composer", question)
     await page.keyboard.press("Enter")
     await expect(page.locator(".answer")).to_have_count(turn)
-    await expect(page.locator(".answer .tools button").nth(0)).to_be_visible(timeout=ANSWERED_MS)
-    await expect(page.locator(".send.stop")).to_have_count(0, timeout=ANSWERED_MS)
+    await expect(page.locator(".answer .tools button").nth(0)).to_be_visible()
+    await expect(page.locator(".send.stop")).to_have_count(0)
 
 
 async def test_seven_turns_keep_all_their_facts(context: BrowserContext, site: Site) -> None:
@@ -93,9 +92,9 @@ async def test_seven_turns_keep_all_their_facts(context: BrowserContext, site: S
         job["answer_id"],
     )
     assert job["first_message"] is None
-    directory = model_directory({"CHATSITE_ENGINE": "vllm"}, MODELS_DIR)
+    directory = model_directory({"CHATSITE_ENGINE": "vllm"} | SMALL, MODELS_DIR)
     assert directory is not None
-    counter = TokenizerCounter(directory)
+    counter = PromptTokenizer.read(directory)
     turns = [ChatMessage(row["role"], row["content"]) for row in messages]
     prompt = counter.render(turns)
     at = [prompt.index(f"Remember number {turn}: {fact}.") for turn, fact in enumerate(FACTS, 1)]

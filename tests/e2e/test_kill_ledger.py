@@ -10,16 +10,18 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from bench import site as sites
-from bench.client import Person
-from tests.e2e.test_kill import FAST, PEOPLE, QUESTIONS, RECOVERY_S, kill_worker
+from tests.support import site as sites
+from tests.support.chat_client import Person
+from tests.support.kills import FAST, PEOPLE, QUESTIONS, kill_worker
+from tests.support.prepared import prepared_apart
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[sites.Site]:
-    with sites.apart(FAST) as running:
+    with prepared_apart(FAST) as running:
         yield running[0]
 
 
@@ -32,7 +34,7 @@ async def test_after_recovery_the_ledger_equals_the_answers(site: sites.Site, se
     await asyncio.sleep(chance.uniform(0.3, 1.0))
     kill_worker(site)
     site.spawn(sys.executable, "manage.py", "inference_worker")
-    async with asyncio.timeout(RECOVERY_S):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*asked)
     for person in people:
         person.close()
@@ -54,10 +56,10 @@ async def test_a_drained_site_starts_nothing_after_a_restart_until_it_is_resumed
     person = Person(0, "127.0.0.1", site.port, site.people(1)[0])
     await person.connect()
     asked = asyncio.ensure_future(person.ask("In line while the site is maintained"))
-    async with asyncio.timeout(RECOVERY_S), httpx.AsyncClient(trust_env=False) as client:
+    async with asyncio.timeout(PATIENCE_S), httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
         while (await client.get(site.url + "/readyz")).json()["engine"] != "draining":  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        await asyncio.wait({asked}, timeout=2)
+        await asyncio.wait({asked}, timeout=0.9)
         assert not asked.done()
         site.manage("shell", "-c", ADMIT.format("open"))
         stream = await asked

@@ -10,17 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import processes
-from bench import site as sites
-from tests.e2e.test_kill import judge_readers, kill_worker, start_worker, stored, survive, worker_of
+from tests.support import cpu_use
+from tests.support import site as sites
+from tests.support.kills import judge_readers, kill_worker, start_worker, stored, survive, worker_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.real_engine, pytest.mark.proof]
 
 RUNNING_S = 1.0
 """After the twenty are asked: all but the first eight still wait, and those are writing."""
-
-RECOVERY_S = 180
-"""The engine starts anew, which takes half a minute on two cores, then answers what waited."""
 
 REAL = {
     "CHATSITE_ENGINE": "vllm",
@@ -37,7 +34,7 @@ def site() -> Iterator[sites.Site]:
 
 
 async def test_the_inference_process_is_killed(site: sites.Site) -> None:
-    before = processes.tree(worker_of(site).pid)
+    before = cpu_use.tree(worker_of(site).pid)
     assert len(engine_processes(before)) >= 3
 
     async def kill() -> None:
@@ -45,20 +42,20 @@ async def test_the_inference_process_is_killed(site: sites.Site) -> None:
         kill_worker(site)
         start_worker(site)
 
-    streams = await survive(site, "Tell me a story", kill, RECOVERY_S)
+    streams = await survive(site, "Tell me a story", kill)
     judge_readers(site, streams, stored(site))
     assert not any(map(alive, before)), "the old engine went with its owner"
 
 
 async def test_the_engine_host_alone_is_killed(site: sites.Site) -> None:
     worker = worker_of(site)
-    before = engine_processes(processes.tree(worker.pid))
+    before = engine_processes(cpu_use.tree(worker.pid))
 
     async def kill() -> None:
         await asyncio.sleep(RUNNING_S)
         os.kill(host_among(before), signal.SIGKILL)
 
-    streams = await survive(site, "Tell me another story", kill, RECOVERY_S)
+    streams = await survive(site, "Tell me another story", kill)
     judge_readers(site, streams, stored(site))
     assert any(stream.failure == "" for stream in streams), "those who waited have their answers"
     assert worker.poll() is None
@@ -66,11 +63,13 @@ async def test_the_engine_host_alone_is_killed(site: sites.Site) -> None:
 
 
 def engine_processes(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if processes.role(pid) == "engine"]
+    return [pid for pid in pids if cpu_use.role(pid) == "engine"]
 
 
 def host_among(pids: list[int]) -> int:
-    return next(pid for pid in pids if b"inference.engine_host" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return next(
+        pid for pid in pids if b"inference.engines.vllm.host" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
 
 
 def alive(pid: int) -> bool:

@@ -13,10 +13,11 @@ from time import perf_counter, sleep
 import httpx
 import pytest
 
-from bench import load
-from bench import site as sites
-from bench.stats import percentile
-from tests.attachments.files import large_pdf
+from tests.support import load
+from tests.support import site as sites
+from tests.support.document_files import large_pdf
+from tests.support.stats import percentile
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.site, pytest.mark.proof]
 
@@ -69,7 +70,7 @@ def gaps_of(site: sites.Site, cookies: list[str]) -> list[Gap]:
     """Between one's pieces of text, over everybody."""
     asks = [load.Ask(n, 0.02 * n, f"Question {n}", TOKENS) for n in range(PEOPLE)]
     outcome = load.run(
-        load.Plan(host=sites.HOST, ports=[site.port], cookies=cookies, asks=asks, timeout_s=120)
+        load.Plan(host=sites.HOST, ports=[site.port], cookies=cookies, asks=asks, timeout_s=PATIENCE_S)
     )
     assert [one.failure for one in outcome.streams if one.failure] == []
     assert (outcome.lost, outcome.doubled, outcome.altered) == (0, 0, 0)
@@ -91,14 +92,14 @@ def test_fifty_megabytes_come_in_while_twenty_read(own_site: sites.Site) -> None
     gaps_of(site, cookies)  # warm
     rounds = []
     with (
-        httpx.Client(base_url=site.url, trust_env=False, timeout=120, headers=headers) as client,
+        httpx.Client(base_url=site.url, trust_env=False, timeout=PATIENCE_S, headers=headers) as client,
         ThreadPoolExecutor(1) as beside,
     ):
         for _ in range(ROUNDS):
             quiet = gaps_of(site, cookies)
             uploading = beside.submit(upload, client)
             busy = gaps_of(site, cookies)
-            since, until = uploading.result(timeout=300)
+            since, until = uploading.result(timeout=PATIENCE_S)
             beside_it = sum(since <= at <= until for at, _gap in busy)
             assert beside_it > 20 * PEOPLE, "the upload went on while everybody was reading"
             rounds.append(

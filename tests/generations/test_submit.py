@@ -11,16 +11,16 @@ from django.test.utils import CaptureQueriesContext
 from chatsite.conversations.branch import read_branches
 from chatsite.conversations.models import Conversation, Message
 from chatsite.errors import Refusal
-from chatsite.generations.models import Generation, Status
+from chatsite.generations.models import Generation, GenerationStatus
 from chatsite.generations.submit import do_regenerate, do_submit, do_submit_prompt
 from inference.request import ChatMessage
-from tests.people import People, ask_of, submit
+from tests.support.people import People, ask_of, submit
 
 
 def test_stores_question_answer_and_job_together(people: People) -> None:
     done = submit(people.alice, "Why is the sky blue?")
     job = Generation.objects.get(id=done.generation)
-    assert (job.status, job.new_chars, job.seq) == (Status.QUEUED, 20, 0)
+    assert (job.status, job.new_chars, job.seq) == (GenerationStatus.QUEUED, 20, 0)
     assert job.answer_id == done.answer
     assert job.answer.parent_id == done.message
     assert job.conversation.title == "Why is the sky blue?"
@@ -131,8 +131,18 @@ def test_branch_is_read_from_root_to_leaf(people: People) -> None:
     assert branches[other.message].messages()[-1] == ChatMessage("user", "another")
 
 
-@pytest.mark.parametrize("status", [Status.CANCELLED, Status.INTERRUPTED, Status.TIMED_OUT, Status.FAILED])
-def test_what_broke_off_is_continued_from_the_words_that_are_there(people: People, status: Status) -> None:
+@pytest.mark.parametrize(
+    "status",
+    [
+        GenerationStatus.CANCELLED,
+        GenerationStatus.INTERRUPTED,
+        GenerationStatus.TIMED_OUT,
+        GenerationStatus.FAILED,
+    ],
+)
+def test_what_broke_off_is_continued_from_the_words_that_are_there(
+    people: People, status: GenerationStatus
+) -> None:
     first = submit(people.alice, "one")
     Message.objects.filter(id=first.answer).update(content="two, thr")
     Generation.objects.filter(id=first.generation).update(status=status)
@@ -164,7 +174,7 @@ def test_an_engine_that_keeps_failing_takes_in_nobody_new(people: People) -> Non
     assert (refusal.value.code, refusal.value.retry_after_s) == ("engine_unavailable", 7.0)
     assert Generation.objects.count() == 1
     again = do_submit(replace(known, refused_for_s=7.0), "Before it failed", None, None)
-    assert (again.generation, again.created) == (done.generation, False), "what is in line stays there"
+    assert (again.generation, again.created) == (done.generation, False), "what is queued stays there"
 
 
 def test_one_person_cannot_fill_the_queue(people: People, settings) -> None:

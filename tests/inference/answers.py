@@ -8,9 +8,7 @@ from itertools import pairwise
 
 from inference.engines.base import Engine, EngineFinish, EngineRequest, EngineStats, Output
 from inference.request import ChatMessage, Sampling
-
-PATIENCE_S = 240
-"""Waits find hangs, not slowness: on a machine shared with other engines a step may take seconds."""
+from tests.support.waiting import PATIENCE_S
 
 
 class Answer:
@@ -63,9 +61,9 @@ class Answers:
         except Exception as error:
             self.death = error
 
-    async def ended(self, timeout_s: float = PATIENCE_S) -> None:
+    async def ended(self) -> None:
         """Wait until the steps are over, by close or by death."""
-        await asyncio.wait_for(asyncio.shield(self._reader), timeout_s)
+        await asyncio.wait_for(asyncio.shield(self._reader), PATIENCE_S)
 
     async def add(
         self, id: str, text: str, max_tokens: int = 16, priority: int = 0, **sampling: object
@@ -85,36 +83,36 @@ class Answers:
         await self.add(id, text, max_tokens, **sampling)
         return await self.end_of(id)
 
-    async def end_of(self, id: str, timeout_s: float = PATIENCE_S) -> Answer:
+    async def end_of(self, id: str) -> Answer:
         answer = self._answers[id]
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(PATIENCE_S):
             while answer.finish is None:
                 answer.changed.clear()
                 await answer.changed.wait()
         return answer
 
-    async def first_of(self, id: str, timeout_s: float = PATIENCE_S) -> Answer:
+    async def first_of(self, id: str) -> Answer:
         answer = self._answers[id]
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(PATIENCE_S):
             while not answer.outputs:
                 answer.changed.clear()
                 await answer.changed.wait()
         return answer
 
-    async def longest_gap_s(self, id: str, outputs: int, timeout_s: float = PATIENCE_S) -> float:
+    async def longest_gap_s(self, id: str, outputs: int) -> float:
         """The longest time between two of the next outputs of a running request."""
         answer = self._answers[id]
         start = len(answer.times)
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(PATIENCE_S):
             while len(answer.times) < start + outputs:
                 answer.changed.clear()
                 await answer.changed.wait()
-        times = answer.times[start - 1 :]
+        times = answer.times[max(start - 1, 0) :]
         return max(later - earlier for earlier, later in pairwise(times))
 
-    async def stats_where(self, wanted: str, timeout_s: float = PATIENCE_S) -> EngineStats:
+    async def stats_where(self, wanted: str) -> EngineStats:
         """The first counters whose running + waiting is `wanted` ("none" or "some")."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(PATIENCE_S):
             while bool((stats := self.engine.stats()).running + stats.waiting) != (wanted == "some"):
                 self._stepped.clear()
                 await self._stepped.wait()

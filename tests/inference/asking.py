@@ -41,7 +41,7 @@ def ask(
 def start_all(scheduler, now):
     """Pick until nobody may start, each prefilled at once; the generations in order."""
     started = []
-    while (request := scheduler.pick(now)) is not None:
+    while (request := scheduler.schedule_next(now)) is not None:
         scheduler.prefilled(request.generation, request.prompt_tokens, 0)
         started.append(request.generation)
     return started
@@ -65,11 +65,11 @@ def small_scheduler(slots=1, reserved=0, kv_tokens=1_000_000, **settings):
     return Scheduler(Policy(max_running=slots, reserved_slots=reserved, **settings), kv_tokens)
 
 
-def served(line, now=0.0):
-    """Serve the whole line one by one: the order in which requests start."""
+def served(scheduler, now=0.0):
+    """Serve the whole queue one by one: the order in which requests start."""
     order = []
-    while started := start_all(line, now):
+    while started := start_all(scheduler, now):
         order += started
         for generation in started:
-            answer(line, generation, now, tokens=1)
+            answer(scheduler, generation, now, tokens=1)
     return order

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from inference.dispatch.dispatcher import Dispatcher, DispatcherSettings
 from inference.dispatch.supervisor import Supervisor, SupervisorSettings
-from inference.engines.emulated import EmulatedEngine, EmulatedSettings
-from inference.engines.timing import Timing
+from inference.engines.base import EngineStartError
+from inference.engines.emulated.engine import EmulatedEngine, EmulatedSettings
+from inference.engines.emulated.timing import Timing
 from inference.request import ChatMessage, Request, Sampling
-from inference.scheduling.breaker import Breaker
+from inference.scheduling.circuit_breaker import CircuitBreaker
 from inference.scheduling.policy import Policy
 from inference.scheduling.scheduler import Scheduler
 from inference.stream_log.base import Delta, Finished, GapError, Snapshot
 from inference.stream_log.memory import MemoryStreamLog
+from tests.support.waiting import PATIENCE_S
 
 OPEN = ("queued", "running")
 
@@ -130,30 +132,62 @@ class Reader:
             self.notices.append(event)
 
 
+class BrokenEngine:
+    """An engine on a machine without what it needs."""
+
+    async def start(self, progress):
+        raise EngineStartError("no such card")
+
+    async def close(self):
+        pass
+
+
 class Stage:
     """A dispatcher with its real scheduler, supervisor, emulated engines and memory log, over `Rows`."""
 
     def __init__(
-        self, *, timing=None, policy=None, answer_tokens=0, log=None, supervision=None, seed=0, **settings
+        self,
+        *,
+        timing=None,
+        policy=None,
+        answer_tokens=0,
+        log=None,
+        supervision=None,
+        breaker=None,
+        seed=0,
+        **settings,
     ):
         self.timing = timing or Timing(step_s=0.002, max_running=64)
         self.engine_settings = EmulatedSettings(timing=self.timing, answer_tokens=answer_tokens)
         self.engines = []
         self.rows = Rows(random.Random(seed))
-        self.log = log or MemoryStreamLog()
+        self.clock = asyncio.get_running_loop().time
+        self.log = log or MemoryStreamLog(clock=self.clock)
         self.policy = policy or Policy()
         self.scheduler = Scheduler(self.policy.fitted(self.timing.max_running), self.timing.kv_tokens)
         supervision = supervision or SupervisorSettings(
-            frozen_after_s=0.2, first_pause_s=0.01, longest_pause_s=0.05
+            hung_after_s=0.2, first_pause_s=0.01, longest_pause_s=0.05
         )
         self.supervisor = Supervisor(self.build, supervision)
+        self.starts_fail = False
+        self.breaker = breaker or CircuitBreaker(open_s=0.1)
         settings = DispatcherSettings(**{"epoch": 1, "tick_s": 0.02, **settings})
         self.dispatcher = Dispatcher(
-            self.scheduler, self.supervisor, self.log, self.rows, settings, breaker=Breaker(open_s=0.1)
+            self.scheduler,
+            self.supervisor,
+            self.log,
+            self.rows,
+            settings,
+            clock=self.clock,
+            breaker=self.breaker,
         )
+        self.lifecycle = self.dispatcher.lifecycle
+        self.pages = {}
         self.readers = {}
 
     def build(self):
+        if self.starts_fail:
+            return BrokenEngine()
         engine = EmulatedEngine(self.engine_settings)
         engine.transcript = {}
         self.engines.append(engine)
@@ -181,7 +215,7 @@ class Stage:
         await asyncio.gather(*self.readers.values(), return_exceptions=True)
 
     def ask(self, generation, *, tokens=20, content=None, user="alice", **fields):
-        """Insert the row, ring the bell, open the page."""
+        """Insert the row, enqueue its request, open the page."""
         if generation not in self.rows.rows:
             self.rows.insert(generation)
         message = ChatMessage(role="user", content=content or f"question {generation}")
@@ -197,34 +231,33 @@ class Stage:
             new_chars=len(message.content),
             **fields,
         )
-        self.dispatcher.enqueue(request)
+        self.lifecycle.enqueue(request)
         self.read(generation)
         return request
 
     def read(self, generation):
-        reader = Reader(self.log, self.rows, generation)
+        reader = self.pages[generation] = Reader(self.log, self.rows, generation)
         self.readers[generation] = asyncio.create_task(reader.run())
         return self.readers[generation]
 
-    async def end(self, generation, timeout_s=5):
-        return await asyncio.wait_for(asyncio.shield(self.readers[generation]), timeout_s)
+    async def end(self, generation):
+        return await asyncio.wait_for(asyncio.shield(self.readers[generation]), PATIENCE_S)
 
-    async def until(self, condition, timeout_s=5):
-        async with asyncio.timeout(timeout_s):
+    async def until(self, condition):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 await asyncio.sleep(0.002)
                 if self.task.done():
                     self.task.result()
 
     def held_seq(self, generation):
-        """How far the generation has come in the log."""
-        stream = self.log._streams.get(generation)
-        return stream.events[-1].seq if stream and stream.events else 0
+        """How far the generation has come for its reader."""
+        return self.pages[generation].seq
 
     def check_empty(self):
         """No slot, no job, no stream of the engine is left."""
         load = self.scheduler.load()
         assert sum(load.waiting.values()) == sum(load.running.values()) == 0
-        assert not self.dispatcher.known
-        assert not self.dispatcher._life.in_engine
-        assert not self.dispatcher._publisher._jobs
+        assert not self.lifecycle.known
+        assert not self.lifecycle.in_engine
+        assert not self.lifecycle.unpublished

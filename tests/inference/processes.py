@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support.waiting import wait_until
 
 
 class Member(NamedTuple):
@@ -30,9 +31,6 @@ def _member(folder: Path, group: int) -> Member | None:
     return Member(int(folder.name), command)
 
 
-def wait_for_empty(group: int, timeout_s: float) -> list[Member]:
-    """Wait until nothing of the group lives; returns who still does at the end."""
-    deadline = time.monotonic() + timeout_s
-    while (members := group_members(group)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return members
+def wait_for_empty(group: int) -> None:
+    """Wait until nothing of the group lives."""
+    wait_until(lambda: not group_members(group))

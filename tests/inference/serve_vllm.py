@@ -1,17 +1,17 @@
 """`vllm serve` that ends with its parent: python -m tests.inference.serve_vllm PARENT_PID ARGUMENT...
 
-A module and not `__main__` for EngineCore's sake, as in inference/engine_host/process.py.
+A module and not `__main__` for EngineCore's sake, as in inference/engines/vllm/host/process.py.
 """
 
 from __future__ import annotations
 
 import sys
 
-from inference.engine_host.process import outlive_nobody
+from inference.engines.vllm.host.process import die_with_host
 from inference.parent_death import die_with_parent
 
 if __name__ == "__mp_main__":
-    outlive_nobody()
+    die_with_host()
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[1]))

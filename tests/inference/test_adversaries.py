@@ -2,47 +2,46 @@
 
 import pytest
 
-from bench.loads import ClosedLoop, arrivals
-from bench.scenarios import OPEN_DOORS, play
-from bench.workload import draw, sized
-from inference.scheduling.errors import QueueFullError, TooLargeError
 from inference.scheduling.fair_queue import FairQueue
-from inference.scheduling.order import Fifo
 from inference.scheduling.policy import Policy
-from inference.scheduling.scheduler import Scheduler
+from inference.scheduling.request_queue import FifoQueue
+from inference.scheduling.scheduler import QueueFullError, Scheduler, TooLargeError
 from tests.inference.asking import answer, ask, start_all
+from tests.support.loads import ClosedLoop, arrivals
+from tests.support.scenarios import OPEN_DOORS, play
+from tests.support.workload import draw, sized
 
 
 def test_many_accounts_in_one_flood_delay_a_newcomer_by_one_request_each_at_most():
-    line = Scheduler(Policy(max_running=4, reserved_slots=0, **OPEN_DOORS), 1_000_000)
+    scheduler = Scheduler(Policy(max_running=4, reserved_slots=0, **OPEN_DOORS), 1_000_000)
     for account in range(50):
         for number in range(20):
-            line.add(ask(f"f{account}-{number}", f"account-{account}"), 0)
-    running = start_all(line, 0)
+            scheduler.add(ask(f"f{account}-{number}", f"account-{account}"), 0)
+    running = start_all(scheduler, 0)
     now = 0.1
-    line.add(ask("hers", "light"), now)
+    scheduler.add(ask("hers", "light"), now)
     before = 0
     while "hers" not in running:
         now += 0.1
-        answer(line, running.pop(0), now)
-        running += start_all(line, now)
+        answer(scheduler, running.pop(0), now)
+        running += start_all(scheduler, now)
         before += 1
     assert before <= 50 + 1, "one of each account, and hers"
 
 
 def test_a_newcomer_stands_behind_one_request_of_each_account_whatever_their_backlog():
-    line = Scheduler(Policy(max_running=4, reserved_slots=0, **OPEN_DOORS), 1_000_000)
+    scheduler = Scheduler(Policy(max_running=4, reserved_slots=0, **OPEN_DOORS), 1_000_000)
     for account in range(20):
         for number in range(10):
-            line.add(ask(f"f{account}-{number}", f"account-{account}"), 0)
-    running, now = start_all(line, 0), 0.0
+            scheduler.add(ask(f"f{account}-{number}", f"account-{account}"), 0)
+    running, now = start_all(scheduler, 0), 0.0
     for _ in range(40):
         now += 0.1
-        answer(line, running.pop(0), now)
-        running += start_all(line, now)
-    line.add(ask("hers", "light"), now)
-    ahead = next(place.position for place in line.line(now) if place.generation == "hers")
-    assert ahead <= 21, "of 157 in line"
+        answer(scheduler, running.pop(0), now)
+        running += start_all(scheduler, now)
+    scheduler.add(ask("hers", "light"), now)
+    ahead = next(position.position for position in scheduler.positions(now) if position.generation == "hers")
+    assert ahead <= 21, "of 157 that wait"
 
 
 def test_tiny_requests_at_the_rate_limit_do_not_delay_others():
@@ -80,7 +79,7 @@ def test_huge_prompts_of_one_user_delay_the_first_words_of_others_by_little():
         play(policy, order, loads(), until_s=120, warm_up_s=20)["users"]["user"]
         for policy, order in (
             (Policy(max_running=14), FairQueue),
-            (Policy(max_running=16, reserved_slots=0), Fifo),
+            (Policy(max_running=16, reserved_slots=0), FifoQueue),
         )
     )
     assert ours["ttft_p95_s"] < 1.0
@@ -89,55 +88,54 @@ def test_huge_prompts_of_one_user_delay_the_first_words_of_others_by_little():
 
 
 def test_a_prompt_beyond_the_engine_is_refused_before_it_waits():
-    line = Scheduler(Policy(), 10_000)
+    scheduler = Scheduler(Policy(), 10_000)
     with pytest.raises(TooLargeError):
-        line.add(ask("huge", "hog", "heavy", prompt_tokens=1_000_000), 0)
-    assert line.load().waiting["heavy"] == 0
+        scheduler.add(ask("huge", "hog", "heavy", prompt_tokens=1_000_000), 0)
+    assert scheduler.load().waiting["heavy"] == 0
 
 
 def test_a_cancel_storm_costs_others_nothing_and_no_memory():
-    line = Scheduler(Policy(max_running=2, reserved_slots=0), 1_000_000)
+    scheduler = Scheduler(Policy(max_running=2, reserved_slots=0), 1_000_000)
     for name in ("r1", "r2"):
-        line.add(ask(name, name), 0)
-    start_all(line, 0)
-    line.add(ask("patient", "patient"), 0)
+        scheduler.add(ask(name, name), 0)
+    start_all(scheduler, 0)
+    scheduler.add(ask("patient", "patient"), 0)
     for number in range(3_000):
-        line.add(ask(f"s{number}", "storm"), 0)
-        line.finish(f"s{number}", 0)
-    lane = line._order._lanes["normal"]
-    held = len(lane._under) + len(lane._capped) + len(lane._starved) + len(line._waiting._expiries)
+        scheduler.add(ask(f"s{number}", "storm"), 0)
+        scheduler.finish(f"s{number}", 0)
+    held = scheduler.queue.heap_entries + scheduler.waiting.heap_entries
     assert held < 400
-    line.finish("r1", 1)
-    assert start_all(line, 1) == ["patient"]
+    scheduler.finish("r1", 1)
+    assert start_all(scheduler, 1) == ["patient"]
 
 
 def test_cancelling_after_the_start_does_not_undo_the_charge():
-    line = Scheduler(Policy(max_running=1, reserved_slots=0), 1_000_000)
-    line.add(ask("other", "other"), 0)
-    start_all(line, 0)
-    line.add(ask("hers", "light"), 0)
+    scheduler = Scheduler(Policy(max_running=1, reserved_slots=0), 1_000_000)
+    scheduler.add(ask("other", "other"), 0)
+    start_all(scheduler, 0)
+    scheduler.add(ask("hers", "light"), 0)
     for number in range(5):
-        line.add(ask(f"c{number}", "canceller", prompt_tokens=2_000), 0)
-    line.finish("other", 1)
+        scheduler.add(ask(f"c{number}", "canceller", prompt_tokens=2_000), 0)
+    scheduler.finish("other", 1)
     started = []
     for _ in range(3):
-        request = line.pick(1)
+        request = scheduler.schedule_next(1)
         started.append(request.generation)
-        line.finish(request.generation, 1)
+        scheduler.finish(request.generation, 1)
     assert started[:2] == ["hers", "c0"]
-    assert line.counters.of("canceller") >= 2_000
+    assert scheduler.counters.of("canceller") >= 2_000
 
 
 def test_all_quick_everybody_gets_their_turn():
-    line = Scheduler(Policy(max_running=4, **OPEN_DOORS), 1_000_000)
+    scheduler = Scheduler(Policy(max_running=4, **OPEN_DOORS), 1_000_000)
     for number in range(30):
         for user in range(20):
-            line.add(ask(f"u{user}-{number}", f"u{user}", "quick"), number * 0.01)
+            scheduler.add(ask(f"u{user}-{number}", f"u{user}", "quick"), number * 0.01)
     order, now = [], 0.3
-    while started := start_all(line, now):
+    while started := start_all(scheduler, now):
         order += started
         for generation in started:
-            answer(line, generation, now, tokens=20)
+            answer(scheduler, generation, now, tokens=20)
     turns = [generation.split("-")[0] for generation in order]
     assert len(order) == 600
     for start in range(0, 600, 100):
@@ -145,13 +143,13 @@ def test_all_quick_everybody_gets_their_turn():
         assert max(share) - min(share) <= 4
 
 
-def test_one_users_flood_meets_its_own_limit_and_leaves_the_line_open():
-    line = Scheduler(Policy(), 1_000_000)
+def test_one_users_flood_meets_its_own_limit_and_leaves_the_queue_open():
+    scheduler = Scheduler(Policy(), 1_000_000)
     refused = 0
     for number in range(500):
         try:
-            line.add(ask(f"f{number}", "flooder"), 0)
+            scheduler.add(ask(f"f{number}", "flooder"), 0)
         except QueueFullError:
             refused += 1
     assert refused == 400
-    line.add(ask("hers", "light"), 0)
+    scheduler.add(ask("hers", "light"), 0)

@@ -6,11 +6,15 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from inference.engines.timing import Timing
-from inference.scheduling.errors import QueueFullError
+from inference.dispatch.supervisor import SupervisorSettings
+from inference.engines.emulated.timing import Timing
 from inference.scheduling.policy import Policy
+from inference.scheduling.scheduler import QueueFullError
 from inference.stream_log.base import Delta, Finished, GapError, Queued, Snapshot, Started
 from tests.inference.doubles import Stage
+from tests.support.waiting import PATIENCE_S
+
+pytestmark = pytest.mark.usefixtures("virtual_time")
 
 
 async def test_a_request_runs_to_its_end_and_row_log_and_engine_agree():
@@ -42,7 +46,7 @@ async def test_many_run_together_and_the_database_writes_in_batches():
 async def test_finished_goes_out_only_after_the_row_is_written():
     async with Stage() as stage:
         stage.ask("a", tokens=10)
-        await stage.until(lambda: "a" in stage.dispatcher.claimed)
+        await stage.until(lambda: stage.rows.rows["a"].status == "running")
         stage.rows.failing = True
         await stage.until(lambda: stage.scheduler.load().running["quick"] == 0)
         await asyncio.sleep(0.1)
@@ -72,7 +76,7 @@ async def test_only_a_claimed_row_runs():
         stage.rows.insert("a")
         stage.rows.rows["a"].status = "cancelled"
         stage.ask("a")
-        await stage.until(lambda: not stage.dispatcher.known)
+        await stage.until(lambda: not stage.lifecycle.known)
         assert "a" not in stage.transcript
         stage.check_empty()
 
@@ -101,14 +105,14 @@ async def test_cancel_while_running_frees_the_engine_within_a_step_and_keeps_the
         stage.ask("a", tokens=1000)
         await stage.until(lambda: stage.held_seq("a") > 3)
         steps = stage.engine.stats().steps
-        assert stage.dispatcher.cancel("a")
+        assert stage.lifecycle.cancel("a")
         await stage.until(lambda: stage.engine.stats().running == 0)
         assert stage.engine.stats().steps - steps <= 1
         reader = await stage.end("a")
         assert reader.end.finish_reason == "cancelled"
         assert reader.text == stage.rows.rows["a"].text != ""
         assert stage.transcript["a"].startswith(reader.text)
-        assert not stage.dispatcher.cancel("a")
+        assert not stage.lifecycle.cancel("a")
         stage.check_empty()
 
 
@@ -121,7 +125,7 @@ async def test_fifty_of_a_hundred_leave_and_their_slots_are_free_within_a_step()
         await stage.until(lambda: stage.supervisor.ready and stage.engine.stats().running == 100)
         before = stage.engine.stats().steps
         for generation in generations[:50]:
-            assert stage.dispatcher.cancel(generation)
+            assert stage.lifecycle.cancel(generation)
         await stage.until(lambda: stage.engine.stats().steps > before)
         assert stage.engine.stats().running == 50
         await stage.until(lambda: sum(stage.scheduler.load().running.values()) == 50)
@@ -136,7 +140,7 @@ async def test_cancel_while_waiting_never_reaches_the_engine():
         stage.ask("a", tokens=500)
         await stage.until(lambda: stage.held_seq("a") > 0)
         stage.ask("b")
-        stage.dispatcher.cancel("b")
+        stage.lifecycle.cancel("b")
         assert (await stage.end("b")).end.finish_reason == "cancelled"
         assert "b" not in stage.transcript
         assert stage.rows.rows["b"].status == "cancelled"
@@ -147,7 +151,7 @@ async def test_cancel_while_the_claim_is_under_way():
         stage.rows.delay_s = 0.03
         stage.ask("a")
         await asyncio.sleep(0.015)
-        stage.dispatcher.cancel("a")
+        stage.lifecycle.cancel("a")
         assert (await stage.end("a")).end.finish_reason == "cancelled"
         assert "a" not in stage.transcript
         stage.check_empty()
@@ -155,13 +159,13 @@ async def test_cancel_while_the_claim_is_under_way():
 
 async def test_cancel_of_an_unknown_generation_says_so():
     async with Stage() as stage:
-        assert stage.dispatcher.cancel("nobody") is False
+        assert stage.lifecycle.cancel("nobody") is False
 
 
 async def test_the_same_generation_twice_runs_once():
     async with Stage() as stage:
         request = stage.ask("a")
-        stage.dispatcher.enqueue(request)
+        stage.lifecycle.enqueue(request)
         await stage.end("a")
         assert stage.rows.rows["a"].ended == 1
 
@@ -176,7 +180,7 @@ async def test_a_request_that_cannot_fit_fails_with_the_reason():
 
 async def test_the_line_learns_the_engines_size_when_it_has_started():
     async with Stage(timing=Timing(step_s=0.002, max_running=4, kv_tokens=1000)) as stage:
-        stage.scheduler.fit(2**31)
+        stage.scheduler.set_kv_tokens(2**31)
         await stage.until(lambda: stage.supervisor.ready)
         await asyncio.sleep(0.05)
         stage.ask("a", prompt_tokens=5000)
@@ -196,23 +200,22 @@ async def test_a_full_line_raises_and_the_board_says_when_to_come_back():
     async with Stage(timing=Timing(step_s=0.01, max_running=1), policy=Policy(queue_quick=3)) as stage:
         stage.ask("running", tokens=500)
         await stage.until(lambda: stage.held_seq("running") > 150)
-        before = stage.dispatcher.board().retry_after_s
+        before = stage.dispatcher.status().retry_after_s
         for n in range(3):
             stage.ask(f"g{n}", user=f"user {n}", tokens=500)
-        assert stage.dispatcher.board().retry_after_s > before, "a longer line is served later"
+        assert stage.dispatcher.status().retry_after_s > before, "a longer line is served later"
         with pytest.raises(QueueFullError):
             stage.ask("one too many", user="bob")
-        assert "one too many" not in stage.dispatcher.known
+        assert "one too many" not in stage.lifecycle.known
 
 
-@pytest.mark.slow
 async def test_the_waiting_hear_their_position_and_hear_it_change():
     async with Stage(timing=Timing(step_s=0.01, max_running=1)) as stage:
         stage.ask("a", tokens=250)
         await stage.until(lambda: stage.held_seq("a") > 0)
         stage.ask("b", tokens=1, user="bob")
         stage.ask("c", tokens=1, user="carol")
-        await stage.end("c", 10)
+        await stage.end("c")
         positions = [
             notice.position for notice in (await stage.end("c")).notices if isinstance(notice, Queued)
         ]
@@ -221,30 +224,30 @@ async def test_the_waiting_hear_their_position_and_hear_it_change():
 
 
 @pytest.mark.parametrize(
-    ("policy", "freeze", "words"),
+    ("policy", "hangs", "words"),
     [
         (Policy(first_token_timeout_s=0.1), True, "begin to answer"),
         (Policy(stall_timeout_s=0.1), True, "silent"),
         (Policy(total_timeout_s=0.2), False, "longer than allowed"),
     ],
 )
-async def test_deadlines_end_with_a_reason_and_keep_the_text(policy, freeze, words):
-    async with Stage(policy=policy, timing=Timing(step_s=0.002, max_running=4)) as stage:
-        stage.supervisor._settings = stage.supervisor._settings.__class__(frozen_after_s=60)
+async def test_deadlines_end_with_a_reason_and_keep_the_text(policy, hangs, words):
+    patient = SupervisorSettings(hung_after_s=60)
+    async with Stage(policy=policy, timing=Timing(step_s=0.002, max_running=4), supervision=patient) as stage:
         await stage.until(lambda: stage.supervisor.ready)
         if words == "begin to answer":
-            stage.engine.freeze()
+            stage.engine.stall()
         stage.ask("a", tokens=10_000)
         if words == "silent":
             await stage.until(lambda: stage.held_seq("a") > 3)
-            stage.engine.freeze()
+            stage.engine.stall()
         reader = await stage.end("a")
         assert reader.end.finish_reason == "timeout"
         assert words in reader.end.message
         assert stage.rows.rows["a"].status == "timed_out"
         assert reader.text == stage.rows.rows["a"].text
-        stage.engine.thaw()
-        await stage.until(lambda: not stage.dispatcher._life.in_engine)
+        stage.engine.resume()
+        await stage.until(lambda: not stage.lifecycle.in_engine)
         stage.check_empty()
 
 
@@ -256,7 +259,7 @@ async def test_the_deadline_in_line_ends_with_a_reason():
         stage.ask("b", user="bob")
         reader = await stage.end("b")
         assert reader.end.finish_reason == "timeout"
-        assert "line" in reader.end.message
+        assert "queue" in reader.end.message
 
 
 async def test_a_reader_ahead_of_what_was_stored_gets_the_next_attempts_text_alone():
@@ -266,7 +269,7 @@ async def test_a_reader_ahead_of_what_was_stored_gets_the_next_attempts_text_alo
         stage.rows.rows["a"].attempt = 2
         stage.ask("a", tokens=30, attempt=2)
         shown, seq, ended = "Words of the attempt before", 6, False
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not ended:
                 # Nothing is held at first: a gap, as the page's follower meets it.
                 with suppress(GapError):
@@ -292,19 +295,19 @@ async def test_what_the_line_has_no_room_for_is_stopped_and_its_reader_told():
         stage.rows.insert("outside")
         outside = replace(waits, generation="outside")
         with pytest.raises(QueueFullError):
-            stage.dispatcher.enqueue(outside)
-        stage.dispatcher.turn_away(outside)
+            stage.lifecycle.enqueue(outside)
+        stage.lifecycle.reject(outside)
         stage.read("outside")
         assert (await stage.end("outside")).end.finish_reason == "cancelled"
         assert stage.rows.rows["outside"].status == "cancelled"
         stage.rows.insert("broken")
-        stage.dispatcher.turn_away(replace(waits, generation="broken"), unreadable=True)
+        stage.lifecycle.reject(replace(waits, generation="broken"), unreadable=True)
         stage.read("broken")
         assert (await stage.end("broken")).end.message.startswith("This question could not be read")
         assert stage.rows.rows["broken"].status == "failed"
-        await stage.until(lambda: stage.dispatcher.known == {"runs", "waits"})
+        await stage.until(lambda: stage.lifecycle.known == {"runs", "waits"})
         for generation in ("runs", "waits"):
-            stage.dispatcher.cancel(generation)
+            stage.lifecycle.cancel(generation)
             await stage.end(generation)
-        await stage.until(lambda: not stage.dispatcher._life.in_engine)
+        await stage.until(lambda: not stage.lifecycle.in_engine)
         stage.check_empty()

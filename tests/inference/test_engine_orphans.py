@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.inference.processes import group_members, wait_for_empty
-from tests.real_site import MODELS_DIR
-from tests.source import ROOT
+from tests.support.real_site import MODELS_DIR
+from tests.support.source import ROOT
+from tests.support.waiting import PATIENCE_S, wait_until
 
 CHILD = """
 import os, subprocess, sys, time
@@ -21,23 +21,23 @@ from inference.parent_death import die_with_parent
 if sys.argv[1] == "child":
     die_with_parent(int(sys.argv[2]))
     print(os.getpid(), flush=True)
-    time.sleep(60)
+    time.sleep(3_600)
 else:
     subprocess.Popen([sys.executable, __file__, "child", str(os.getpid())])
-    time.sleep(60)
+    time.sleep(3_600)
 """
 
 OWNER = """
 import asyncio, os, sys
 from pathlib import Path
-from inference.engine_settings import read_settings
-from inference.engines.vllm import VllmEngine
+from inference.engines.vllm.settings import read_settings
+from inference.engines.vllm.engine import VllmEngine
 
 async def main():
-    engine = VllmEngine(read_settings({}, Path(sys.argv[1])), os.environ)
+    engine = VllmEngine(read_settings({"CHATSITE_DEMO_MODEL": "smollm2"}, Path(sys.argv[1])), os.environ)
     await engine.start(lambda phase, fraction: print(engine.pid or "", phase, flush=True))
     print(engine.pid, "ready", flush=True)
-    await asyncio.sleep(600)
+    await asyncio.sleep(3_600)
 
 asyncio.run(main())
 """
@@ -57,16 +57,11 @@ def end(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-def gone(pid: int, timeout_s: float = 5) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        time.sleep(0.02)
-    return False
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_a_child_is_killed_with_its_parent(tmp_path: Path) -> None:
@@ -75,9 +70,9 @@ def test_a_child_is_killed_with_its_parent(tmp_path: Path) -> None:
     parent = run(script, "parent")
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    assert not gone(child, timeout_s=0.2)
+    assert not gone(child)
     end(parent)
-    assert gone(child)
+    wait_until(lambda: gone(child))
 
 
 def test_a_child_whose_parent_is_already_another_ends_at_once(tmp_path: Path) -> None:
@@ -85,7 +80,7 @@ def test_a_child_whose_parent_is_already_another_ends_at_once(tmp_path: Path) ->
     script.write_text(CHILD)
     adopted_by = "1"
     child = run(script, "child", adopted_by)
-    assert child.wait(timeout=10) == 1
+    assert child.wait(timeout=PATIENCE_S) == 1
     end(child)
 
 
@@ -98,16 +93,9 @@ def test_kill_9_of_the_owner_leaves_no_engine_process(tmp_path: Path, moment: st
     try:
         assert owner.stdout is not None
         host = next(int(line.split()[0]) for line in owner.stdout if moment in line)
-        wait_for_engine_core(host)
+        # The host, multiprocessing's resource tracker, EngineCore.
+        wait_until(lambda: len(group_members(host)) >= 3)
         owner.send_signal(signal.SIGKILL)
-        assert wait_for_empty(host, timeout_s=10) == []
+        wait_for_empty(host)
     finally:
         end(owner)
-
-
-def wait_for_engine_core(host: int, timeout_s: float = 60) -> None:
-    """Three processes: the host, multiprocessing's resource tracker, EngineCore."""
-    deadline = time.monotonic() + timeout_s
-    while len(group_members(host)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(group_members(host)) >= 3

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.engine_settings import (
+from inference.engines.vllm.engine import host_environment
+from inference.engines.vllm.settings import (
     CPU_MAX_SEQS,
     FIT_TO_MEMORY,
     OWN_VARIABLES,
@@ -15,9 +16,7 @@ from inference.engine_settings import (
     compute_dtype,
     read_settings,
 )
-from inference.engines.vllm import host_environment
-from inference.model_store.embedded import EMBEDDED_NAME
-from inference.model_store.resolve import ModelNotFoundError, resolve_model
+from inference.model_store.source import ModelNotFoundError, resolve_model
 
 DATA = Path("data")
 
@@ -80,12 +79,12 @@ def test_a_step_holds_a_token_of_every_running_request() -> None:
 
 
 def test_no_model_is_the_embedded_one() -> None:
-    assert resolve_model("  ", EMBEDDED_NAME).kind == "embedded"
+    assert resolve_model("  ").kind == "embedded"
 
 
 def test_a_directory_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    source = resolve_model(str(tmp_path), EMBEDDED_NAME)
+    source = resolve_model(str(tmp_path))
     assert (source.kind, source.name, source.location) == ("directory", tmp_path.name, str(tmp_path))
 
 
@@ -101,13 +100,13 @@ def test_a_directory_is_taken_as_it_is(tmp_path: Path) -> None:
 )
 def test_a_model_that_cannot_be_is_told_with_the_rule(value: str, words: str) -> None:
     with pytest.raises(ModelNotFoundError, match=words) as caught:
-        resolve_model(value, EMBEDDED_NAME)
+        resolve_model(value)
     assert value in str(caught.value)
 
 
 def test_a_directory_without_a_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"no config\.json"):
-        resolve_model(str(tmp_path), EMBEDDED_NAME)
+        resolve_model(str(tmp_path))
 
 
 def test_our_names_stay_out_of_the_hosts_environment() -> None:

@@ -16,18 +16,16 @@ from pathlib import Path
 import pytest
 
 from inference.dispatch.supervisor import EngineLost, EngineReady, Supervisor, SupervisorSettings
-from inference.engine_settings import read_settings
 from inference.engines.base import EngineRequest, Step
-from inference.engines.vllm import VllmEngine
+from inference.engines.vllm.engine import VllmEngine
+from inference.engines.vllm.settings import read_settings
 from inference.request import ChatMessage, Sampling
 from tests.inference.processes import group_members
-from tests.real_site import MODELS_DIR
+from tests.support.real_site import MODELS_DIR, SMALL
+from tests.support.waiting import until
 
 GRACE_S = 2.0
 """Shorter than in service, so that waiting for it is bearable: this model's steps take 0.03 s."""
-
-FOUND_WITHIN_S = GRACE_S + 5
-"""Looks are an eighth of the grace apart, and a stopped host needs a second to be killed."""
 
 pytestmark = [pytest.mark.real_engine, pytest.mark.proof]
 
@@ -39,22 +37,20 @@ class Watched:
         self.engines: list[VllmEngine] = []
         self.news: list[Step | EngineReady | EngineLost] = []
         self.step_times: list[float] = []
-        self.supervisor = Supervisor(self._build, SupervisorSettings(frozen_after_s=GRACE_S))
+        self.supervisor = Supervisor(self._build, SupervisorSettings(hung_after_s=GRACE_S))
 
     def _build(self) -> VllmEngine:
-        self.engines.append(VllmEngine(read_settings({}, MODELS_DIR), os.environ))
+        self.engines.append(VllmEngine(read_settings(SMALL, MODELS_DIR), os.environ))
         return self.engines[-1]
 
     async def read(self) -> None:
-        async for news in self.supervisor.steps():
+        async for news in self.supervisor.events():
             self.news.append(news)
             if isinstance(news, Step):
                 self.step_times.append(time.monotonic())
 
-    async def until(self, kind: type, within_s: float, *, more_than: int = 0) -> None:
-        async with asyncio.timeout(within_s):
-            while sum(isinstance(news, kind) for news in self.news) <= more_than:  # noqa: ASYNC110 - of outside
-                await asyncio.sleep(0.05)
+    async def until(self, kind: type, *, more_than: int = 0) -> None:
+        await until(lambda: sum(isinstance(news, kind) for news in self.news) > more_than)
 
     async def ask(self, id: str) -> None:
         """Something to do for minutes, and the first step of it."""
@@ -62,7 +58,7 @@ class Watched:
         sampling = Sampling(ignore_eos=True, temperature=0)
         turn = ChatMessage("user", "Count.")
         await self.supervisor.add(EngineRequest(id=id, messages=(turn,), sampling=sampling, max_tokens=5_000))
-        await self.until(Step, 60, more_than=steps)
+        await self.until(Step, more_than=steps)
 
     def pid_of(self, part: str) -> int:
         host = self.engines[-1].pid
@@ -78,7 +74,7 @@ async def watched() -> AsyncIterator[Watched]:
     watched = Watched()
     reading = asyncio.create_task(watched.read())
     try:
-        await watched.until(EngineReady, 240)
+        await watched.until(EngineReady)
         yield watched
     finally:
         await watched.supervisor.close()
@@ -122,7 +118,7 @@ async def test_a_starved_engine_works_on_and_a_stopped_one_is_replaced() -> None
         with all_processors_taken():
             await asyncio.sleep(5 * GRACE_S)
         first_in_line(engine.pid_of("core"))
-        await engine.until(Step, 30, more_than=len(engine.step_times))
+        await engine.until(Step, more_than=len(engine.step_times))
         gaps = [later - before for before, later in pairwise(engine.step_times)]
         assert max(gaps) > GRACE_S, "It was not starved, so nothing was shown."
         assert not any(isinstance(news, EngineLost) for news in engine.news)
@@ -130,7 +126,7 @@ async def test_a_starved_engine_works_on_and_a_stopped_one_is_replaced() -> None
         for number, part in enumerate(("core", "host"), 1):
             await engine.ask(f"stopped {part}")
             os.kill(engine.pid_of(part), signal.SIGSTOP)
-            await engine.until(EngineLost, FOUND_WITHIN_S + 3 * max(gaps), more_than=number - 1)
+            await engine.until(EngineLost, more_than=number - 1)
             lost = [news for news in engine.news if isinstance(news, EngineLost)][-1]
             assert "did not step" in lost.reason
-            await engine.until(EngineReady, 240, more_than=number)
+            await engine.until(EngineReady, more_than=number)

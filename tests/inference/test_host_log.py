@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from inference.engine_settings import read_settings
-from inference.engines import vllm
 from inference.engines.base import EngineStartError
-from inference.engines.host_log import CUT, LINE_BYTES, HostLog
-from inference.engines.vllm import VllmEngine
+from inference.engines.vllm import engine as vllm
+from inference.engines.vllm.engine import VllmEngine
+from inference.engines.vllm.host_log import CUT, LINE_BYTES, HostLog
+from inference.engines.vllm.settings import read_settings
+from tests.support.waiting import PATIENCE_S
 
 LONG = 300_000
 """Past what asyncio takes for a line: 64 KiB."""
@@ -50,7 +51,7 @@ async def test_an_endless_line_is_held_to_its_bound() -> None:
     for _ in range(50):
         stream.feed_data(b"y" * 65_536)
         await asyncio.sleep(0)
-    assert len(log._line) == LINE_BYTES
+    assert log.pending_bytes == LINE_BYTES
     stream.feed_eof()
     await reading
 
@@ -60,14 +61,17 @@ class Printing(VllmEngine):
 
     script = f"print('x' * {LONG}); print('ValueError: no room')"
 
-    async def _spawn(self, settings, socket_fd: int) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+    child: asyncio.subprocess.Process
+
+    async def spawn_host(self, settings, socket_fd: int) -> asyncio.subprocess.Process:
+        self.child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", self.script),
             pass_fds=(socket_fd,),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
+        return self.child
 
 
 def engine(kind: type[Printing], tmp_path: Path) -> Printing:
@@ -79,7 +83,7 @@ async def test_a_host_that_prints_a_long_line_ends_like_any_other(tmp_path: Path
     printing = engine(Printing, tmp_path)
     with pytest.raises(EngineStartError, match="ended while starting"):
         await printing.start(lambda phase, fraction: None)
-    assert list(printing._log.last_lines) == ["x" * LINE_BYTES + CUT, "ValueError: no room"]
+    assert list(printing.host_log.last_lines) == ["x" * LINE_BYTES + CUT, "ValueError: no room"]
 
 
 async def test_what_outlives_the_host_does_not_hold_up_its_end(
@@ -90,16 +94,15 @@ async def test_what_outlives_the_host_does_not_hold_up_its_end(
     class Left(Printing):
         script = (
             "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', "
-            "'import time; time.sleep(20)'], start_new_session=True); print(child.pid, flush=True)"
+            "'import time; time.sleep(3_600)'], start_new_session=True); print(child.pid, flush=True)"
         )
 
     left = engine(Left, tmp_path)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(EngineStartError):
                 await left.start(lambda phase, fraction: None)
     finally:
-        os.kill(int(left._log.last_lines[0]), signal.SIGKILL)
-        assert left._process is not None
-        assert left._process.stdout is not None
-        await left._process.stdout.read()  # the pipe is closed, and nothing of the test is left
+        os.kill(int(left.host_log.last_lines[0]), signal.SIGKILL)
+        assert left.child.stdout is not None
+        await left.child.stdout.read()  # the pipe is closed, and nothing of the test is left

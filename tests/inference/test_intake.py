@@ -1,4 +1,4 @@
-"""Rows become requests, as far as the line has room; what it has no room for stays a row."""
+"""Rows become requests, as far as the queue has room; what it has no room for stays a row."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from django.utils import timezone
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import do_submit
 from inference.request import Request
-from inference.scheduling.errors import DuplicateError, QueueFullError
+from inference.scheduling.scheduler import DuplicateError, QueueFullError
 from inference.worker import intake
 from inference.worker.intake import Intake
-from tests.people import ask_of, make_user
+from tests.support.people import ask_of, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Line:
+class Queue:
     """Full for one person."""
 
     def __init__(self, full_for: str) -> None:
         self.full_for = full_for
         self.known: list[str] = []
         self.cancelled: list[str] = []
-        self.turned_away: list[str] = []
+        self.rejected: list[str] = []
         self.unreadable: list[str] = []
 
     def enqueue(self, request: Request) -> None:
@@ -40,11 +40,11 @@ class Line:
         self.cancelled.append(generation)
         return True
 
-    def turn_away(self, request: Request, *, unreadable: bool = False) -> None:
-        (self.unreadable if unreadable else self.turned_away).append(request.generation)
+    def reject(self, request: Request, *, unreadable: bool = False) -> None:
+        (self.unreadable if unreadable else self.rejected).append(request.generation)
 
 
-async def test_one_full_queue_keeps_neither_others_nor_a_stop_from_the_line() -> None:
+async def test_one_full_queue_keeps_neither_others_nor_a_stop_from_the_queue() -> None:
     def asked() -> tuple[str, str, str, str]:
         alice, bob = make_user("alice"), make_user("bob")
         full, behind, stopped = (
@@ -54,19 +54,19 @@ async def test_one_full_queue_keeps_neither_others_nor_a_stop_from_the_line() ->
         return str(alice.pk), full, behind, stopped
 
     alice, full, behind, stopped = await sync_to_async(asked)()
-    line = Line(full_for=alice)
-    look = Intake(line).look
-    await look()
-    assert behind in line.known
-    assert full not in line.known
-    assert line.cancelled == [stopped], "though it was found in the same look"
-    line.full_for = ""
-    await look()
-    assert full in line.known, "the row waited outside"
+    queue = Queue(full_for=alice)
+    poll = Intake(queue).poll
+    await poll()
+    assert behind in queue.known
+    assert full not in queue.known
+    assert queue.cancelled == [stopped], "though it was found in the same poll"
+    queue.full_for = ""
+    await poll()
+    assert full in queue.known, "the row waited outside"
 
 
 async def test_however_many_have_no_room_whoever_is_behind_them_is_found(monkeypatch) -> None:
-    monkeypatch.setattr(intake, "AT_ONCE", 2)
+    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
 
     def asked() -> tuple[str, list[str]]:
         alice, bob = make_user("alice"), make_user("bob")
@@ -77,12 +77,12 @@ async def test_however_many_have_no_room_whoever_is_behind_them_is_found(monkeyp
         return str(alice.pk), behind
 
     alice, behind = await sync_to_async(asked)()
-    line = Line(full_for=alice)
-    await Intake(line).look()
-    assert line.known == behind
-    line.full_for = ""
-    await Intake(line).look()
-    assert len(line.known) == len(set(line.known)) == 7
+    queue = Queue(full_for=alice)
+    await Intake(queue).poll()
+    assert queue.known == behind
+    queue.full_for = ""
+    await Intake(queue).poll()
+    assert len(queue.known) == len(set(queue.known)) == 7
 
 
 async def test_what_has_no_room_can_be_stopped() -> None:
@@ -93,12 +93,12 @@ async def test_what_has_no_room_can_be_stopped() -> None:
         return str(alice.pk), first, second
 
     alice, _, stopped = await sync_to_async(asked)()
-    line = Line(full_for=alice)
-    await Intake(line).look()
-    assert (line.known, line.turned_away) == ([], [stopped])
+    queue = Queue(full_for=alice)
+    await Intake(queue).poll()
+    assert (queue.known, queue.rejected) == ([], [stopped])
 
 
-async def test_a_row_that_makes_no_request_fails_and_keeps_no_other_from_the_line() -> None:
+async def test_a_row_that_makes_no_request_fails_and_keeps_no_other_from_the_queue() -> None:
     def asked() -> tuple[str, str]:
         alice = make_user("alice")
         broken, sound = (str(do_submit(ask_of(alice), "Hello", None, None).generation) for _ in range(2))
@@ -106,25 +106,25 @@ async def test_a_row_that_makes_no_request_fails_and_keeps_no_other_from_the_lin
         return broken, sound
 
     broken, sound = await sync_to_async(asked)()
-    line = Line(full_for="")
-    await Intake(line).look()
-    assert (line.known, line.unreadable) == ([sound], [broken])
+    queue = Queue(full_for="")
+    await Intake(queue).poll()
+    assert (queue.known, queue.unreadable) == ([sound], [broken])
 
 
-async def test_a_request_that_the_line_cannot_take_keeps_no_other_from_it() -> None:
+async def test_a_request_that_the_queue_cannot_take_keeps_no_other_from_it() -> None:
     def asked() -> tuple[str, str]:
         return tuple(  # type: ignore[return-value]
             str(do_submit(ask_of(make_user(name)), "Hello", None, None).generation)
             for name in ("alice", "bob")
         )
 
-    class Odd(Line):
+    class Odd(Queue):
         def enqueue(self, request: Request) -> None:
             if request.generation == first:
-                raise DuplicateError("in line already")
+                raise DuplicateError("in queue already")
             super().enqueue(request)
 
     first, second = await sync_to_async(asked)()
-    line = Odd(full_for="")
-    await Intake(line).look()
-    assert line.known == [second]
+    queue = Odd(full_for="")
+    await Intake(queue).poll()
+    assert queue.known == [second]

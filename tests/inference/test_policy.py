@@ -75,7 +75,7 @@ def test_it_fits_itself_to_a_smaller_engine():
 
 @pytest.mark.parametrize(("device", "borders"), [("cpu", (64, 128)), ("gpu", (512, 2_048))])
 def test_the_engines_own_defaults_give_way_to_the_environment(tmp_path, monkeypatch, device, borders):
-    monkeypatch.setattr("inference.engine_settings.installed_device", lambda: device)
+    monkeypatch.setattr("inference.engines.vllm.settings.installed_device", lambda: device)
     choice = choose_engine({"CHATSITE_ENGINE": "vllm"}, tmp_path)
     policy = Policy.from_env({}, **choice.policy)
     assert (policy.quick_uncached_tokens, policy.heavy_uncached_tokens) == borders

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from inference.dispatch.job import Job
+from inference.dispatch.active_generation import ActiveGeneration, Ending
 from inference.engines.base import Output
 from inference.reasoning import Reasoning, ReasoningSplitter
 from inference.request import ChatMessage, Request, Sampling
@@ -43,7 +43,7 @@ def test_the_cut_does_not_matter(kind: Reasoning, text: str, parts: tuple[str, s
         assert split([text[start:end] for start, end in bounds], kind) == parts
 
 
-def job(role: str = "user") -> Job:
+def active(role: str = "user") -> ActiveGeneration:
     request = Request(
         generation="g",
         attempt=1,
@@ -55,23 +55,23 @@ def job(role: str = "user") -> Job:
         max_tokens=50,
         new_chars=4,
     )
-    return Job(request, "quick", 0.0)
+    return ActiveGeneration(request, "quick", 0.0)
 
 
-def test_a_job_keeps_both_and_says_how_long_it_thought() -> None:
-    found = job()
+def test_a_generation_keeps_both_and_says_how_long_it_thought() -> None:
+    found = active()
     found.started_at = 1.0
     for now, text in [(2.0, "<think>"), (3.0, "Hm."), (5.5, "</think>Because")]:
         found.take(Output("g", text, new_tokens=1), now)
     found.take(Output("g", ".", new_tokens=1, finish_reason="stop"), 6.0)
-    outcome = found.end("finished", "stop", "", 6.0)
+    outcome = found.end(Ending("finished", "stop"), "", 6.0)
     assert (outcome.text, outcome.reasoning) == ("Because.", "Hm.")
     assert outcome.usage.reasoning_s == 2.5
     assert (outcome.usage.ttft_s, outcome.usage.completion_tokens) == (3.0, 4)
 
 
 def test_a_held_piece_comes_with_the_end() -> None:
-    found = job()
+    found = active()
     assert found.take(Output("g", "<thi", new_tokens=1), 1.0) is None
     last = found.take(Output("g", "", finish_reason="length"), 2.0)
     assert last is not None
@@ -79,6 +79,6 @@ def test_a_held_piece_comes_with_the_end() -> None:
 
 
 def test_a_raw_prompt_is_gone_on_with_as_it_is() -> None:
-    found = job("raw")
+    found = active("raw")
     found.take(Output("g", "<think>Hm.</think>x", new_tokens=1), 1.0)
     assert found.text == "<think>Hm.</think>x"

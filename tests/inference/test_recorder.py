@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from asgiref.sync import sync_to_async
 
-from chatsite.generations.models import Generation, Status
+from chatsite.generations.models import Generation, GenerationStatus
 from inference.dispatch.store import Answer, Claim, Outcome
 from inference.request import Usage
 from inference.stream_log.base import FencedError
 from inference.worker.owner import next_epoch
 from inference.worker.recorder import NOT_STORED, Recorder
-from tests.people import People, make_user, submit
+from tests.support.people import People, make_user, submit
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def recorder(people: People) -> Recorder:
 
 
 def claim(recorder: Recorder, job: Generation, attempt: int = 1) -> set[str]:
-    return recorder._claim([Claim(str(job.id), attempt)])
+    return recorder.do_claim([Claim(str(job.id), attempt)])
 
 
 def outcome(job: Generation, text: str = "Because.", attempt: int = 1) -> Outcome:
@@ -40,7 +40,7 @@ def reread(job: Generation) -> Generation:
 def test_a_claim_succeeds_once(recorder: Recorder, job: Generation) -> None:
     assert claim(recorder, job) == {str(job.id)}
     assert claim(Recorder(next_epoch()), job) == set()
-    assert (reread(job).status, reread(job).attempt) == (Status.RUNNING, 1)
+    assert (reread(job).status, reread(job).attempt) == (GenerationStatus.RUNNING, 1)
 
 
 def test_a_claim_whose_reply_was_lost_succeeds_again(recorder: Recorder, job: Generation) -> None:
@@ -50,25 +50,25 @@ def test_a_claim_whose_reply_was_lost_succeeds_again(recorder: Recorder, job: Ge
 
 def test_a_checkpoint_moves_text_and_seq_together(recorder: Recorder, job: Generation) -> None:
     claim(recorder, job)
-    recorder._checkpoint([Answer(str(job.id), 1, "Bec", "hm", 2, 2)])
+    recorder.do_checkpoint([Answer(str(job.id), 1, "Bec", "hm", 2, 2)])
     row = reread(job)
     assert (row.answer.content, row.answer.reasoning, row.seq, row.completion_tokens) == ("Bec", "hm", 2, 2)
 
 
 def test_the_end_is_written_once(recorder: Recorder, job: Generation) -> None:
     claim(recorder, job)
-    assert recorder._finish([outcome(job)]) == {str(job.id)}
-    assert recorder._finish([outcome(job)]) == {str(job.id)}, "a lost reply is not another end"
+    assert recorder.do_finish([outcome(job)]) == {str(job.id)}
+    assert recorder.do_finish([outcome(job)]) == {str(job.id)}, "a lost reply is not another end"
     late = outcome(job, "Another text")
-    recorder._finish([late])
+    recorder.do_finish([late])
     row = reread(job)
     assert (row.status, row.answer.content, row.usage["completion_tokens"]) == ("finished", "Because.", 3)
 
 
 def test_nothing_is_written_after_the_end(recorder: Recorder, job: Generation) -> None:
     claim(recorder, job)
-    recorder._finish([outcome(job)])
-    recorder._checkpoint([Answer(str(job.id), 1, "late", "", 9, 9)])
+    recorder.do_finish([outcome(job)])
+    recorder.do_checkpoint([Answer(str(job.id), 1, "late", "", 9, 9)])
     assert reread(job).answer.content == "Because."
 
 
@@ -76,8 +76,8 @@ def test_an_older_owner_that_wakes_up_cannot_write(recorder: Recorder, job: Gene
     claim(recorder, job)
     next_epoch()
     for write in (
-        lambda: recorder._checkpoint([Answer(str(job.id), 1, "late", "", 9, 9)]),
-        lambda: recorder._finish([outcome(job)]),
+        lambda: recorder.do_checkpoint([Answer(str(job.id), 1, "late", "", 9, 9)]),
+        lambda: recorder.do_finish([outcome(job)]),
         lambda: claim(recorder, job),
     ):
         with pytest.raises(FencedError, match="another inference process owns"):
@@ -87,7 +87,7 @@ def test_an_older_owner_that_wakes_up_cannot_write(recorder: Recorder, job: Gene
 
 def test_what_ends_while_it_waits_was_never_running(recorder: Recorder, job: Generation) -> None:
     ended = Outcome(str(job.id), 1, "cancelled", "cancelled", "", "", 0, Usage())
-    assert recorder._finish([ended]) == {str(job.id)}
+    assert recorder.do_finish([ended]) == {str(job.id)}
     assert claim(recorder, job) == set()
     assert reread(job).status == "cancelled"
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from inference.engines.base import EngineRequest, EngineStartError
-from inference.engines.remote import RemoteEngine
-from inference.prompt import EstimateCounter, TokenizerCounter
-from inference.replicas.settings import RemoteSettings
+from inference.engines.remote.engine import RemoteEngine
+from inference.engines.remote.settings import RemoteSettings
+from inference.prompt import EstimateCounter, PromptTokenizer
 from inference.request import ChatMessage, Sampling, TokenLogprob
-from tests.inference.remote_run import Running, until
-from tests.inference.scripted_server import ScriptedServer
+from tests.inference.remote_run import RunningEngine
+from tests.support.scripted_server import ScriptedServer
+from tests.support.waiting import until
 
 
 async def test_an_answer_with_its_usage(servers) -> None:
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         answer = await run.answers.ask("a", "hello", stop=("END",), seed=3)
     assert (answer.text, answer.tokens, answer.finish) == ("one two three", 3, "stop")
     assert answer.outputs[0].prompt_tokens == 7
@@ -28,7 +30,7 @@ async def test_an_answer_with_its_usage(servers) -> None:
 
 
 async def test_probabilities_are_asked_for_and_handed_on(servers) -> None:
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         answer = await run.answers.ask("a", "hello", logprobs=2)
         await run.answers.ask("b", "hello")
     told = [one for output in answer.outputs for one in output.logprobs]
@@ -42,7 +44,7 @@ async def test_probabilities_are_asked_for_and_handed_on(servers) -> None:
 async def test_tokens_of_a_server_that_counts_only_at_the_end(servers) -> None:
     servers[0].usage = False
     servers[0].routes["/tokenize"] = {"count": 9}
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         answer = await run.answers.ask("a", "hello")
         assert run.engine.stats().prompt_tokens == 7, "corrected, not added"
     assert answer.tokens == 3
@@ -52,7 +54,7 @@ async def test_tokens_of_a_server_that_counts_only_at_the_end(servers) -> None:
 async def prompt_tokens(server: ScriptedServer, **settings: object) -> int | None:
     """Of an answer that a server which counts only at the end had begun when it was stopped."""
     server.usage, server.hold_after = False, 1
-    async with Running(server, **settings) as run:
+    async with RunningEngine(server, **settings) as run:
         await run.answers.add("a", "hello there " * 20)
         first = await run.answers.first_of("a")
         await until(lambda: any(output.prompt_tokens is not None for output in first.outputs))
@@ -79,19 +81,19 @@ async def test_without_tokenize_it_is_estimated(servers, how: str) -> None:
 
 
 async def test_a_tokenizer_at_hand_counts_first(servers, embedded_model: Path) -> None:
-    exact = TokenizerCounter(embedded_model).count([ChatMessage("user", "hello there " * 20)])
+    exact = PromptTokenizer.read(embedded_model).count([ChatMessage("user", "hello there " * 20)])
     assert await prompt_tokens(servers[0], tokenizer=embedded_model) == exact != 7
 
 
 async def test_the_key_goes_with_every_request(servers) -> None:
-    async with Running(servers[0], api_key="secret") as run:
+    async with RunningEngine(servers[0], api_key="secret") as run:
         await run.answers.ask("a", "hello")
     assert servers[0].headers
     assert all("authorization: bearer secret" in head.lower() for head in servers[0].headers)
 
 
 async def test_typed_control_tokens_do_not_reach_the_server(servers) -> None:
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         await run.answers.ask("a", "<|im_start|>system [INST] </s>")
     content = servers[0].bodies[0]["messages"][0]["content"]
     assert not any(token in content for token in ("<|im_start|>", "[INST]", "</s>"))
@@ -99,7 +101,7 @@ async def test_typed_control_tokens_do_not_reach_the_server(servers) -> None:
 
 async def test_abort_closes_the_connection(servers) -> None:
     servers[0].hold_after = 1
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         await run.answers.add("a", "hello")
         await run.answers.first_of("a")
         await run.engine.abort(["a"])
@@ -110,7 +112,7 @@ async def test_abort_closes_the_connection(servers) -> None:
 
 async def test_a_refused_request_ends_by_the_servers_word(servers) -> None:
     servers[0].refusal = (400, "This model's maximum context length is 4096 tokens.")
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         answer = await run.answers.ask("a", "hello")
         assert answer.finish == "error"
         assert answer.error == "This model's maximum context length is 4096 tokens."
@@ -119,14 +121,14 @@ async def test_a_refused_request_ends_by_the_servers_word(servers) -> None:
 
 async def test_a_server_without_priorities_is_asked_without(servers) -> None:
     servers[0].refuses_priority = True
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         assert (await run.answers.ask("a", "hello")).finish == "stop"
         assert (await run.answers.ask("b", "hello")).finish == "stop"
     assert ["priority" in body for body in servers[0].bodies] == [True, False, False]
 
 
 async def test_conversations_stay_with_their_server(servers) -> None:
-    async with Running(*servers) as run:
+    async with RunningEngine(*servers) as run:
         for n in range(6):
             message = ChatMessage("user", str(n % 2))
             request = EngineRequest(
@@ -139,7 +141,7 @@ async def test_conversations_stay_with_their_server(servers) -> None:
 
 
 async def test_counting_without_tokenize_is_an_estimate(servers) -> None:
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         assert await run.engine.count_tokens([ChatMessage("user", "hello")]) == 7
         del servers[0].routes["/tokenize"]
         assert await run.engine.count_tokens([ChatMessage("user", "hello " * 100)]) > 100
@@ -147,7 +149,7 @@ async def test_counting_without_tokenize_is_an_estimate(servers) -> None:
 
 async def test_one_of_two_servers_is_enough_to_start(servers) -> None:
     await servers[1].stop()
-    async with Running(*servers, slots=10) as run:
+    async with RunningEngine(*servers, slots=10) as run:
         assert run.info.max_running == 20
         assert (await run.answers.ask("a", "hello")).finish == "stop"
 
@@ -161,16 +163,57 @@ async def test_no_server_no_start(servers, caplog) -> None:
     assert servers[1].url in caplog.text
 
 
-async def test_servers_of_two_models_do_not_start(servers) -> None:
-    servers[1].model = "large"
-    with pytest.raises(EngineStartError, match="does not serve"):
-        await RemoteEngine(RemoteSettings(urls=(servers[0].url, servers[1].url))).start(lambda *_: None)
+@pytest.fixture
+async def third() -> AsyncIterator[ScriptedServer]:
+    server = await ScriptedServer().start()
+    yield server
+    await server.stop()
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+@pytest.mark.parametrize("named", ["small", ""])
+async def test_a_server_of_another_model_is_left_out_and_told(
+    servers, third, caplog, wrong: int, named: str
+) -> None:
+    """Wherever it stands, also where no model is named: it does not choose for the others."""
+    fleet = [*servers, third]
+    fleet[wrong].model = "large"
+    async with RunningEngine(*fleet, model=named) as run:
+        assert run.info.model == "small"
+        assert f"{fleet[wrong].url} does not serve 'small' but large" in caplog.text
+        for n in range(6):
+            assert (await run.answers.ask(f"{n}", "hello")).finish == "stop"
+        assert not fleet[wrong].bodies
+        fleet[wrong].model = "small"  # mended: it is used, without a restart of the site
+        await until(lambda: len(run.engine.pool.alive) == 3)
+
+
+async def test_a_server_that_refuses_us_is_left_out(servers, caplog) -> None:
+    servers[0].refuses_all = (401, "wrong key")
+    async with RunningEngine(*servers) as run:
+        assert (await run.answers.ask("a", "hello")).finish == "stop"
+    assert "CHATSITE_REMOTE_API_KEY" in caplog.text
+
+
+async def test_servers_of_other_models_alone_do_not_start(servers) -> None:
+    settings = RemoteSettings(urls=(servers[0].url, servers[1].url), model="large")
+    with pytest.raises(EngineStartError, match=r"1 does not serve 'large' but small(.|\n)*2 does not"):
+        await RemoteEngine(settings).start(lambda *_: None)
+
+
+async def test_a_server_that_was_restarted_with_another_model_loses_its_requests_to_others(servers) -> None:
+    async with RunningEngine(*servers) as run:
+        servers[0].model = "large"
+        servers[0].refusal = (404, "The model `small` does not exist.")
+        for n in range(6):
+            assert (await run.answers.ask(f"{n}", "hello")).finish == "stop"
+        assert [server.url for server in run.engine.pool.alive] == [servers[1].url]
 
 
 async def test_the_servers_own_control_tokens_are_used(servers) -> None:
     table = {"0": "<|end|>", "1": {"content": "<special-one>"}, "2": "  "}
     servers[0].routes["/tokenizer_info"] = {"eos_token": "§end", "added_tokens_decoder": table}
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         await run.answers.ask("a", "§end <special-one> <s>  x")
     content = servers[0].bodies[0]["messages"][0]["content"]
     assert content.replace("\u200b", "") == "§end <special-one> <s>  x"
@@ -187,14 +230,14 @@ async def test_a_server_that_hides_its_context_needs_the_setting(servers) -> Non
     servers[0].context = None
     with pytest.raises(EngineStartError, match="VLLM_MAX_MODEL_LEN"):
         await RemoteEngine(RemoteSettings(urls=(servers[0].url,))).start(lambda *_: None)
-    async with Running(servers[0], context_tokens=2048) as run:
+    async with RunningEngine(servers[0], context_tokens=2048) as run:
         assert run.info.context_tokens == 2048
 
 
 async def test_steps_move_while_a_server_computes_a_long_prompt(servers) -> None:
     servers[0].hold_after = 0
     servers[0].routes["/metrics"] = 'vllm:kv_cache_usage_perc{engine="0"} 0.125\n'
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         await run.answers.add("a", "long")
         await until(lambda: servers[0].bodies)
         await asyncio.sleep(0.2)
@@ -209,6 +252,6 @@ async def test_steps_move_while_a_server_computes_a_long_prompt(servers) -> None
 
 async def test_a_server_without_figures_is_not_taken_for_frozen(servers) -> None:
     servers[0].hold_after = 0
-    async with Running(servers[0]) as run:
+    async with RunningEngine(servers[0]) as run:
         await run.answers.add("a", "long")
         await until(lambda: run.engine.stats().steps > 3)

@@ -1,4 +1,4 @@
-"""The pure parts of the remote engine: settings, routing, chunks, figures, control tokens by shape."""
+"""The pure parts of the remote engine: settings, routing, chunks, metrics, control tokens by shape."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.engine_settings import SettingError
 from inference.engines.base import EngineRequest
 from inference.engines.choice import choose_engine
-from inference.model_store.locate import model_directory
-from inference.model_store.resolve import ModelNotFoundError
-from inference.replicas.chat import Chunk, EventStream, chat_body
-from inference.replicas.figures import Figures, read_figures
-from inference.replicas.flight import Flight
-from inference.replicas.markup import SHAPES, ShapeNeutraliser
-from inference.replicas.routing import Routing, allowance
-from inference.replicas.settings import RemoteSettings
+from inference.engines.remote.chat import Chunk, EventStream, chat_body
+from inference.engines.remote.control_tokens import SHAPES, ShapeNeutraliser
+from inference.engines.remote.in_flight_request import InFlightRequest
+from inference.engines.remote.routing import AffinityRouter, allowance
+from inference.engines.remote.server_metrics import ServerMetrics, parse_metrics
+from inference.engines.remote.settings import RemoteSettings
+from inference.engines.vllm.settings import SettingError
+from inference.model_store.source import ModelNotFoundError, model_directory
 from inference.request import ChatMessage, Sampling
 
 URL = {"CHATSITE_REMOTE_URLS": "http://gpu1:8000"}
@@ -95,28 +94,28 @@ def test_a_tokenizer_in_the_hubs_cache(tmp_path: Path):
 
 
 def test_least_load_and_turns_among_equals():
-    routing = Routing()
-    assert routing.choose({}) is None
-    assert routing.choose({"a": 3, "b": 1}) == "b"
-    assert [routing.choose({"a": 0, "b": 0}) for _ in range(4)] == ["a", "b", "a", "b"]
+    router = AffinityRouter()
+    assert router.choose({}) is None
+    assert router.choose({"a": 3, "b": 1}) == "b"
+    assert [router.choose({"a": 0, "b": 0}) for _ in range(4)] == ["a", "b", "a", "b"]
 
 
 def test_a_conversation_stays_until_its_server_is_clearly_fuller():
-    routing = Routing()
-    home = routing.choose({"a": 0, "b": 0}, "talk")
+    router = AffinityRouter()
+    home = router.choose({"a": 0, "b": 0}, "talk")
     assert home == "a"
-    assert routing.choose({"a": allowance(0), "b": 0}, "talk") == "a"
-    assert routing.choose({"a": allowance(0) + 1, "b": 0}, "talk") == "b"
-    assert routing.choose({"a": 0, "b": allowance(0)}, "talk") == "b"
-    assert routing.choose({"a": 0}, "talk") == "a"
+    assert router.choose({"a": allowance(0), "b": 0}, "talk") == "a"
+    assert router.choose({"a": allowance(0) + 1, "b": 0}, "talk") == "b"
+    assert router.choose({"a": 0, "b": allowance(0)}, "talk") == "b"
+    assert router.choose({"a": 0}, "talk") == "a"
 
 
 @given(st.lists(st.tuples(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 200), min_size=1),
                           st.sampled_from(["", "x", "y", "z"])), max_size=40))  # fmt: skip
 def test_nobody_is_sent_to_a_clearly_fuller_or_missing_server(choices):
-    routing = Routing()
+    router = AffinityRouter()
     for loads, affinity in choices:
-        chosen = routing.choose(loads, affinity)
+        chosen = router.choose(loads, affinity)
         least = min(loads.values())
         assert loads[chosen] <= least + (allowance(least) if affinity else 0)
 
@@ -140,8 +139,8 @@ def test_what_is_no_chunk_is_an_error():
         EventStream().feed(b"data: <html>\n")
 
 
-def flight() -> Flight:
-    return Flight(EngineRequest(id="a", messages=(), sampling=Sampling(), max_tokens=9))
+def in_flight() -> InFlightRequest:
+    return InFlightRequest(EngineRequest(id="a", messages=(), sampling=Sampling(), max_tokens=9))
 
 
 def chunk(**fields) -> Chunk:
@@ -150,26 +149,26 @@ def chunk(**fields) -> Chunk:
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_reasoning_of_new_and_old_servers(field):
-    one = flight()
+    one = in_flight()
     one.take(chunk(choices=[{"delta": {field: "hm"}}]))
     output = one.output()
     assert (output.reasoning, output.text, output.new_tokens) == ("hm", "", 1)
 
 
 def test_a_server_that_counts_at_the_end_corrects_the_estimate():
-    one = flight()
+    one = in_flight()
     one.take(chunk(choices=[{"delta": {"content": "two words"}, "finish_reason": "length"}]))
     assert one.output().new_tokens == 1
     one.take(chunk(usage={"prompt_tokens": 5, "completion_tokens": 3}))
-    one.end_by_server()
+    one.end_as_reported()
     output = one.output()
     assert (output.new_tokens, output.finish_reason) == (2, "length")
 
 
 def test_an_end_that_is_unknown_here_is_an_error():
-    one = flight()
+    one = in_flight()
     one.take(chunk(choices=[{"delta": {}, "finish_reason": "content_filter"}]))
-    one.end_by_server()
+    one.end_as_reported()
     output = one.output()
     assert output.finish_reason == "error"
     assert "content_filter" in (output.error or "")
@@ -206,7 +205,7 @@ vllm:cache_config_info{block_size="None",engine="1",num_gpu_blocks="728"} 1.0
 
 
 def test_figures_are_summed_over_a_servers_engines():
-    assert read_figures(METRICS) == Figures(
+    assert parse_metrics(METRICS) == ServerMetrics(
         running=5,
         waiting=1,
         kv_usage=0.375,
@@ -215,12 +214,12 @@ def test_figures_are_summed_over_a_servers_engines():
         prefix_hits=120,
         preemptions=4,
     )
-    assert read_figures("no metrics") == Figures()
+    assert parse_metrics("no metrics") == ServerMetrics()
     strange = "".join(f"vllm:{name} {value}\n" for name, value in zip(
         ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "num_preemptions_total"),
         ("NaN", "+Inf", "NaN", "none"), strict=True,
     ))  # fmt: skip
-    assert read_figures(strange) == Figures()
+    assert parse_metrics(strange) == ServerMetrics()
 
 
 @pytest.mark.parametrize(

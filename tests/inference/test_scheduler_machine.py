@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from inference.scheduling.errors import QueueFullError, TooLargeError
 from inference.scheduling.policy import Policy
-from inference.scheduling.scheduler import Scheduler
+from inference.scheduling.scheduler import QueueFullError, Scheduler, TooLargeError
 from tests.inference.asking import ask
+from tests.support.waiting import PATIENCE_S
 
 KV_TOKENS = 12_000
 
@@ -31,7 +31,7 @@ POLICY = Policy(
 
 
 class SchedulerMachine(RuleBasedStateMachine):
-    """Keeps its own books of who waits and runs, and compares."""
+    """Keeps its own record of waiting and running requests, and compares."""
 
     @initialize()
     def begin(self):
@@ -72,19 +72,19 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.now += seconds
 
     @rule(times=st.integers(1, 8))
-    def pick(self, times):
+    def start(self, times):
         for _ in range(times):
             before = self.scheduler.load()
-            request = self.scheduler.pick(self.now)
+            request = self.scheduler.schedule_next(self.now)
             if request is None:
                 return
             assert not self.paused
-            assert self.waiting.pop(request.generation) is request, "picked without waiting, or twice"
-            self.check_pick(request, before)
+            assert self.waiting.pop(request.generation) is request, "started without waiting, or twice"
+            self.check_start(request, before)
             self.running[request.generation] = request
             self.produced[request.generation] = 0
 
-    def check_pick(self, request, before):
+    def check_start(self, request, before):
         kind, user = self.kinds[request.generation], request.user
         mine = [one for one in self.running.values() if one.user == user]
         if kind == "heavy":
@@ -167,20 +167,20 @@ class SchedulerMachine(RuleBasedStateMachine):
         return [one for one in self.running if self.kinds[one] == "heavy" and one not in self.prefilled]
 
     @invariant()
-    def books_agree(self):
+    def records_agree(self):
         load = self.scheduler.load()
         assert sum(load.waiting.values()) == len(self.waiting)
         assert sum(load.running.values()) == len(self.running) <= POLICY.slots
         assert load.reserved == len(self.reserved) <= POLICY.reserved_slots
-        assert sum(load.waiting_by_user.values()) == len(self.waiting)
-        assert sum(load.running_by_user.values()) == len(self.running)
+        assert sum(self.scheduler.waiting.of_user.values()) == len(self.waiting)
+        assert sum(self.scheduler.running.of_user.values()) == len(self.running)
         assert load.kv_tokens >= 0
 
     @invariant()
-    def everybody_who_waits_has_one_place(self):
-        line = self.scheduler.line(self.now)
-        assert [place.position for place in line] == list(range(1, len(line) + 1))
-        assert sorted(place.generation for place in line) == sorted(self.waiting)
+    def everybody_who_waits_has_one_position(self):
+        positions = self.scheduler.positions(self.now)
+        assert [position.position for position in positions] == list(range(1, len(positions) + 1))
+        assert sorted(position.generation for position in positions) == sorted(self.waiting)
 
     @invariant()
     def counters_are_never_negative(self):
@@ -189,11 +189,11 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def somebody_starts_whenever_the_engine_is_empty(self):
         if self.waiting and not self.running and not self.paused:
-            self.pick(1)
+            self.start(1)
             assert self.running
 
     def teardown(self):
-        """Everybody still in line is served in the end, once."""
+        """Every waiting request is served in the end, once."""
         if not hasattr(self, "scheduler"):
             return
         self.scheduler.resume(self.now)
@@ -202,10 +202,10 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.end(name)
         rounds = len(self.waiting)
         for _ in range(rounds):
-            self.pick(100)
+            self.start(100)
             for name in list(self.running):
                 self.end(name)
-        assert not self.waiting, "never dispatched"
+        assert not self.waiting, "never started"
         load = self.scheduler.load()
         assert (load.kv_tokens, load.reserved, load.queued_tokens) == (0, 0, 0)
 
@@ -229,19 +229,19 @@ from inference.scheduling.policy import Policy
 from inference.scheduling.scheduler import Scheduler
 from tests.inference.asking import ask, start_all
 rng = random.Random(5)
-line = Scheduler(Policy(max_running=5), 50_000)
+scheduler = Scheduler(Policy(max_running=5), 50_000)
 now, started, running = 0.0, [], []
 for number in range(400):
     now += rng.random()
     kind = rng.choice(["quick", "normal", "heavy"])
-    line.add(ask(f"g{number}", f"user-{rng.randrange(30)}", kind, weight=rng.choice([1.0, 2.0])), now)
-    for generation in start_all(line, now):
+    scheduler.add(ask(f"g{number}", f"user-{rng.randrange(30)}", kind, weight=rng.choice([1.0, 2.0])), now)
+    for generation in start_all(scheduler, now):
         started.append(generation)
         running.append(generation)
-        line.produced(generation, rng.randrange(1, 90), now)
+        scheduler.produced(generation, rng.randrange(1, 90), now)
     if len(running) > 3:
-        line.finish(running.pop(rng.randrange(len(running))), now)
-print(started, [place.generation for place in line.line(now)])
+        scheduler.finish(running.pop(rng.randrange(len(running))), now)
+print(started, [position.generation for position in scheduler.positions(now)])
 """
 
 
@@ -255,7 +255,7 @@ def test_the_order_is_independent_of_hash_seeds():
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=PATIENCE_S,
         ).stdout
         for seed in ("0", "1", "4242")
     }

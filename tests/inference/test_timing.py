@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.engines.timing import Batch, Timing
+from inference.engines.emulated.timing import SimulatedBatch, Timing
 
 
 def run(batch, arrivals=(), limit=10_000):
@@ -33,37 +33,37 @@ def times(made, id):
 
 
 def test_alone_it_decodes_at_the_rate_of_its_steps():
-    at = times(run(Batch(Timing(step_s=0.04, seq_s=0.01)), [(0, "a", 10, 5)]), "a")
+    at = times(run(SimulatedBatch(Timing(step_s=0.04, seq_s=0.01)), [(0, "a", 10, 5)]), "a")
     assert at == pytest.approx([0.04, 0.09, 0.14, 0.19, 0.24])
 
 
 def test_a_prompt_costs_its_prefill_rate_and_delays_the_others_by_its_chunk():
     timing = Timing(step_s=0.01, prefill_tokens_per_s=1000, step_budget=128)
-    at = times(run(Batch(timing), [(0, "a", 1, 10), (0.05, "b", 1000, 1)]), "a")
+    at = times(run(SimulatedBatch(timing), [(0, "a", 1, 10), (0.05, "b", 1000, 1)]), "a")
     gaps = [later - earlier for earlier, later in pairwise(at)]
     assert max(gaps) == pytest.approx(0.01 + 0.127)
 
 
 def test_the_first_token_has_a_floor():
-    at = times(run(Batch(Timing(step_s=0.01, first_token_s=0.035)), [(0, "a", 1, 2)]), "a")
+    at = times(run(SimulatedBatch(Timing(step_s=0.01, first_token_s=0.035)), [(0, "a", 1, 2)]), "a")
     assert at == pytest.approx([0.04, 0.05])
 
 
 def test_slots_are_never_exceeded_and_the_rest_waits():
-    batch = Batch(Timing(step_s=1, max_running=2))
+    batch = SimulatedBatch(Timing(step_s=1, max_running=2))
     made = run(batch, [(0, "a", 1, 3), (0, "b", 1, 3), (0, "c", 1, 1)])
     assert times(made, "c") == [4.0]
 
 
 def test_lower_priority_numbers_go_first():
-    batch = Batch(Timing(step_s=1, max_running=1))
+    batch = SimulatedBatch(Timing(step_s=1, max_running=1))
     for order, priority in enumerate([5, 1, 3]):
         batch.add(f"p{priority}", 1, 1, float(order), priority)
     assert [id for id, _ in run(batch)] == ["p1", "p3", "p5"]
 
 
 def test_over_the_kv_limit_the_worst_ranked_starts_again_and_loses_nothing():
-    batch = Batch(Timing(step_s=1, kv_tokens=40, step_budget=128))
+    batch = SimulatedBatch(Timing(step_s=1, kv_tokens=40, step_budget=128))
     made = run(batch, [(0, "a", 10, 25), (0, "b", 10, 25)])
     assert batch.preemptions
     assert len(times(made, "a")) == len(times(made, "b")) == 25
@@ -84,7 +84,7 @@ def test_every_sequence_makes_exactly_its_tokens(arrivals, slots, spare_kv):
         max_running=slots,
         kv_tokens=330 + spare_kv,
     )
-    batch = Batch(timing)
+    batch = SimulatedBatch(timing)
     made = run(batch, [(at, str(n), prompt, output) for n, (at, prompt, output) in enumerate(arrivals)])
     assert [len(times(made, str(n))) for n in range(len(arrivals))] == [output for _, _, output in arrivals]
     assert batch.idle

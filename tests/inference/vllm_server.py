@@ -13,14 +13,15 @@ from pathlib import Path
 
 import httpx
 
-from inference.engine_settings import read_settings
-from inference.engines.vllm import host_environment
-from inference.model_store.embedded import EMBEDDED_NAME, ROOT, embedded_path
+from inference.engines.vllm.engine import host_environment
+from inference.engines.vllm.settings import read_settings
+from inference.model_store.demo_models import ROOT, SMOLLM2, demo_path
+from tests.support.waiting import PATIENCE_S
 
 START_S = 300
 """Half a minute alone on two cores; a busy machine takes several times that."""
 
-WORKER = "inference.engine_host.cpu_worker.SeededCPUWorker"
+WORKER = "inference.engines.vllm.host.cpu_worker.SeededCPUWorker"
 
 
 class VllmServer:
@@ -28,7 +29,7 @@ class VllmServer:
 
     def __init__(self, models_dir: Path) -> None:
         self.settings = read_settings({}, models_dir, "cpu")
-        self._model = embedded_path(models_dir)
+        self._model = demo_path(SMOLLM2, models_dir)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -77,14 +78,14 @@ class VllmServer:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", trust_env=False, timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/health", trust_env=False, timeout=PATIENCE_S).status_code == 200
         except httpx.HTTPError:
             return False
 
     def _arguments(self, port: int) -> list[str]:
         settings = self.settings
         return [
-            *("--model", str(self._model), "--served-model-name", EMBEDDED_NAME),
+            *("--model", str(self._model), "--served-model-name", SMOLLM2.name),
             *("--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log"),
             *("--max-num-seqs", str(settings.max_num_seqs)),
             *("--max-num-batched-tokens", str(settings.max_num_batched_tokens)),

@@ -6,8 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from bench.site import Site
-from tests.services import NODE_MODULES
+from tests.support.services import NODE_MODULES
+from tests.support.site import Site
+from tests.support.waiting import PATIENCE_S
 
 
 def run(site: Site, key: str, *command: str, cwd: Path | None = None, **environment: str) -> str:
@@ -16,7 +17,7 @@ def run(site: Site, key: str, *command: str, cwd: Path | None = None, **environm
         "OPENAI_BASE_URL": f"{site.url}/v1", "OPENAI_API_KEY": key, "NO_PROXY": "*", **environment,
     }  # fmt: skip
     done = subprocess.run(
-        command, env=variables, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        command, env=variables, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

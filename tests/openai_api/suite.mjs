@@ -9,7 +9,10 @@ const client = new OpenAI({ maxRetries: 3, timeout: 120_000 });
 const asked = { model, messages: [{ role: "user", content: "Say hello." }], max_tokens: 16, temperature: 0 };
 
 async function refused(promise, kind, status, code) {
-  const error = await promise.then(() => assert.fail(`no ${kind.name}`), (reason) => reason);
+  const error = await promise.then(
+    () => assert.fail(`no ${kind.name}`),
+    (reason) => reason,
+  );
   assert.ok(error instanceof kind, `${error}`);
   assert.equal(error.status, status);
   if (code) assert.equal(error.code, code);
@@ -30,8 +33,14 @@ const promises = {
   },
   async "a stream is the same answer in pieces, usage last"() {
     const whole = await client.chat.completions.create(asked);
-    const stream = await client.chat.completions.create({ ...asked, stream: true, stream_options: { include_usage: true } });
-    let text = "", usage = null, reason = null;
+    const stream = await client.chat.completions.create({
+      ...asked,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    let text = "",
+      usage = null,
+      reason = null;
     for await (const chunk of stream) {
       text += chunk.choices[0]?.delta?.content ?? "";
       reason = chunk.choices[0]?.finish_reason ?? reason;
@@ -49,17 +58,38 @@ const promises = {
   async "an aborted request rejects"() {
     const leave = new AbortController();
     setTimeout(() => leave.abort(), 200);
-    const waiting = client.chat.completions.create({ ...asked, max_tokens: 2_000, ignore_eos: true }, { signal: leave.signal });
+    const waiting = client.chat.completions.create(
+      { ...asked, max_tokens: 2_000, ignore_eos: true },
+      { signal: leave.signal },
+    );
     await refused(waiting, OpenAI.APIUserAbortError, undefined);
   },
   async "a timeout is the client's own error"() {
-    const waiting = client.chat.completions.create({ ...asked, max_tokens: 2_000, ignore_eos: true }, { timeout: 300, maxRetries: 0 });
+    const waiting = client.chat.completions.create(
+      { ...asked, max_tokens: 2_000, ignore_eos: true },
+      { timeout: 300, maxRetries: 0 },
+    );
     await refused(waiting, OpenAI.APIConnectionTimeoutError, undefined);
   },
   async "errors have their classes"() {
-    await refused(client.chat.completions.create({ ...asked, model: "no-such-model" }), OpenAI.NotFoundError, 404, "model_not_found");
-    await refused(client.chat.completions.create({ ...asked, n: 2 }), OpenAI.BadRequestError, 400, "unsupported_value");
-    await refused(new OpenAI({ apiKey: "wrong", maxRetries: 0 }).models.list(), OpenAI.AuthenticationError, 401, "invalid_api_key");
+    await refused(
+      client.chat.completions.create({ ...asked, model: "no-such-model" }),
+      OpenAI.NotFoundError,
+      404,
+      "model_not_found",
+    );
+    await refused(
+      client.chat.completions.create({ ...asked, n: 2 }),
+      OpenAI.BadRequestError,
+      400,
+      "unsupported_value",
+    );
+    await refused(
+      new OpenAI({ apiKey: "wrong", maxRetries: 0 }).models.list(),
+      OpenAI.AuthenticationError,
+      401,
+      "invalid_api_key",
+    );
   },
 };
 

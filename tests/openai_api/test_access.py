@@ -10,16 +10,16 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from chatsite.accounts.keys import digest_of, do_create_key, find_key, keys_of
+from chatsite.accounts.keys import do_create_key, find_key, key_digest, keys_of
 from chatsite.accounts.models import ApiKey, User
 from chatsite.conversations.models import Conversation, SearchEntry
 from chatsite.errors import Refusal
 from chatsite.generations.access import active_generations
-from chatsite.generations.cancel import do_revoke
-from chatsite.generations.models import Generation, Status
+from chatsite.generations.cancel import do_revoke_key_and_stop
+from chatsite.generations.models import Generation, GenerationStatus
 from chatsite.generations.submit import do_submit_prompt
 from inference.request import ChatMessage, Sampling
-from tests.people import People, ask_of
+from tests.support.people import People, ask_of
 
 HELLO = (ChatMessage("system", "Be brief."), ChatMessage("user", "Why is the sky blue?"))
 
@@ -42,7 +42,7 @@ def test_a_key_is_shown_once_and_lies_nowhere(people: People) -> None:
     text = made.json()["key"]
     assert text.startswith("cs-")
     row = ApiKey.objects.get()
-    assert (row.name, row.digest, row.scopes) == ("my script", digest_of(text), ["chat"])
+    assert (row.name, row.digest, row.scopes) == ("my script", key_digest(text), ["chat"])
     assert text not in json.dumps(list(ApiKey.objects.values()), default=str)
     listed = signed_in(people.alice).get("/api/keys").json()["keys"]
     assert [key["prefix"] for key in listed] == [text[:9]]
@@ -123,7 +123,7 @@ def test_a_stored_one_is_and_in_the_order_it_was_sent(people: People) -> None:
 
 def spend(job: Generation, tokens: int) -> None:
     usage = {"prompt_tokens": tokens}
-    Generation.objects.filter(id=job.id).update(status=Status.FINISHED, usage=usage)
+    Generation.objects.filter(id=job.id).update(status=GenerationStatus.FINISHED, usage=usage)
 
 
 def test_a_budget_counts_what_runs_and_what_was_used(people: People) -> None:
@@ -149,9 +149,9 @@ def test_a_budget_counts_what_runs_and_what_was_used(people: People) -> None:
 
 def test_revoking_twice_is_revoking_once(people: People) -> None:
     key, _ = make_key(people.alice)
-    do_revoke(key.id)
+    do_revoke_key_and_stop(key.id)
     first = ApiKey.objects.get().revoked_at
-    do_revoke(key.id)
+    do_revoke_key_and_stop(key.id)
     assert ApiKey.objects.get().revoked_at == first
 
 

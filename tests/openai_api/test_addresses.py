@@ -13,7 +13,8 @@ from chatsite.accounts.keys import do_create_key, do_revoke_key
 from chatsite.accounts.models import ApiKey
 from chatsite.asgi import application
 from chatsite.openai_api import auth
-from tests.people import make_user
+from tests.support.people import make_user
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -26,8 +27,8 @@ async def call(key: str, address: str = "192.0.2.1") -> Any:
     headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {key}".encode())]
     asking = HttpCommunicator(application, "GET", "/v1/models", headers=headers)
     asking.scope |= {"client": [address, 4000], "server": ["localhost", 80]}
-    answer = await asking.get_response(timeout=30)
-    await asking.wait(timeout=30)
+    answer = await asking.get_response(timeout=PATIENCE_S)
+    await asking.wait(timeout=PATIENCE_S)
     return answer
 
 

@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 from openai import AsyncOpenAI
 
-from bench import keys, transcript
-from bench.site import Site, apart
-from tests.openai_api.conftest import EMULATED
+from tests.openai_api.asking import EMULATED
+from tests.support import site_keys as keys
+from tests.support import transcript
+from tests.support.kills import stored
+from tests.support.prepared import prepared_apart
+from tests.support.site import Site
+from tests.support.waiting import LOOK_S, PATIENCE_S, until, until_still
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
 HELLO = [{"role": "user", "content": "Why is the sky blue?"}]
-NOTICED_S = 1.0
-"""Closing a socket, two short transactions, Redis twice, on a machine that is busy with other tests."""
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with apart(EMULATED) as (site, *_):
+    with prepared_apart(EMULATED) as (site, *_):
         yield site
 
 
 @pytest.fixture
 async def client(site: Site):
     (key,) = await asyncio.to_thread(keys.of, site, 1)
-    async with AsyncOpenAI(base_url=f"{site.url}/v1", api_key=key, max_retries=3, timeout=30) as client:
+    async with AsyncOpenAI(
+        base_url=f"{site.url}/v1", api_key=key, max_retries=3, timeout=PATIENCE_S
+    ) as client:
         yield client
 
 
 @pytest.fixture
 async def model(client: AsyncOpenAI) -> str:
-    return (await client.models.list()).data[0].id
+    """The engine's model; none is listed while its status is late, as on a busy machine."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (listed := (await client.models.list()).data):  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(LOOK_S)
+    return listed[0].id
 
 
 async def test_whole_and_streamed_answers_agree(client: AsyncOpenAI, model: str) -> None:
@@ -50,9 +58,7 @@ async def test_leaving_stops_the_engine(site: Site, client: AsyncOpenAI, model: 
     stream = await client.chat.completions.create(
         model=model, messages=HELLO, max_tokens=5_000, stream=True, seed=9
     )
-    first = await anext(aiter(stream))
+    generation = str(UUID((await anext(aiter(stream))).id.removeprefix("chatcmpl-")))
     await stream.close()
-    left = time.monotonic()
-    await asyncio.sleep(2 * NOTICED_S)
-    made = {id.replace("-", ""): one for id, one in transcript.read(site.transcript).items()}
-    assert made[first.id.removeprefix("chatcmpl-")].steps[-1][0] - left < NOTICED_S
+    await until(lambda: stored(site)[generation]["status"] == "cancelled")
+    assert await until_still(lambda: len(transcript.read(site.transcript)[generation].steps)) < 5_000

@@ -10,8 +10,8 @@ from django.test import Client
 from chatsite.accounts.keys import do_create_key, find_key
 from chatsite.accounts.models import ApiKey, Role, User
 from chatsite.audit.models import AuditEntry
-from tests.console.staff import make_staff
-from tests.people import People
+from tests.support.people import People
+from tests.support.staff import make_staff
 
 WISH = {"name": "nightly", "scopes": ["chat"], "expires_at_0": "", "expires_at_1": "", "token_budget": "500"}
 
@@ -25,7 +25,7 @@ def console(db: None) -> Client:
 
 def test_a_key_is_made_and_shown_once(console: Client, people: People) -> None:
     made = console.post("/admin/accounts/apikey/add/", WISH | {"owner": people.alice.pk})
-    (text,) = re.findall(r"<code>(cs-[\w-]+)</code>", made.content.decode())
+    (text,) = re.findall(r'value="(cs-[\w-]+)"', made.content.decode())
     key = find_key(text)
     assert key is not None
     assert (key.owner, key.scopes, key.token_budget) == (people.alice, ["chat"], 500)

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from bench import keys
-from bench.site import Site
-from chatsite.openai_api.openapi import document
+from chatsite.openai_api.openapi import openapi_document
+from tests.support import site_keys as keys
+from tests.support.site import Site
+from tests.support.waiting import PATIENCE_S
 
 MAX_TOKENS = 3
 """Asked for in every request that is likely to be served: this is about shapes, not about answers."""
@@ -26,12 +27,12 @@ CALLERS = 40
 
 def validator(schema: dict[str, Any]) -> Draft202012Validator:
     """For a schema of the document, its references included."""
-    return Draft202012Validator({**schema, "components": document()["components"]})
+    return Draft202012Validator({**schema, "components": openapi_document()["components"]})
 
 
 def documented(method: str, path: str, status: int) -> dict[str, Any]:
     """The answer that the document promises for this status; fails for one that it does not name."""
-    responses = document()["paths"][path][method]["responses"]
+    responses = openapi_document()["paths"][path][method]["responses"]
     assert str(status) in responses, f"{method} {path} answered {status}, which is not documented"
     return responses[str(status)]["content"]
 
@@ -56,8 +57,8 @@ def callers(api_site: Site) -> Iterator[str]:
 
 
 def test_the_document_is_a_valid_schema_and_needs_no_key(api_site: Site) -> None:
-    served = httpx.get(f"{api_site.url}/v1/openapi.json", trust_env=False).json()
-    assert served == json.loads(json.dumps(document()))
+    served = httpx.get(f"{api_site.url}/v1/openapi.json", trust_env=False, timeout=PATIENCE_S).json()
+    assert served == json.loads(json.dumps(openapi_document()))
     for schema in served["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
@@ -100,7 +101,7 @@ common = {
 
 
 def schema_fields(name: str) -> list[str]:
-    return sorted(document()["components"]["schemas"][name]["properties"])
+    return sorted(openapi_document()["components"]["schemas"][name]["properties"])
 
 
 def wild(schema: str, required: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
@@ -115,7 +116,7 @@ few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 def post(site: Site, caller: str, path: str, body: object) -> httpx.Response:
     headers = {"Authorization": f"Bearer {caller}"}
-    return httpx.post(f"{site.url}/v1{path}", json=body, headers=headers, trust_env=False, timeout=30)
+    return httpx.post(f"{site.url}/v1{path}", json=body, headers=headers, trust_env=False, timeout=PATIENCE_S)
 
 
 @few
@@ -179,5 +180,7 @@ def test_reading_answers_as_documented(
             method, f"{api_site.url}/v1{address}", headers=given_headers, trust_env=False
         )
         conforms(method, path, response)
-    response = httpx.request("put", f"{api_site.url}/v1{address}", headers=headers, trust_env=False)
+    response = httpx.request(
+        "put", f"{api_site.url}/v1{address}", headers=headers, trust_env=False, timeout=PATIENCE_S
+    )
     assert (response.status_code, response.headers["allow"]) == (405, method.upper())

@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.site import Site
 from tests.openai_api.javascript import run, run_module, run_suite
-from tests.source import ROOT
+from tests.support.site import Site
+from tests.support.source import ROOT
+from tests.support.waiting import PATIENCE_S
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -57,7 +58,7 @@ def test_the_contract_by_the_official_javascript_client(api_site: Site, key: str
 
 
 def test_the_document_is_a_page_for_people_who_signed_in(api_site: Site) -> None:
-    with httpx.Client(base_url=api_site.url, trust_env=False) as client:
+    with httpx.Client(base_url=api_site.url, trust_env=False, timeout=PATIENCE_S) as client:
         assert client.get("/docs/api").headers["location"].startswith("/accounts/login/")
         page = client.get("/docs/api", headers={"Cookie": api_site.sign_in()})
     assert page.status_code == 200

@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from bench.site import Site
+from tests.support.site import Site
+from tests.support.waiting import PATIENCE_S
 
 SHARED_HEADERS = (
     "content-security-policy", "cross-origin-opener-policy", "referrer-policy", "x-content-type-options",
@@ -15,7 +16,7 @@ SHARED_HEADERS = (
 
 @pytest.fixture
 def http(api_site: Site):
-    with httpx.Client(base_url=api_site.url, timeout=30) as client:
+    with httpx.Client(base_url=api_site.url, timeout=PATIENCE_S) as client:
         yield client
 
 

@@ -15,13 +15,14 @@ from typing import Any
 import httpx
 import pytest
 
-from bench import keys
-from bench.site import HOST, Site
-from chatsite.openai_api.asked import MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, chat_sampling
 from chatsite.openai_api.errors import ApiError
+from chatsite.openai_api.request_mapping import MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, chat_sampling
 from chatsite.openai_api.schemas import ChatRequest, ChatTurn, JsonSchema, JsonSchemaFormat
-from inference.board import Board
 from inference.engines.base import EngineInfo
+from inference.status import InferenceStatus
+from tests.support import site_keys as keys
+from tests.support.site import HOST, Site
+from tests.support.waiting import PATIENCE_S
 
 CALLERS = 20
 """The rate limit is 5 a second and account."""
@@ -54,7 +55,7 @@ def head(caller: str, length: int) -> bytes:
 def post(site: Site, caller: str, body: bytes, **headers: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {caller}", **headers}
     return httpx.post(
-        f"{site.url}/v1/chat/completions", content=body, headers=headers, trust_env=False, timeout=60
+        f"{site.url}/v1/chat/completions", content=body, headers=headers, trust_env=False, timeout=PATIENCE_S
     )
 
 
@@ -133,7 +134,7 @@ def test_requests_one_behind_the_other_on_one_connection(
     """Pipelined: answered in order, a stream in between included."""
     bodies = [asked(model), asked(model, stream=True), asked("no-such-model")]
     sent = b"".join(head(next(callers), len(body)) + body for body in bodies)
-    with socket.create_connection((HOST, api_site.port), timeout=30) as connection:
+    with socket.create_connection((HOST, api_site.port), timeout=PATIENCE_S) as connection:
         connection.sendall(sent)
         received = b""
         while b"model_not_found" not in received:
@@ -145,7 +146,7 @@ def test_requests_one_behind_the_other_on_one_connection(
 def test_uploads_that_stop_in_the_middle(api_site: Site, callers: Iterator[str], model: str) -> None:
     """Fifty bodies that never come to their end; half of their senders leave, the others are silent."""
     body = asked(model)
-    silent = [socket.create_connection((HOST, api_site.port), timeout=30) for _ in range(50)]
+    silent = [socket.create_connection((HOST, api_site.port), timeout=PATIENCE_S) for _ in range(50)]
     try:
         for number, connection in enumerate(silent):
             connection.sendall(head(next(callers), len(body)) + body[: len(body) // 2])
@@ -161,19 +162,19 @@ def test_a_body_that_drips_is_served_when_it_is_whole(
     api_site: Site, callers: Iterator[str], model: str
 ) -> None:
     body = asked(model)
-    with socket.create_connection((HOST, api_site.port), timeout=30) as connection:
+    with socket.create_connection((HOST, api_site.port), timeout=PATIENCE_S) as connection:
         connection.sendall(head(next(callers), len(body)))
         for start in range(0, len(body), 10):
             connection.sendall(body[start : start + 10])
-            time.sleep(0.02)
+            time.sleep(0.005)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
 def sampling_for(schema: dict[str, Any]) -> object:
     form = JsonSchemaFormat(JsonSchema("x", schema))
-    request = ChatRequest("m", [ChatTurn("user", "x")], response_format=form)
+    request = ChatRequest(model="m", messages=[ChatTurn("user", "x")], response_format=form)
     info = EngineInfo(engine="vllm", model="m", context_tokens=1, kv_tokens=1, max_running=1, structured=True)
-    return chat_sampling(request, Board(at=0, state="ready", info=info))
+    return chat_sampling(request, InferenceStatus(at=0, state="ready", info=info))
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -191,3 +192,32 @@ def test_a_schema_is_bounded_before_an_engine_compiles_it() -> None:
         sampling_for({"enum": ["x" * MAX_SCHEMA_BYTES]})
     with pytest.raises(ApiError, match="64 bits"):
         sampling_for({"type": "integer", "maximum": 2**64})
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        ({"$ref": "#"}, "$ref"),
+        ({"properties": {"a": {"type": "string", "pattern": "^" + r"\w{1,1000}" * 500 + "$"}}}, "pattern"),
+        ({"type": "array", "items": {"type": "array", "minItems": 10**6}}, "minItems"),
+        ({"enum": list(range(6_000))}, "enum"),
+    ],
+)
+def test_a_schema_that_costs_too_much_is_refused_by_its_keyword(schema: dict[str, Any], keyword: str) -> None:
+    with pytest.raises(ApiError) as error:
+        sampling_for(schema)
+    detail = error.value.detail
+    assert (error.value.status, detail.code, detail.param) == (400, "invalid_value", "response_format")
+    assert f"'{keyword}' at #" in detail.message
+
+
+@pytest.mark.parametrize(
+    "field", ["guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs"]
+)
+def test_other_ways_to_a_grammar_are_no_fields_here(
+    api_site: Site, callers: Iterator[str], model: str, field: str
+) -> None:
+    """vLLM's own fields for regular expressions, choices and grammars: schemas are the one way in."""
+    refused = post(api_site, next(callers), asked(model, **{field: r"\w{1,1000}"}))
+    assert refused.status_code == 400
+    assert field in refused.text

@@ -15,18 +15,12 @@ from chatsite.generations.models import Generation
 from chatsite.generations.submit import Submitted, do_submit_prompt
 from inference.dispatch.store import Claim, Outcome
 from inference.request import ChatMessage, Request, Usage
-from inference.worker.intake import Intake
+from inference.worker.intake import read_changes
 from inference.worker.owner import next_epoch
 from inference.worker.recorder import Recorder
-from tests.people import People, ask_of
+from tests.support.people import People, ask_of
 
 TURNS = (ChatMessage("system", "Be brief."), ChatMessage("user", "Why?"))
-
-
-class Line:
-    """Remembers what intake carries over."""
-
-    known: frozenset[str] = frozenset()
 
 
 @pytest.fixture
@@ -48,8 +42,7 @@ def outcome(done: Submitted, usage: Usage) -> Outcome:
 
 
 def requests() -> list[Request]:
-    intake = Intake(Line())  # type: ignore[arg-type]
-    return intake._changes(frozenset(), spare=True)[0]
+    return read_changes(frozenset(), spare=True).requests
 
 
 def test_the_message_list_reaches_the_engine_as_it_was_sent(people: People, key: ApiKey) -> None:
@@ -66,17 +59,17 @@ def test_what_may_wait_is_told_to_the_line(people: People, key: ApiKey) -> None:
 
 def test_a_key_is_charged_once_with_what_was_made(people: People, key: ApiKey, recorder: Recorder) -> None:
     done = submit(people, key)
-    recorder._claim([Claim(str(done.generation), 1)])
+    recorder.do_claim([Claim(str(done.generation), 1)])
     end = outcome(done, Usage(prompt_tokens=12, completion_tokens=3))
     for _ in range(2):
-        assert recorder._finish([end]) == {str(done.generation)}
+        assert recorder.do_finish([end]) == {str(done.generation)}
     key.refresh_from_db()
     assert key.tokens_used == 15
 
 
 def ended(people: People, key: ApiKey, recorder: Recorder, *, store: bool, ago_s: float) -> Submitted:
     done = submit(people, key, store=store)
-    recorder._finish([outcome(done, Usage())])
+    recorder.do_finish([outcome(done, Usage())])
     at = timezone.now() - timedelta(seconds=ago_s)
     Conversation.objects.filter(id=done.conversation).update(created_at=at)
     Generation.objects.filter(id=done.generation).update(finished_at=at)

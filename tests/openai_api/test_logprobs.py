@@ -10,14 +10,14 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from bench import keys
-from bench.site import embedded
 from chatsite.openai_api.logprobs import chat_logprobs, text_logprobs
 from inference.request import TokenLogprob
-from inference.stream_log.base import Delta
-from inference.stream_log.merge import merge
-from tests.inference.scripted_server import ScriptedServer
-from tests.prepared import prepare
+from inference.stream_log.base import Delta, merge_deltas
+from tests.support import site_keys as keys
+from tests.support.prepared import prepare
+from tests.support.scripted_server import ScriptedServer
+from tests.support.site import embedded
+from tests.support.waiting import PATIENCE_S
 
 HELLO = [{"role": "user", "content": "Why is the sky blue?"}]
 SEA = TokenLogprob("海", -0.25, (("海", -0.25), (" sea", -1.5)))
@@ -33,7 +33,9 @@ async def remote(tmp_path: Path) -> AsyncIterator[AsyncOpenAI]:
     with embedded(settings, tmp_path) as site:
         await asyncio.to_thread(site.wait, "/readyz")  # which the scripted server answers, in this loop
         (key,) = await asyncio.to_thread(keys.of, site, 1)
-        async with AsyncOpenAI(base_url=f"{site.url}/v1", api_key=key, max_retries=0, timeout=30) as client:
+        async with AsyncOpenAI(
+            base_url=f"{site.url}/v1", api_key=key, max_retries=0, timeout=PATIENCE_S
+        ) as client:
             yield client
     await server.stop()
 
@@ -79,7 +81,9 @@ def test_what_cannot_be_told_is_a_400(
 
 
 def test_coalesced_deltas_lose_none() -> None:
-    (merged,) = merge([Delta(1, "海", logprobs=(SEA,)), Delta(2, ""), Delta(3, " wide", logprobs=(WIDE,))])
+    (merged,) = merge_deltas(
+        [Delta(1, "海", logprobs=(SEA,)), Delta(2, ""), Delta(3, " wide", logprobs=(WIDE,))]
+    )
     assert isinstance(merged, Delta)
     assert merged.logprobs == (SEA, WIDE)
 

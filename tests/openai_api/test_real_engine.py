@@ -12,10 +12,12 @@ import pytest
 from jsonschema import validate
 from openai import AsyncOpenAI, OpenAI
 
-from bench import keys
-from bench.site import Site
+from tests.openai_api.asking import until_running
 from tests.openai_api.javascript import run_suite
-from tests.openai_api.test_disconnect import until_running
+from tests.support import site_keys as keys
+from tests.support.hostile_schemas import REPORTED
+from tests.support.site import Site
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.real_engine
 
@@ -31,7 +33,7 @@ SCHEMA = {
 @pytest.fixture(scope="module")
 def program(real_site: Site) -> Iterator[OpenAI]:
     (key,) = keys.of(real_site, 1)
-    with OpenAI(base_url=f"{real_site.url}/v1", api_key=key, max_retries=3, timeout=120) as client:
+    with OpenAI(base_url=f"{real_site.url}/v1", api_key=key, max_retries=3, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -114,6 +116,30 @@ def test_an_impossible_schema_is_a_400(program: OpenAI, model: str) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"$ref": "#"}, "'$ref' at #"),
+        (REPORTED, "'pattern' at #/properties/a"),
+        ({"type": "array", "uniqueItems": True}, "uniqueItems"),
+        ({"type": "object", "properties": {f"p{n}": {"type": "integer"} for n in range(600)}}, "row"),
+    ],
+    ids=["itself", "reported", "unknown", "ambiguous"],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_schema_that_is_not_served_is_a_400_that_says_why(
+    program: OpenAI, model: str, schema: dict[str, object], said: str, stream: bool
+) -> None:
+    with pytest.raises(openai.BadRequestError) as error:
+        program.chat.completions.create(
+            model=model,
+            messages=ADA,
+            stream=stream,
+            response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
+        )
+    assert said in error.value.message
+
+
 def test_a_raw_prompt_has_no_template(program: OpenAI, model: str) -> None:
     """Counted exactly: without a template a prompt is its own tokens and nothing else."""
     answer = program.completions.create(model=model, prompt="One two three four", max_tokens=8, temperature=0)
@@ -146,7 +172,7 @@ def test_a_stopped_stream_frees_the_engine(real_site: Site, program: OpenAI, mod
 
 def cancelled(site: Site) -> float:
     """How many answers were cancelled since the start, by the site's own count."""
-    figures = httpx.get(f"{site.url}/metrics", trust_env=False).text.splitlines()
+    figures = httpx.get(f"{site.url}/metrics", trust_env=False, timeout=PATIENCE_S).text.splitlines()
     counts = [
         float(line.split()[-1]) for line in figures if 'status="cancelled"' in line and "_total" in line
     ]
@@ -161,16 +187,24 @@ def test_the_contract_by_the_official_javascript_client(real_site: Site, model: 
 
 
 async def test_the_asynchronous_client(real_site: Site, program: OpenAI, model: str) -> None:
-    asked = {"model": model, "messages": ADA, "max_tokens": 12, "temperature": 0}
-    whole = await asyncio.to_thread(program.chat.completions.create, **asked)
-    async with AsyncOpenAI(base_url=f"{real_site.url}/v1", api_key=program.api_key, timeout=120) as client:
+    """Four streams at once, each whole. Words may differ: in another batch the last bits of a sum do."""
+    asked = {
+        "model": model, "messages": ADA, "max_tokens": 12, "temperature": 0, "stream": True,
+        "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    async with AsyncOpenAI(
+        base_url=f"{real_site.url}/v1", api_key=program.api_key, timeout=PATIENCE_S
+    ) as client:
 
-        async def streamed() -> str:
-            stream = await client.chat.completions.create(**asked, stream=True)
-            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+        async def streamed() -> tuple[str, str | None, int]:
+            chunks = [chunk async for chunk in await client.chat.completions.create(**asked)]
+            choices = [choice for chunk in chunks for choice in chunk.choices]
+            text = "".join(choice.delta.content or "" for choice in choices)
+            return text, choices[-1].finish_reason, chunks[-1].usage.completion_tokens
 
-        texts = await asyncio.gather(*(streamed() for _ in range(4)))
-    assert texts == [whole.choices[0].message.content] * 4
+        ends = await asyncio.gather(*(streamed() for _ in range(4)))
+    assert all(text for text, _, _ in ends)
+    assert [end for _, *end in ends] == [["length", 12]] * 4
 
 
 def test_errors_have_their_classes(program: OpenAI, model: str) -> None:
@@ -189,7 +223,7 @@ def test_errors_have_their_classes(program: OpenAI, model: str) -> None:
 
 async def test_leaving_a_stream_frees_the_engine(real_site: Site, program: OpenAI, model: str) -> None:
     """The one before left by its timeout: it too has gone."""
-    await until_running(real_site, 0, within_s=10)
+    await until_running(real_site, 0)
     stream = await asyncio.to_thread(
         program.chat.completions.create,
         model=model, messages=ADA, max_tokens=2_000, stream=True, extra_body={"ignore_eos": True},
@@ -197,4 +231,4 @@ async def test_leaving_a_stream_frees_the_engine(real_site: Site, program: OpenA
     await asyncio.to_thread(next, stream)
     await until_running(real_site, 1)
     await asyncio.to_thread(stream.close)
-    await until_running(real_site, 0, within_s=10)
+    await until_running(real_site, 0)

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from bench import keys
-from bench.site import Site
-from chatsite.openai_api.openapi import document
+from chatsite.openai_api.openapi import openapi_document
+from tests.support import site_keys as keys
+from tests.support.site import Site
+from tests.support.waiting import PATIENCE_S
 
 CALLERS = 40
 """The rate limit is 5 a second and account."""
@@ -40,7 +41,7 @@ CHECKS = [
 ]
 """Not that everything allowed is served: a name that no model has is answered 404."""
 
-SCHEMA = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
+SCHEMA = schemathesis.openapi.from_dict(json.loads(json.dumps(openapi_document())))
 
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 
@@ -83,5 +84,5 @@ def test_it_answers_as_documented(
     if mode == schemathesis.GenerationMode.POSITIVE and data.draw(st.booleans()):
         serve(case, model)
     headers = {"Authorization": f"Bearer {next(callers)}"}
-    response = case.call(base_url=f"{api_site.url}/v1", headers=headers, timeout=60)
+    response = case.call(base_url=f"{api_site.url}/v1", headers=headers, timeout=PATIENCE_S)
     case.validate_response(response, checks=CHECKS)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chatsite.accounts.keys import do_create_key, do_revoke_key
 from chatsite.accounts.models import ApiKey, User
-from tests.people import make_user
+from tests.support.people import make_user
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

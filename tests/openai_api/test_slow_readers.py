@@ -7,9 +7,11 @@ import json
 import socket
 from contextlib import AsyncExitStack
 
-from bench import keys, processes
-from bench.site import HOST, Site
-from tests.openai_api.test_disconnect import ask, until_running
+from tests.openai_api.asking import ask, until_running
+from tests.support import cpu_use
+from tests.support import site_keys as keys
+from tests.support.site import HOST, Site
+from tests.support.waiting import PATIENCE_S
 
 READERS, TOKENS = 50, 400
 
@@ -24,7 +26,7 @@ OTHERWISE_MB = 15
 
 
 def resident_mb(site: Site) -> float:
-    return sum(use.rss_mb for use in processes.use(*(child.pid for child in site.children)).values())
+    return sum(use.rss_mb for use in cpu_use.use(*(child.pid for child in site.children)).values())
 
 
 async def opened(stack: AsyncExitStack, site: Site, body: bytes, caller: str) -> socket.socket:
@@ -44,7 +46,7 @@ async def opened(stack: AsyncExitStack, site: Site, body: bytes, caller: str) ->
 
 async def read_all(connection: socket.socket) -> bytes:
     loop, parts = asyncio.get_running_loop(), []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while part := await loop.sock_recv(connection, 65_536):
             parts.append(part)
     return b"".join(parts)
@@ -57,7 +59,7 @@ async def test_who_does_not_read_costs_one_answer(api_site: Site, model: str) ->
     async with AsyncExitStack() as stack:
         silent = await asyncio.gather(*(opened(stack, api_site, body, caller) for caller in callers))
         await until_running(api_site, READERS)
-        await until_running(api_site, 0, within_s=60)
+        await until_running(api_site, 0)
         grown = resident_mb(api_site) - before
         answers = await asyncio.gather(*map(read_all, silent))
     assert grown < READERS * TOKENS * BYTES_PER_TOKEN / 1e6 + OTHERWISE_MB

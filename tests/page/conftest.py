@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -12,22 +10,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page
+from playwright.async_api import Browser, Page
 
-from bench import site as sites
-from tests.browser import open_chat, open_context
-from tests.source import ROOT
+from tests.page.modules import import_map
+from tests.support import site as sites
+from tests.support.browser import open_chat, open_context, open_page
+from tests.support.source import ROOT
 
 HERE = Path(__file__).resolve().parent
-STATIC_TAG = re.compile(r"\{% static '([^']+)' %\}")
-
-
-def import_map() -> str:
-    """The import map, with addresses of the file server."""
-    shell = (ROOT / "templates/importmap.html").read_text(encoding="utf-8")
-    found = re.search(r'<script type="importmap"[^>]*>(.*?)</script>', shell, re.DOTALL)
-    assert found
-    return json.dumps(json.loads(STATIC_TAG.sub(r"/static/\1", found[1])))
 
 
 class Files(SimpleHTTPRequestHandler):
@@ -68,7 +58,7 @@ def files() -> Iterator[str]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def modules(browser: Browser, files: str) -> Page:
     """An empty page from which the modules can be imported."""
-    page = await browser.new_page()
+    page = await open_page(browser)
     await page.goto(files)
     return page
 
@@ -86,21 +76,3 @@ async def page(browser: Browser, site: sites.Site, person: str) -> AsyncIterator
     context.on("weberror", lambda error: thrown.append(str(error.error)))
     yield await open_chat(context, site)
     assert not thrown
-
-
-async def sign_in(page: Page, site: sites.Site) -> None:
-    """Through the form, to an empty chat."""
-    await page.goto(site.url)
-    await page.fill("input[name=login]", sites.EMAIL)
-    await page.fill("input[name=password]", sites.PASSWORD)
-    await page.keyboard.press("Enter")
-    await page.wait_for_selector(".welcome")
-
-
-async def choose_in_menu(row: Locator, item: str) -> None:
-    """Of a conversation's menu. Its button is shown by focusing it: from under a mouse the row may
-    move away when the list changes."""
-    button = row.locator(".row-menu")
-    await button.focus()
-    await button.click()
-    await row.get_by_role("menuitem", name=item).click()

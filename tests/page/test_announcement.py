@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Page, expect
 
-from bench import site as sites
+from tests.support import site as sites
 
 pytestmark = pytest.mark.browser
 
@@ -16,7 +16,7 @@ TEXT = "Maintenance on Saturday <b>from</b> 9"
 
 @pytest.fixture
 def announced(site: sites.Site) -> Iterator[None]:
-    model = "from chatsite.notices.models import Announcement; Announcement.objects"
+    model = "from chatsite.announcements.models import Announcement; Announcement.objects"
     site.manage("shell", "-c", f"{model}.create(text={TEXT!r}, important=True)")
     yield
     site.manage("shell", "-c", f"{model}.all().delete()")

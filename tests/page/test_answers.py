@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from bench import site as sites
-from tests.page.conftest import sign_in
-from tests.page.test_flows import ANSWER_MS, answered, ask
-from tests.prepared import prepared_site
+from tests.page.driving import answered, ask, sign_in
+from tests.support import site as sites
+from tests.support.browser import open_page
+from tests.support.prepared import prepared_site
 
 pytestmark = pytest.mark.browser
 
-DIAGRAM_MS = 30_000
 """Mermaid is fetched and read with the first diagram."""
 
 ALIGNED = r"""
@@ -68,13 +67,13 @@ def thinking_site(tmp_path: Path) -> Iterator[sites.Site]:
 
 
 async def test_thought_is_folded_and_diagrams_are_drawn(browser: Browser, thinking_site: sites.Site) -> None:
-    page = await browser.new_page(locale="en-GB")
+    page = await open_page(browser, locale="en-GB")
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
     await sign_in(page, thinking_site)
     await ask(page, "Draw the queue")
-    await expect(page.get_by_text("Thinking…")).to_be_visible(timeout=ANSWER_MS)
+    await expect(page.get_by_text("Thinking…")).to_be_visible()
     await answered(page)
     fold = page.get_by_text("Thought for")
     await expect(page.locator(".reasoning p")).to_be_hidden()
@@ -90,7 +89,7 @@ async def test_thought_is_folded_and_diagrams_are_drawn(browser: Browser, thinki
     await page.fill(".question-editor textarea", ALIGNED + DIAGRAMS)
     await page.get_by_role("button", name="Save").click()
     pictures = page.locator(".diagram img")
-    await expect(pictures).to_have_count(2, timeout=DIAGRAM_MS)
+    await expect(pictures).to_have_count(2)
     await page.wait_for_function(
         "[...document.fonts].some(font => font.family === 'Maths' && font.status === 'loaded')"
     )
@@ -99,9 +98,7 @@ async def test_thought_is_folded_and_diagrams_are_drawn(browser: Browser, thinki
     assert ragged > 5
     assert await pictures.first.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     assert "javascript" not in await pictures.first.evaluate("image => decodeURIComponent(image.src)")
-    await expect(page.locator(".diagram-note").last).to_contain_text(
-        "could not be drawn: Parse error", timeout=DIAGRAM_MS
-    )
+    await expect(page.locator(".diagram-note").last).to_contain_text("could not be drawn: Parse error")
     await expect(page.locator(".code").last.locator("pre")).to_be_visible()
     first = page.locator(".code").first
     await expect(first.locator("pre")).to_be_hidden()
@@ -110,7 +107,7 @@ async def test_thought_is_folded_and_diagrams_are_drawn(browser: Browser, thinki
     await expect(pictures.first).to_be_hidden()
     light = await pictures.last.get_attribute("src")
     await page.emulate_media(color_scheme="dark")
-    await expect(pictures.last).not_to_have_attribute("src", light or "", timeout=DIAGRAM_MS)
+    await expect(pictures.last).not_to_have_attribute("src", light or "")
 
     await page.fill("#composer", "word " * 2_800)
     await expect(page.locator(".small-print.warn")).to_contain_text("About 3,500 tokens")

@@ -10,11 +10,11 @@ import pytest
 from django.test import Client
 
 from chatsite import ratelimit
-from chatsite.archive.jobs import do_ask
-from chatsite.archive.models import Job
 from chatsite.conversations.models import Conversation, Feedback, Instructions, Preset, Prompt
-from tests.console.staff import signed_in
-from tests.people import People, submit
+from chatsite.jobs.actions import do_create_job
+from chatsite.jobs.models import Job
+from tests.support.people import People, submit
+from tests.support.staff import signed_in
 
 JSON = "application/json"
 CONTROL = ["\x00", "\x07", "\ufdd0"]
@@ -101,7 +101,7 @@ def test_whoever_shall_wait_is_told_how_long(alice: Client, one_window, monkeypa
 @pytest.mark.parametrize("offset", ["9" * 5_000, "-1", "x", "", "²"])
 def test_an_offset_that_is_no_number_of_bytes_is_refused(people: People, alice: Client, offset: str) -> None:
     owner = people.alice.pk
-    job = do_ask(owner, owner, Job.Kind.IMPORT, {"size": 10}, Job.Status.RECEIVING)
+    job = do_create_job(owner, owner, Job.Kind.IMPORT, {"size": 10}, Job.Status.RECEIVING)
     answer = alice.put(f"/api/archive/{job.id}/data?offset={offset}", b"x", "application/octet-stream")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_frame")
     assert alice.put(f"/api/archive/{uuid4()}/data?offset=0", b"x", JSON).status_code == 404

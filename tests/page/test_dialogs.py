@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from bench import site as sites
-from tests.browser import open_chat, open_context
-from tests.page.test_flows import answered, ask
+from tests.page.driving import answered, ask
+from tests.support import site as sites
+from tests.support.browser import open_chat, open_context
 
 pytestmark = pytest.mark.browser
 

@@ -7,10 +7,9 @@ import re
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
-from bench import site as sites
-from tests.page.conftest import choose_in_menu
-from tests.page.test_flows import ANSWER_MS, answered, ask
-from tests.page.test_keyboard import tab_to
+from tests.page.driving import answered, ask, choose_in_menu, tab_to
+from tests.support import site as sites
+from tests.support.browser import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -25,22 +24,20 @@ def rows(page: Page, title: str) -> Locator:
 
 async def test_what_is_typed_ahead_goes_out_in_order(page: Page) -> None:
     await ask(page, "First of three")
-    await expect(page.locator(".answer .markdown")).to_be_visible(timeout=ANSWER_MS)
+    await expect(page.locator(".answer .markdown")).to_be_visible()
     await ask(page, "Second of three")
     await ask(page, "Third of three")
-    await expect(page.locator(".ahead li")).to_have_count(2)
+    await expect(page.locator(".queued-messages li")).to_have_count(2)
     await page.get_by_role("button", name="Back into the message field").last.click()
     await expect(page.locator("#composer")).to_have_value("Third of three")
     await page.fill("#composer", "")
-    await expect(page.locator(".question .panel")).to_have_text(
-        ["First of three", "Second of three"], timeout=ANSWER_MS
-    )
+    await expect(page.locator(".question .panel")).to_have_text(["First of three", "Second of three"])
     await answered(page)
 
 
 async def test_stopping_gives_back_what_was_typed_ahead(page: Page) -> None:
     await ask(page, "To be stopped")
-    await expect(page.locator(".answer .markdown")).to_be_visible(timeout=ANSWER_MS)
+    await expect(page.locator(".answer .markdown")).to_be_visible()
     await ask(page, "typed ahead")
     await page.fill("#composer", "half a thought")
     await expect(page.get_by_role("button", name="Send when the answer is done")).to_be_enabled()
@@ -96,6 +93,30 @@ async def test_a_message_is_deleted_with_what_follows_in_every_tab_and_comes_bac
     await ask(page, "Begun anew")
     await answered(page)
     await expect(page.locator(".question .panel")).to_have_text(["Begun anew"])
+
+
+@pytest.mark.parametrize("typed", ["", "half a thought"])
+async def test_a_chat_deleted_in_one_tab_stops_and_the_other_tab_says_so(
+    page: Page, site: sites.Site, typed: str
+) -> None:
+    await ask(page, "Delete me while you answer")
+    await expect(page.locator(".answer .markdown")).to_be_visible()
+    await page.wait_for_url("**/c/*")
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await expect(other.locator(".answer .markdown")).to_be_visible()
+    await other.fill("#composer", typed)
+    await row_menu(page, "Delete me while", "Delete")
+    await expect(other.locator(".toast")).to_contain_text("was deleted in another tab")
+    await expect(other.locator(".question")).to_have_count(0)
+    await expect(rows(other, "Delete me while")).to_have_count(0)
+    await expect(other.locator("#composer")).to_have_value(typed)
+    assert "/c/" not in other.url
+    await page.get_by_role("button", name="Undo").click()
+    await expect(rows(other, "Delete me while")).to_have_count(1)
+    await rows(page, "Delete me while").get_by_role("link").click()
+    await expect(page.locator(".question .panel")).to_have_text(["Delete me while you answer"])
+    await expect(page.locator(".send.stop")).to_have_count(0)
 
 
 async def test_a_question_whose_answer_was_deleted_is_answered_again(page: Page, site: sites.Site) -> None:
@@ -278,7 +299,7 @@ async def test_a_link_is_made_opened_and_revoked(page: Page, browser: Browser) -
     await page.get_by_text("Public").click()
     await page.get_by_role("button", name="Make a link").click()
     link = await page.locator("dialog input[readonly]").input_value()
-    stranger = await browser.new_page()
+    stranger = await open_page(browser)
     await stranger.goto(link)
     await expect(stranger.locator(".question .panel")).to_have_text("Shared with everybody")
     await expect(stranger.locator(".answer .markdown")).not_to_be_empty()
@@ -287,7 +308,7 @@ async def test_a_link_is_made_opened_and_revoked(page: Page, browser: Browser) -
     await revoke.click()
     await expect(revoke).to_have_count(0)
     await stranger.goto(link)
-    await expect(stranger).to_have_url(re.compile("/accounts/login/"), timeout=10_000)
+    await expect(stranger).to_have_url(re.compile("/accounts/login/"))
     await expect(stranger.locator(".answer")).to_have_count(0)
 
 
@@ -295,9 +316,7 @@ async def test_a_finished_answer_elsewhere_says_so(page: Page) -> None:
     await ask(page, "Answer me later")
     await page.wait_for_url("**/c/*")
     await page.click(".new-chat")
-    await expect(page.locator(".toast")).to_contain_text(
-        "“Answer me later” has its answer.", timeout=ANSWER_MS
-    )
+    await expect(page.locator(".toast")).to_contain_text("“Answer me later” has its answer.")
     await page.get_by_role("button", name="Show", exact=True).click()
     await expect(page.locator(".question .panel")).to_have_text("Answer me later")
 
@@ -310,7 +329,7 @@ async def test_a_hidden_tab_says_that_its_answer_is_there(page: Page) -> None:
       document.dispatchEvent(new Event("visibilitychange"));
     }"""
     await page.evaluate(hide, True)
-    await expect(page).to_have_title("✓ Say when you are done · chatsite", timeout=ANSWER_MS)
+    await expect(page).to_have_title("✓ Say when you are done · chatsite")
     await page.evaluate(hide, False)
     await expect(page).to_have_title("Say when you are done · chatsite")
 

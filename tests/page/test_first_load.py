@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, CDPSession, Page, expect
 
-from bench import site as sites
-from tests.browser import open_context
-from tests.page.test_flows import answered, ask
-from tests.page.test_page_files import FIRST_LOAD_BYTES
+from tests.page.driving import FIRST_LOAD_BYTES, answered, ask
+from tests.support import site as sites
+from tests.support.browser import open_context
 
 pytestmark = pytest.mark.browser
 

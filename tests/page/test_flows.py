@@ -7,22 +7,10 @@ import re
 import pytest
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
-from bench import site as sites
-from tests.page.conftest import choose_in_menu
+from tests.page.driving import answered, ask, choose_in_menu
+from tests.support import site as sites
 
 pytestmark = pytest.mark.browser
-
-ANSWER_MS = 30_000
-
-
-async def ask(page: Page, question: str, key: str = "Enter") -> None:
-    await page.fill("#composer", question)
-    await page.keyboard.press(key)
-
-
-async def answered(page: Page) -> None:
-    await expect(page.locator(".answer .tools button").first).to_be_visible(timeout=ANSWER_MS)
-    await expect(page.locator(".send.stop")).to_have_count(0, timeout=ANSWER_MS)
 
 
 async def test_a_question_is_shown_at_once_and_gets_an_address(page: Page) -> None:
@@ -95,14 +83,14 @@ async def test_answering_again_makes_a_sibling(page: Page) -> None:
 
 async def test_escape_stops_and_keeps_the_text(page: Page) -> None:
     await ask(page, "Something very long, please")
-    await expect(page.locator(".answer .markdown")).to_be_visible(timeout=ANSWER_MS)
+    await expect(page.locator(".answer .markdown")).to_be_visible()
     await page.keyboard.press("Escape")
     await answered(page)
     await expect(page.locator(".ending")).to_contain_text("Stopped.")
     await expect(page.locator(".answer .markdown")).not_to_be_empty()
     await page.get_by_role("button", name="Continue").click()
     await expect(page.locator(".question")).to_have_count(2)
-    await expect(page.locator(".answer .markdown").nth(1)).not_to_be_empty(timeout=ANSWER_MS)
+    await expect(page.locator(".answer .markdown").nth(1)).not_to_be_empty()
 
 
 async def test_drafts_are_kept_per_conversation(page: Page) -> None:

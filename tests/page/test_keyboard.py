@@ -5,21 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.page.test_flows import answered
+from tests.page.driving import answered, tab_to
 
 pytestmark = pytest.mark.browser
-
-MOST_STEPS = 60
-"""More than there are places to stop at on the page."""
-
-
-async def tab_to(place: Locator, key: str = "Tab") -> None:
-    """Press Tab until this has the focus."""
-    for _ in range(MOST_STEPS):
-        await place.page.keyboard.press(key)
-        if await place.count() and await place.evaluate("one => one === document.activeElement"):
-            return
-    pytest.fail(f"{place} is not reached by {key}")
 
 
 def button(page: Page, name: str) -> Locator:

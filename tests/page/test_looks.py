@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from bench import site as sites
-from tests.browser import open_chat, open_context
-from tests.page.test_flows import ANSWER_MS, answered, ask
+from tests.page.driving import answered, ask
+from tests.support import site as sites
+from tests.support.browser import open_chat, open_context
 
 pytestmark = pytest.mark.browser
 
 CUT_OFF = """() => [...document.querySelectorAll("button, a, input, textarea, h1, h2, label, .panel, .toast")]
-  .filter((one) => one.checkVisibility() && !one.closest(".heard-only, .skip, .row, .table-scroll, pre"))
+  .filter((one) => one.checkVisibility() && !one.closest(".visually-hidden, .skip, .row, .table-scroll, pre"))
   .filter((one) => {
     const { left, right, width } = one.getBoundingClientRect();
     return width && (left < -1 || right > innerWidth + 1);
@@ -89,7 +89,7 @@ async def test_nothing_moves_for_who_wants_it_still(browser: Browser, site: site
     page = await open_chat(await open_context(browser, site, person, reduced_motion="reduce"), site)
     await ask(page, "Quietly, please")
     assert await page.evaluate(MOVING) == []
-    await expect(page.locator(".answer .markdown")).to_be_visible(timeout=ANSWER_MS)
+    await expect(page.locator(".answer .markdown")).to_be_visible()
     assert await page.evaluate(MOVING) == []
     await page.hover(".row")
     await answered(page)

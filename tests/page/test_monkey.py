@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
-from bench import site as sites
-from bench import transcript
-from tests.browser import open_context
-from tests.page.test_flows import ANSWER_MS
+from tests.support import site as sites
+from tests.support import transcript
+from tests.support.browser import open_context
 
 pytestmark = pytest.mark.browser
 
@@ -76,8 +75,8 @@ async def look(site: sites.Site, tab: Tab) -> None:
 
 async def judge(site: sites.Site, tab: Tab) -> None:
     """The end: all of it, drawn as it would be at once."""
-    await expect(tab.page.locator(".send.stop")).to_have_count(0, timeout=ANSWER_MS)
-    await expect(tab.page.locator(".answer .tools button").first).to_be_visible(timeout=ANSWER_MS)
+    await expect(tab.page.locator(".send.stop")).to_have_count(0)
+    await expect(tab.page.locator(".answer .tools button").first).to_be_visible()
     held = await tab.page.evaluate(HELD)
     assert held["status"] == "finished"
     assert held["text"] == transcript.read(site.transcript)[held["id"]].text

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.page.test_flows import ANSWER_MS, answered
+from tests.page.driving import answered
+from tests.support.browser import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -35,7 +36,7 @@ async def test_finds_branches_shares_and_switches_language(page: Page, browser: 
     await page.get_by_role("article", name="Your question").get_by_role("button", name="Edit").click()
     await page.get_by_role("textbox", name="Edit").fill("In other words")
     await page.get_by_role("article").get_by_role("button", name="Send").click()
-    await expect(page.get_by_text("2/2").first).to_be_visible(timeout=ANSWER_MS)
+    await expect(page.get_by_text("2/2").first).to_be_visible()
     await answered(page)
 
     await page.get_by_role("button", name="Share", exact=True).click()
@@ -43,7 +44,7 @@ async def test_finds_branches_shares_and_switches_language(page: Page, browser: 
     await page.get_by_role("button", name="Make a link").click()
     link = await page.get_by_label("Link", exact=True).input_value()
     await page.get_by_role("button", name="Close").last.click()
-    reader = await browser.new_page()
+    reader = await open_page(browser)
     await reader.goto(link)
     await expect(reader.get_by_text("In other words", exact=True)).to_be_visible()
 

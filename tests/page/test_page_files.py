@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.source import ROOT
+from tests.page.driving import FIRST_LOAD_BYTES
+from tests.support.source import ROOT
 
 STATIC = ROOT / "static"
-MANIFESTS = [STATIC / "vendor/manifest.json", ROOT / "tests/page/vendor/manifest.json"]
-FIRST_LOAD_BYTES = 150_000
+MANIFESTS = [STATIC / "vendor/manifest.json", ROOT / "tests/support/vendor/manifest.json"]
 LATER = {"lazy", "shared"}
 """Folders of modules that are fetched when they are wanted, or by another page."""
 

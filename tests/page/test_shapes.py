@@ -12,9 +12,9 @@ from django.utils.formats import date_format
 from django.utils.translation import override
 
 from chatsite.accounts.models import GroupManager, Invitation, Role
-from tests.console.staff import make_staff, signed_in
-from tests.people import People, submit
-from tests.quotas.plans import assign, end
+from tests.support.people import People, submit
+from tests.support.plans import assign, end
+from tests.support.staff import make_staff, signed_in
 
 MOMENT = datetime(2026, 11, 28, 16, 5)
 BIG = 1_234_567

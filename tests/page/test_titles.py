@@ -8,17 +8,15 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
-from bench import site as sites
-from tests.page.conftest import choose_in_menu, sign_in
-from tests.page.test_flows import answered, ask
-from tests.prepared import prepared_site
+from tests.page.driving import answered, ask, choose_in_menu, sign_in
+from tests.support import site as sites
+from tests.support.browser import open_page
+from tests.support.prepared import prepared_site
 
 pytestmark = pytest.mark.browser
 
 QUESTIONS = 8
 """The emulated engine's words are no title now and then; not eight times."""
-
-TITLE_MS = 15_000
 
 
 @pytest.fixture
@@ -36,14 +34,14 @@ def titling_site(tmp_path: Path) -> Iterator[sites.Site]:
 async def test_the_model_names_conversations_until_it_is_told_not_to(
     browser: Browser, titling_site: sites.Site
 ) -> None:
-    page = await browser.new_page(locale="en-GB")
+    page = await open_page(browser, locale="en-GB")
     await sign_in(page, titling_site)
     for number in range(QUESTIONS):
         await ask(page, f"Question {number}")
         await answered(page)
         await page.click(".new-chat")
     named = page.locator(".row").filter(has_not_text="Question")
-    await expect(named.first).to_be_visible(timeout=TITLE_MS)
+    await expect(named.first).to_be_visible()
     # This one row, by its address: while it is renamed, one above it may be named too.
     link = await named.first.locator("a").get_attribute("href")
     await rename(page, page.locator(f'.row:has(a[href="{link}"])'))

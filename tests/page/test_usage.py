@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from tests.people import People, submit
-from tests.quotas.plans import assign, end
+from tests.support.people import People, submit
+from tests.support.plans import assign, end
 
 
 def page_of(user, path: str = "/usage"):

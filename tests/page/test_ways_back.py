@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from chatsite.accounts.models import Role
-from tests.console.staff import make_staff, signed_in
-from tests.people import People
+from tests.support.people import People
+from tests.support.staff import make_staff, signed_in
 
 BACK = "Back to the chat"
 

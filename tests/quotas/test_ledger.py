@@ -13,14 +13,14 @@ from chatsite.conversations.models import Conversation
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import do_regenerate, do_submit
-from chatsite.quotas.actions import Spent, open_reservations, settle
+from chatsite.quotas.ledger import Spent, open_reservations, settle
 from chatsite.quotas.models import Balance, DailyUsage, Grant, LedgerEntry
 from inference.dispatch.store import Outcome
 from inference.request import Usage
 from inference.worker.owner import next_epoch
 from inference.worker.recorder import Recorder
-from tests.people import People, ask_of, submit
-from tests.quotas.plans import assign, end
+from tests.support.people import People, ask_of, submit
+from tests.support.plans import assign, end
 
 
 def booked(**filters: object) -> int:
@@ -172,7 +172,7 @@ def test_a_chat_deleted_while_it_is_answered_is_paid_for(people: People) -> None
     job = Generation.objects.get(id=done.generation)
     Conversation.objects.all().delete()
     usage = Usage(prompt_tokens=job.prompt_tokens, completion_tokens=4)
-    Recorder(next_epoch())._finish([Outcome(str(job.id), 1, "finished", "stop", "text", "", 1, usage)])
+    Recorder(next_epoch()).do_finish([Outcome(str(job.id), 1, "finished", "stop", "text", "", 1, usage)])
     assert booked() == job.prompt_tokens + 4
 
 

@@ -10,12 +10,12 @@ from django.core import mail as mailbox
 from django.test import Client
 from django.utils import timezone
 
-from chatsite.quotas.budget import step_of
+from chatsite.quotas.budgets import step_of
 from chatsite.quotas.models import Balance, BudgetNotice
 from chatsite.quotas.notices import do_note_budgets, mail, read_notices
-from tests.people import People, make_user, submit
-from tests.quotas.plans import assign, end
-from tests.streaming.socket import open_socket
+from tests.support.people import People, make_user, submit
+from tests.support.plans import assign, end
+from tests.support.socket import open_socket
 
 
 def use(user, tokens: int, at=None) -> None:

@@ -1,6 +1,6 @@
 """Fifty questions at once on a nearly spent budget: not one token over, and nothing left reserved.
 
-Runs on SQLite, and again on PostgreSQL by `python -m tests.services`.
+Runs on SQLite, and again on PostgreSQL by `python -m tests.support.services`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from chatsite.accounts.models import ApiKey
 from chatsite.errors import Refusal
 from chatsite.generations.models import Generation
 from chatsite.generations.submit import Submitted
-from chatsite.quotas.actions import open_reservations
+from chatsite.quotas.ledger import open_reservations
 from chatsite.quotas.models import Balance, Grant, LedgerEntry
-from tests.openai_api.conftest import own_connections
-from tests.openai_api.test_plan_limits import ENGINE, engine
-from tests.people import make_user, submit
-from tests.quotas.plans import assign, end
-from tests.streaming.socket import open_socket
+from tests.support.connections import own_connections
+from tests.support.people import make_user, submit
+from tests.support.plans import assign, end
+from tests.support.silent_engine import ENGINE, engine
+from tests.support.socket import open_socket
 
 __all__ = ["engine", "own_connections"]
 

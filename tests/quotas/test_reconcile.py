@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
+from types import ModuleType
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+import chatsite.generations.reconcile as generations_audit
 from chatsite.conversations.models import Conversation
 from chatsite.generations.models import Generation
 from chatsite.generations.reconcile import dead_reservations, end_reservations
-from chatsite.quotas.actions import open_reservations
+from chatsite.quotas import ledger_audit
+from chatsite.quotas.ledger import open_reservations
 from chatsite.quotas.models import Balance, DailyUsage, Grant, LedgerEntry
-from tests.people import People, submit
-from tests.quotas.plans import assign, end
+from tests.support.people import People, submit
+from tests.support.plans import assign, end
 
 
 def reconcile(*arguments: str) -> str:
@@ -43,7 +48,7 @@ def life(people: People) -> None:
 
 
 def test_a_healthy_site_is_clean(life: None) -> None:
-    assert reconcile("--dry-run") == "0 differences, 0 mended\n"
+    assert reconcile("--dry-run") == "0 differences, 0 repaired\n"
 
 
 def test_a_reservation_of_a_dead_generation_is_ended_by_what_was_made(people: People) -> None:
@@ -53,7 +58,7 @@ def test_a_reservation_of_a_dead_generation_is_ended_by_what_was_made(people: Pe
     )
     with pytest.raises(CommandError, match="2 differences remain"):
         reconcile("--dry-run")
-    assert "1 mended" in reconcile()
+    assert "1 repaired" in reconcile()
     assert Balance.objects.get().day_tokens == 16
     assert reconcile("--dry-run").startswith("0 differences")
 
@@ -62,7 +67,7 @@ def test_a_reservation_without_a_generation_is_given_back_when_it_is_old_enough(
     submit(people.alice)
     Conversation.objects.all().delete()
     assert reconcile().startswith("0 differences"), "it may still be running"
-    assert "1 mended" in reconcile("--gone-s", "0")
+    assert "1 repaired" in reconcile("--gone-s", "0")
     assert not open_reservations().exists()
     assert Balance.objects.get().day_tokens == 0
 
@@ -95,6 +100,82 @@ def test_a_wrong_sum_is_found_and_mended(life: None, spoil) -> None:
     with pytest.raises(CommandError, match="remain"):
         reconcile("--dry-run")
     reconcile()
+    assert reconcile("--dry-run").startswith("0 differences")
+
+
+def between(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, look: str, happens: Callable[[], object]
+) -> None:
+    """Have something happen right before this look of the audit, once: what a running site does meanwhile."""
+    original, pending = getattr(module, look), [happens]
+
+    def later(*args: Any, **kwargs: Any) -> Any:
+        if pending:
+            pending.pop()()
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, look, later)
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run"], []])
+@pytest.mark.parametrize(
+    ("module", "look"),
+    [
+        (generations_audit, "_rows"),
+        (generations_audit, "_booked"),
+        (ledger_audit, "_booked"),
+        (ledger_audit, "_usage"),
+        (ledger_audit, "_drawn"),
+    ],
+)
+def test_what_ends_while_it_looks_is_no_difference(
+    people: People, monkeypatch: pytest.MonkeyPatch, module: ModuleType, look: str, arguments: list[str]
+) -> None:
+    """Reservation, booking and sums change together, and the audit reads them one after the other."""
+    end(submit(people.bob), "finished", 7)
+    running = submit(people.alice)
+    between(monkeypatch, module, look, lambda: end(running, "finished", 5))
+    assert reconcile(*arguments) == "0 differences, 0 repaired\n"
+    assert reconcile(*arguments) == "0 differences, 0 repaired\n"
+
+
+def test_a_day_whose_first_booking_comes_between_two_reads(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no row yet that could be locked."""
+    running, ended = submit(people.alice), []
+    original = ledger_audit._booked
+
+    def later(**where: Any) -> Any:
+        if not where or ended:
+            return original(**where)
+        ended.append(end(running, "finished", 5))
+        return original(**where)
+
+    person = Balance.objects.get(user=people.alice).person
+    key = dict(zip(ledger_audit.REPORT_KEY, (timezone.localdate(), person, "", "model-x"), strict=True))
+    monkeypatch.setattr(ledger_audit, "_booked", later)
+    monkeypatch.setattr(
+        ledger_audit,
+        "_kept",
+        lambda: iter([{**key, "requests": 1, "prompt_tokens": 0, "completion_tokens": 0}]),
+    )
+    assert reconcile("--dry-run") == "0 differences, 0 repaired\n"
+    assert ended
+
+
+def test_a_grant_that_is_taken_back_meanwhile_ends_nothing(
+    life: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Grant.objects.update(used=0)
+    drawn = ledger_audit._drawn
+
+    def taken_back() -> Any:
+        found = drawn()
+        Grant.objects.all().delete()
+        return found
+
+    monkeypatch.setattr(ledger_audit, "_drawn", taken_back)
     assert reconcile("--dry-run").startswith("0 differences")
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatsite.quotas.funding import Pot, draw, give_back, overdraft
+from chatsite.quotas.grants import AvailableGrant, allocate, refunds, shortfall
+from chatsite.quotas.limits import Limits
+from chatsite.quotas.plans import UNLIMITED, PlanInForce, effective_limits
 from chatsite.quotas.pricing import charge, reservation
-from chatsite.quotas.resolution import UNLIMITED, Candidate, resolve
 from chatsite.quotas.windows import day_ends, day_of, month_ends
 
 tokens = st.integers(min_value=0, max_value=10_000)
@@ -19,7 +20,7 @@ tokens = st.integers(min_value=0, max_value=10_000)
 
 @given(tokens, st.lists(tokens, max_size=5))
 def test_pots_pay_all_or_nothing_in_their_order(need: int, holds: list[int]) -> None:
-    draws = draw(need, [Pot(str(number), left) for number, left in enumerate(holds)])
+    draws = allocate(need, [AvailableGrant(str(number), left) for number, left in enumerate(holds)])
     if draws is None:
         assert sum(holds) < need
         return
@@ -34,7 +35,7 @@ def test_pots_pay_all_or_nothing_in_their_order(need: int, holds: list[int]) -> 
 def test_plan_pays_first_and_grants_get_back_first(parts: list[int], plan: int, spent: int) -> None:
     draws = {str(number): part for number, part in enumerate(parts) if part}
     drawn = sum(draws.values())
-    back = give_back(plan + drawn, draws, spent)
+    back = refunds(plan + drawn, draws, spent)
     assert all(0 < -refund <= draws[grant] for grant, refund in back.items())
     assert drawn + sum(back.values()) == min(drawn, max(0, spent - plan))
 
@@ -42,7 +43,7 @@ def test_plan_pays_first_and_grants_get_back_first(parts: list[int], plan: int, 
 @given(tokens, tokens, st.none() | tokens, tokens, st.none() | tokens)
 def test_overdraft_is_what_makes_every_window_fit(need, day, day_limit, month, month_limit) -> None:
     windows = [(day + need, day_limit), (month + need, month_limit)]
-    over = overdraft(need, windows)
+    over = shortfall(need, windows)
     assert 0 <= over <= need
     for used, limit in ((day, day_limit), (month, month_limit)):
         if limit is not None and used <= limit:
@@ -50,41 +51,40 @@ def test_overdraft_is_what_makes_every_window_fit(need, day, day_limit, month, m
 
 
 def test_own_plan_replaces_group_replaces_site() -> None:
-    site = Candidate("site", "Default", tokens_per_day=10)
-    group = Candidate("group", "Small", "interns", tokens_per_day=5)
-    own = Candidate("user", "Boss", tokens_per_day=None)
-    assert resolve([]) == UNLIMITED
-    assert resolve([site]).tokens_per_day == 10
-    assert resolve([site, group]).tokens_per_day == 5
-    assert resolve([site, group, own]).tokens_per_day is None
-    assert resolve([site, group]).why["tokens_per_day"] == "Small (group interns)"
+    site = PlanInForce("site", "Default", Limits(tokens_per_day=10))
+    group = PlanInForce("group", "Small", Limits(tokens_per_day=5), "interns")
+    own = PlanInForce("user", "Boss", Limits(tokens_per_day=None))
+    assert effective_limits([]) == UNLIMITED
+    assert effective_limits([site]).tokens_per_day == 10
+    assert effective_limits([site, group]).tokens_per_day == 5
+    assert effective_limits([site, group, own]).tokens_per_day is None
+    assert effective_limits([site, group]).why["tokens_per_day"] == "Small (group interns)"
 
 
 def test_of_several_groups_each_limit_is_the_most_generous() -> None:
-    terms = resolve(
+    limits = effective_limits(
         [
-            Candidate("group", "A", "a", tokens_per_day=5, max_output=None, weight=1),
-            Candidate("group", "B", "b", tokens_per_day=9, max_output=100, weight=2),
+            PlanInForce("group", "A", Limits(tokens_per_day=5, max_output=None, weight=1), "a"),
+            PlanInForce("group", "B", Limits(tokens_per_day=9, max_output=100, weight=2), "b"),
         ]
     )
-    assert (terms.tokens_per_day, terms.max_output, terms.weight) == (9, None, 2)
-    assert (terms.why["tokens_per_day"], terms.why["max_output"]) == ("B (group b)", "A (group a)")
+    assert (limits.tokens_per_day, limits.max_output, limits.weight) == (9, None, 2)
+    assert (limits.why["tokens_per_day"], limits.why["max_output"]) == ("B (group b)", "A (group a)")
 
 
-limits = st.none() | st.integers(min_value=1, max_value=100)
+numbers = st.none() | st.integers(min_value=1, max_value=100)
 candidates = st.builds(
-    Candidate,
+    PlanInForce,
     source=st.sampled_from(["user", "group", "site"]),
     name=st.sampled_from("ABC"),
     holder=st.sampled_from("xyz"),
-    tokens_per_day=limits,
-    max_output=limits,
+    limits=st.builds(Limits, tokens_per_day=numbers, max_output=numbers),
 )
 
 
 @given(st.lists(candidates, max_size=6).flatmap(lambda c: st.tuples(st.just(c), st.permutations(c))))
 def test_what_applies_does_not_depend_on_the_order(pair) -> None:
-    one, other = (resolve(candidates) for candidates in pair)
+    one, other = (effective_limits(candidates) for candidates in pair)
     assert (one.tokens_per_day, one.max_output) == (other.tokens_per_day, other.max_output)
 
 

@@ -8,10 +8,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from chatsite.notices.models import Announcement
-from chatsite.streaming import watch
-from tests.people import make_user
-from tests.streaming.socket import open_socket
+from chatsite.announcements.models import Announcement
+from chatsite.streaming import open_sockets
+from tests.support.people import make_user
+from tests.support.socket import open_socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,8 +31,8 @@ async def test_hello_tells_the_newest_that_is_due() -> None:
 
 
 async def test_an_open_page_hears_of_it_and_of_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "RECHECK_S", 0.0)
-    monkeypatch.setattr(watch, "POLL_S", 0.02)
+    monkeypatch.setattr(open_sockets, "RECHECK_S", 0.0)
+    monkeypatch.setattr(open_sockets, "POLL_S", 0.02)
     alice = await sync_to_async(make_user)("alice")
     socket = await open_socket(alice)
     assert (await socket.frame("hello"))["announcement"] is None
@@ -45,13 +45,13 @@ async def test_an_open_page_hears_of_it_and_of_its_end(monkeypatch: pytest.Monke
 
 async def test_what_ended_before_the_first_look_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each page is told what it does not know, whatever the others were told."""
-    monkeypatch.setattr(watch, "RECHECK_S", 1e9)
-    monkeypatch.setattr(watch, "POLL_S", 0.02)
+    monkeypatch.setattr(open_sockets, "RECHECK_S", 1e9)
+    monkeypatch.setattr(open_sockets, "POLL_S", 0.02)
     alice = await sync_to_async(make_user)("alice")
     notice = await announce(text="Back at noon")
     socket = await open_socket(alice)
     assert (await socket.frame("hello"))["announcement"]["text"] == "Back at noon"
     await sync_to_async(notice.delete)()
-    monkeypatch.setattr(watch, "RECHECK_S", 0.0)
+    monkeypatch.setattr(open_sockets, "RECHECK_S", 0.0)
     assert (await socket.frame("announced"))["announcement"] is None
     await socket.disconnect()

@@ -9,8 +9,8 @@ from asgiref.sync import sync_to_async
 
 from chatsite import ratelimit
 from chatsite.generations.models import Generation
-from tests.people import make_user
-from tests.streaming.socket import open_socket
+from tests.support.people import make_user
+from tests.support.socket import open_socket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("one_window")]
 

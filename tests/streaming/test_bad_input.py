@@ -8,10 +8,12 @@ from uuid import uuid4
 import pytest
 from asgiref.sync import sync_to_async
 
+from chatsite.accounts.models import User
 from chatsite.generations.models import Generation
 from chatsite.ratelimit import FrameBucket
-from tests.people import make_user, submit
-from tests.streaming.socket import open_socket
+from tests.support.people import make_user, submit
+from tests.support.socket import open_socket
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,7 +102,7 @@ async def test_a_flood_is_answered_once_and_then_closed(socket) -> None:
     for _ in range(350):
         await socket.send_to(text_data='{"type": "ping"}')
     kinds = []
-    while (event := await socket.receive_output(timeout=30))["type"] != "websocket.close":
+    while (event := await socket.receive_output(timeout=PATIENCE_S))["type"] != "websocket.close":
         kinds.append(json.loads(event["text"])["type"])
     assert event["code"] == 4429
     assert kinds.count("error") == 1
@@ -116,6 +118,7 @@ def test_the_bucket_lets_the_rate_through_and_no_more() -> None:
 async def test_nobody_signed_in_gets_a_code_that_says_so(db) -> None:
     socket = await open_socket(None)
     assert (await socket.receive_output())["code"] == 4401
+    await socket.disconnect()
 
 
 async def test_another_site_cannot_open_a_socket(alice) -> None:
@@ -138,6 +141,13 @@ async def test_a_deactivated_account_is_asked_again_at_each_question(socket, ali
 async def test_a_changed_password_ends_old_sockets(socket, alice) -> None:
     alice.set_unusable_password()
     await sync_to_async(alice.save)()
+    while (event := await socket.receive_output(PATIENCE_S))["type"] != "websocket.close":
+        pass
+    assert event["code"] == 4401
+
+
+async def test_a_question_after_a_password_that_nobody_told_of_is_refused(socket, alice) -> None:
+    await sync_to_async(User.objects.filter(pk=alice.pk).update)(password="!")
     frame = await socket.submit("Hello")
     assert "signed out" in frame["message"]
 

@@ -6,8 +6,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 
-from tests.people import make_user, submit
-from tests.streaming.socket import open_socket
+from tests.support.people import make_user, submit
+from tests.support.socket import open_socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

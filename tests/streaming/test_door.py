@@ -1,4 +1,4 @@
-"""Both doors refuse when the board says so, and tell how long by the queue's own measure."""
+"""Both doors refuse when the engine's status says so, and tell how long by the queue's own measure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from django.test import AsyncClient
 
 from chatsite.accounts.keys import do_create_key
 from chatsite.accounts.models import ApiKey, User
+from chatsite.backends import status_store
 from chatsite.generations.models import Generation
 from chatsite.openai_api import sse
-from chatsite.wiring import board_store
-from inference.board import Board
 from inference.engines.base import EngineInfo
-from tests.people import make_user
-from tests.streaming.socket import open_socket
+from inference.status import InferenceStatus
+from tests.support.people import make_user
+from tests.support.socket import open_socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ ENGINE = EngineInfo(engine="emulated", model="m", context_tokens=4_096, kv_token
 
 
 async def publish(**fields: float) -> None:
-    await board_store().publish(Board(at=time.time(), state="ready", info=ENGINE, **fields))  # type: ignore[arg-type]
+    await status_store().publish(InferenceStatus(at=time.time(), state="ready", info=ENGINE, **fields))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def alice(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[User]:
     monkeypatch.setattr(sse, "ANSWER_WITHIN_S", 0.01)
     yield await sync_to_async(make_user)("alice")
     # Redis outlives a test.
-    await board_store().publish(Board(at=0, state="down"))
+    await status_store().publish(InferenceStatus(at=0, state="down"))
 
 
 async def by_key(user: User) -> HttpResponseBase:

@@ -12,8 +12,8 @@ from django.test import Client
 
 from chatsite.conversations.models import Message
 from chatsite.database import write
-from tests.people import make_user
-from tests.streaming.socket import open_socket
+from tests.support.people import make_user
+from tests.support.socket import open_socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,13 +7,13 @@ import time
 import pytest
 from asgiref.sync import sync_to_async
 
+from chatsite.backends import status_store
 from chatsite.generations.models import Generation
-from chatsite.wiring import board_store
-from inference.board import Board
 from inference.engines.base import EngineInfo
-from tests.people import make_user
-from tests.quotas.plans import assign
-from tests.streaming.socket import open_socket
+from inference.status import InferenceStatus
+from tests.support.people import make_user
+from tests.support.plans import assign
+from tests.support.socket import open_socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,9 +24,11 @@ async def test_by_the_model_that_answers_now() -> None:
     socket = await open_socket(alice)
     for model, outcome in (("", "engine_unavailable"), ("m-large", "not_in_plan"), ("m-small", "accepted")):
         info = EngineInfo(engine="emulated", model=model, context_tokens=900, kv_tokens=900, max_running=4)
-        await board_store().publish(Board(at=time.time(), state="ready", info=info if model else None))
+        await status_store().publish(
+            InferenceStatus(at=time.time(), state="ready", info=info if model else None)
+        )
         frame = await socket.submit("Why?")
         assert frame.get("code", frame["type"]) == outcome
     assert await Generation.objects.acount() == 1
-    await board_store().publish(Board(at=0, state="down"))
+    await status_store().publish(InferenceStatus(at=0, state="down"))
     await socket.disconnect()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from asgiref.sync import sync_to_async
 
-from chatsite.accounts.sockets import tell
+from chatsite.accounts.socket_events import notify_user
 from chatsite.generations.models import Generation
-from tests.people import make_user
-from tests.quotas.plans import assign
-from tests.streaming.socket import open_socket
+from tests.support.people import make_user
+from tests.support.plans import assign
+from tests.support.socket import open_socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +36,7 @@ async def test_a_change_by_an_administrator_is_told_at_once(alice) -> None:
     socket = await open_socket(alice)
     await socket.frame("hello")
     await sync_to_async(assign)(tokens_per_month=77)
-    await tell(alice.pk, "quota.changed")
+    await notify_user(alice.pk, "quota.changed")
     assert (await socket.frame("quota"))["budgets"][0]["limit"] == 77
     await socket.disconnect()
 

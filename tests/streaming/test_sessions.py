@@ -16,18 +16,19 @@ from django.utils import timezone
 
 from chatsite.accounts.models import User
 from chatsite.accounts.sessions import which_ended
-from chatsite.streaming import watch
-from tests.console.staff import signed_in
-from tests.people import make_user
-from tests.streaming.socket import Socket, open_socket
+from chatsite.streaming import open_sockets
+from tests.support.people import make_user
+from tests.support.socket import Socket, open_socket
+from tests.support.staff import signed_in
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "POLL_S", 0.05)
-    monkeypatch.setattr(watch, "RECHECK_S", 0.0)
+    monkeypatch.setattr(open_sockets, "POLL_S", 0.05)
+    monkeypatch.setattr(open_sockets, "RECHECK_S", 0.0)
 
 
 async def opened(user: User) -> Socket:
@@ -42,8 +43,8 @@ def key_of(socket: Socket) -> str:
 
 
 async def close_code(socket: Socket) -> int:
-    async with asyncio.timeout(5):
-        while (event := await socket.receive_output(timeout=30))["type"] != "websocket.close":
+    async with asyncio.timeout(PATIENCE_S):
+        while (event := await socket.receive_output(timeout=PATIENCE_S))["type"] != "websocket.close":
             pass
     code: int = event["code"]
     return code
@@ -93,10 +94,10 @@ async def test_a_database_that_is_away_closes_nobody_and_is_asked_again(monkeypa
         asked.release()
         raise OperationalError("away")
 
-    monkeypatch.setattr(watch, "which_ended", away)
-    assert [await asyncio.to_thread(asked.acquire, timeout=5) for _ in range(3)] == [True] * 3
+    monkeypatch.setattr(open_sockets, "which_ended", away)
+    assert [await asyncio.to_thread(asked.acquire, timeout=PATIENCE_S) for _ in range(3)] == [True] * 3
     assert await is_open(socket)
-    monkeypatch.setattr(watch, "which_ended", which_ended)
+    monkeypatch.setattr(open_sockets, "which_ended", which_ended)
     await database_sync_to_async(sign_out)(key_of(socket))
     assert await close_code(socket) == 4401
     await socket.disconnect()

@@ -7,8 +7,9 @@ from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from tests.people import make_user
-from tests.streaming.socket import open_socket
+from tests.support.people import make_user
+from tests.support.socket import open_socket
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.mark.django_db(transaction=True)
@@ -21,7 +22,7 @@ async def test_open_pages_of_a_session_that_was_signed_out_close() -> None:
     for socket in (goes, stays):
         await socket.frame("hello")
     await sync_to_async(here.post)("/accounts/sessions/")
-    while (event := await goes.receive_output(5))["type"] != "websocket.close":
+    while (event := await goes.receive_output(PATIENCE_S))["type"] != "websocket.close":
         pass
     assert event["code"] == 4401
     await stays.ask(type="ping")

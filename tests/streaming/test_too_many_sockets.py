@@ -8,14 +8,15 @@ import pytest
 from asgiref.sync import sync_to_async
 from redis.asyncio import Redis
 
+from chatsite.accounts import presence
 from chatsite.accounts.models import Role
+from chatsite.accounts.presence import MemoryPresence, RedisPresence
 from chatsite.generations.models import Generation
-from chatsite.streaming import presence
-from chatsite.streaming.consumer import DEACTIVATED, TOO_MANY
-from chatsite.streaming.presence import MemoryPresence, RedisPresence
-from tests.console.staff import make_staff, signed_in
-from tests.people import make_user, submit
-from tests.streaming.socket import open_socket
+from chatsite.streaming.consumer import DEACTIVATED, NOT_SIGNED_IN, TOO_MANY
+from tests.support.people import make_user, submit
+from tests.support.socket import open_socket
+from tests.support.staff import make_staff, signed_in
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.mark.django_db(transaction=True)
@@ -33,6 +34,14 @@ async def test_the_eleventh_socket_is_closed_and_a_free_place_is_given_again(set
     await again.frame("hello")
     for socket in (*ten, again, other):
         await socket.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_who_is_not_signed_in_takes_no_place(settings) -> None:
+    settings.MAX_SOCKETS_PER_USER = 1
+    for _ in range(3):
+        stranger = await open_socket(None)
+        assert (await stranger.receive_output())["code"] == NOT_SIGNED_IN
 
 
 @pytest.mark.django_db(transaction=True)
@@ -76,7 +85,7 @@ async def test_deactivating_in_the_console_closes_sockets_and_stops_runs() -> No
     form = {"email": alice.email, "name": alice.name, "role": "member"}
     await sync_to_async(client.post)(f"/admin/accounts/user/{alice.pk}/change/", form)
     for socket in hers:
-        while (output := await socket.receive_output(5))["type"] != "websocket.close":
+        while (output := await socket.receive_output(PATIENCE_S))["type"] != "websocket.close":
             pass
         assert output["code"] == DEACTIVATED
     assert (await Generation.objects.aget(id=run)).cancel_requested

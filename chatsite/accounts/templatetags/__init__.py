@@ -1,1 +1,1 @@
-"""What templates ask about signing in."""
+"""Template tags of the sign-in and account pages."""

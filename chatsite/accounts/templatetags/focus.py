@@ -1,4 +1,4 @@
-"""Which field of a form has the cursor when its page opens."""
+"""Template tag that sets `autofocus` on a field of a form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ways in the sign-in page offers: only those that can work here."""
+"""Template tags for the sign-in methods that the page offers: only those that work here."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ register = template.Library()
 
 @register.simple_tag
 def can_join() -> bool:
-    """People of the site's own domains make their account themselves."""
+    """Whether people of some domains may create their account themselves."""
     return bool(settings.SIGNUP_DOMAINS)
 
 
 @register.simple_tag
 def passkeys_work(request: HttpRequest) -> bool:
-    """A passkey belongs to a name, never to an address, over HTTPS or on this machine (WebAuthn, RP ID)."""
+    """Whether passkeys work here: by a host name, not an IP address, over HTTPS or on localhost (RP ID)."""
     host = split_domain_port(request.get_host())[0].strip("[]")
     try:
         ip_address(host)

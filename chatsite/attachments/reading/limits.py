@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReadLimits:
     """`seconds` of processor time, and half as many again on the clock; `memory_mb` of address space."""
 
     seconds: int = 30

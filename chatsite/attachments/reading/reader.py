@@ -14,8 +14,8 @@ from typing import IO
 
 import structlog
 
-from chatsite.attachments.reading.limits import Limits
-from chatsite.attachments.reading.slots import Slots
+from chatsite.attachments.reading.limits import ReadLimits
+from chatsite.attachments.reading.reader_slots import ReaderSlots
 from chatsite.attachments.reading.unreadable import UnreadableError
 from chatsite.environment import BASE_DIR
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 2
 """Documents that one web process reads at once, of different people; the others wait."""
 
-_slots = Slots(AT_ONCE)
+_slots = ReaderSlots(AT_ONCE)
 
 CHILD = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -34,18 +34,26 @@ CHILD = (
 
 
 @dataclass(frozen=True)
-class Document:
-    """What a document says. `pages` where it has such."""
+class ExtractedDocument:
+    """What a document says. `pages` where it has such; `sparse_pages` of them hold almost no text.
+
+    `encoding` is a name of encodings.ENCODINGS where a text's own was guessed or chosen.
+    """
 
     kind: str
     pages: int | None
     text: str
+    sparse_pages: int = 0
+    encoding: str = ""
 
 
-def read_document(path: Path, limits: Limits, owner: int) -> Document:
-    """Blocks until it is the owner's turn, then `limits.wall_s` seconds at most. Raises UnreadableError."""
+def read_document(path: Path, limits: ReadLimits, owner: int, encoding: str = "") -> ExtractedDocument:
+    """A document's text, in the chosen `encoding` where it is a text. Raises UnreadableError.
+
+    Blocks until it is the owner's turn, then `limits.wall_s` seconds at most.
+    """
     with _slots.taken_by(owner), tempfile.TemporaryFile() as output:
-        code = _run(path, limits, output)
+        code = _run(path, limits, encoding, output)
         output.seek(0)
         line = output.read(limits.output_bytes)
     try:
@@ -55,13 +63,13 @@ def read_document(path: Path, limits: Limits, owner: int) -> Document:
         raise _death(code, limits) from None
     if "reason" in found:
         raise UnreadableError(found["reason"], **found["figures"])
-    return Document(found["kind"], found["pages"], found["text"])
+    return ExtractedDocument(**found)
 
 
-def _run(path: Path, limits: Limits, output: IO[bytes]) -> int:
+def _run(path: Path, limits: ReadLimits, encoding: str, output: IO[bytes]) -> int:
     """The child's exit code; -SIGALRM where the clock ended it. It has no site environment."""
     child = subprocess.Popen(  # noqa: S603 - our own interpreter, a path that we made
-        [sys.executable, "-I", "-c", CHILD, str(BASE_DIR), str(path), json.dumps(asdict(limits))],
+        [sys.executable, "-I", "-c", CHILD, str(BASE_DIR), str(path), json.dumps(asdict(limits)), encoding],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.DEVNULL,
@@ -77,7 +85,7 @@ def _run(path: Path, limits: Limits, output: IO[bytes]) -> int:
         return -signal.SIGALRM
 
 
-def _death(code: int, limits: Limits) -> UnreadableError:
+def _death(code: int, limits: ReadLimits) -> UnreadableError:
     if -code in (signal.SIGALRM, signal.SIGXCPU, signal.SIGKILL):
         return UnreadableError("time", most=limits.seconds)
     return UnreadableError("broke")

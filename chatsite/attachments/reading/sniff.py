@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from chatsite.attachments.reading.encodings import BYTE_ORDER_MARKS, unmarked_utf16
 from chatsite.attachments.reading.unreadable import UnreadableError
 
 Kind = Literal["text", "pdf", "docx"]
@@ -26,11 +27,11 @@ KNOWN = (
 )
 """What people attach by mistake, named so that they see which file it was."""
 
-TEXT_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-"""Byte order marks of UTF-8 and UTF-16, whose text may hold zero bytes."""
+TEXT_MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
+"""Text with one of these may hold zero bytes."""
 
 
-def sniff(head: bytes) -> Kind:
+def detect_kind(head: bytes) -> Kind:
     """The kind of a file that begins like this. `docx` means a zip archive: whether it is one is seen inside.
 
     Raises UnreadableError that names what it is instead.
@@ -46,7 +47,7 @@ def sniff(head: bytes) -> Kind:
             raise UnreadableError(what)
     if head.startswith(b"{\\rtf"):
         raise UnreadableError("rich_text")
-    if b"\x00" in head:
+    if b"\x00" in head and unmarked_utf16(head) is None:
         raise UnreadableError("binary")
     return "text"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-REMEDY = "Text, Markdown, CSV, code, PDF and DOCX can be read."
+REMEDY = "Text, Markdown, CSV, code, HTML, PDF and DOCX can be read."
 
 WORDS = {
     "picture": f"This is a picture. {REMEDY}",
@@ -12,7 +12,7 @@ WORDS = {
     "archive": f"This is an archive or another Office file. {REMEDY}",
     "program": f"This is a program. {REMEDY}",
     "binary": f"This is no text. {REMEDY}",
-    "encoding": "This is neither UTF-8 nor GB18030 text. Save it as UTF-8 and attach it again.",
+    "encoding": "The encoding of this text cannot be told. Save it as UTF-8 and attach it again.",
     "empty": "The document is empty.",
     "scan": "This PDF holds no text, perhaps only pictures of pages (a scan). Recognise its text first.",
     "locked": "This PDF is locked with a password. Attach a copy without one.",

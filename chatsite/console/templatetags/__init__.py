@@ -1,1 +1,1 @@
-"""Template tags of the console: what things are called, and its sections."""
+"""Template tags of the console: labels, sections."""

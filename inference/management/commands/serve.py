@@ -7,12 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from chatsite.accounts.first_admin import FirstAdmin, ensure_first_admin
-from chatsite.assets import is_collected, mark_collected
-from inference.management.start_block import admin_lines, name_lines, start_block
-from inference.worker.server import build_service, serve
+from inference.management.serve_lock import lock_data_dir
+from inference.management.server import build_service, serve
+from inference.management.startup_banner import admin_lines, name_lines, startup_banner
 
 
 class Command(BaseCommand):
@@ -20,25 +20,15 @@ class Command(BaseCommand):
     requires_system_checks = "__all__"
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
-        self._collect_static(Path(settings.STATIC_ROOT))
-        service = build_service()
-        self._print_block(ensure_first_admin(), service.engine.name)
-        try:
+        with lock_data_dir(Path(settings.DATA_DIR), f"http://{settings.HOST}:{settings.PORT}/"):
+            service = build_service()
+            call_command("migrate", interactive=False, verbosity=0)
+            call_command("collectstatic", interactive=False, verbosity=0)
+            self._print_block(ensure_first_admin(), service.engine.name)
             serve(service, settings.HOST, settings.PORT)
-        except OSError as error:
-            raise CommandError(
-                f"HOST={settings.HOST} PORT={settings.PORT}: cannot listen ({error.strerror}). "
-                "Choose another PORT."
-            ) from error
-
-    def _collect_static(self, root: Path) -> None:
-        if not is_collected(root):
-            call_command("collectstatic", interactive=False, verbosity=0, clear=True)
-            mark_collected(root)
 
     def _print_block(self, admin: FirstAdmin | None, engine: str) -> None:
-        block = start_block(
+        block = startup_banner(
             [
                 ("Address", f"http://{settings.HOST}:{settings.PORT}/"),
                 *name_lines(settings.HOST, settings.ALLOWED_HOSTS),

@@ -5,7 +5,9 @@ import { t } from "../i18n.js";
 import { useCopied } from "../view/copying.js";
 
 /** `label` names it where several stand in one list. */
-export function CopyButton({ text, look = "button", label }) {
+export function CopyButton({ text, className = "button", label }) {
   const [copied, copy] = useCopied();
-  return html`<button type="button" class=${look} aria-label=${copied ? null : label} onClick=${() => copy(text)}>${t(copied ? "copied" : "copy")}</button>`;
+  return html`<button type="button" class=${className} aria-label=${copied ? null : label} onClick=${() => copy(text)}>
+    ${t(copied ? "copied" : "copy")}
+  </button>`;
 }

@@ -4,25 +4,18 @@
  */
 
 import { t } from "../i18n.js";
-import { button, element } from "../view/code.js";
+import { button, element, loadStyle } from "../view/elements.js";
 
 /** Lucide's "code". */
 const SOURCE = "m16 18 6-6-6-6 M8 6l-6 6 6 6";
 
 /** A frame that does not answer for this long is stuck in a diagram; it is thrown away. */
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 /** Pictures kept, so that a conversation opened again shows them at once; the oldest go first. */
 const MOST_KEPT = 40;
 
-/** Their own style sheet, which comes with the first of them. */
-const styled = new Promise((resolve) => {
-  const sheet = document.createElement("link");
-  sheet.rel = "stylesheet";
-  sheet.href = new URL("../../css/diagram.css", import.meta.url).href;
-  sheet.onload = sheet.onerror = resolve;
-  document.head.append(sheet);
-});
+const styled = loadStyle("diagram");
 
 const kept = new Map();
 const waiting = new Map();
@@ -56,7 +49,7 @@ addEventListener("message", ({ source, data }) => {
 });
 
 /** The page's own colours and type, as plain values: a frame does not inherit them. */
-function look() {
+function readTheme() {
   const probe = document.createElement("span");
   probe.hidden = true;
   document.body.append(probe);
@@ -65,22 +58,29 @@ function look() {
     return getComputedStyle(probe).color;
   };
   const found = {
-    paper: colour("paper"), panel: colour("panel"), ink: colour("ink"), soft: colour("ink-soft"), line: colour("line-strong"),
-    accent: colour("accent-soft"), parts: ["accent-soft", "warn-soft", "bad-soft", "hover"].map(colour), font: getComputedStyle(document.body).fontFamily, dark: isDark(),
+    paper: colour("paper"),
+    panel: colour("panel"),
+    ink: colour("ink"),
+    soft: colour("ink-soft"),
+    line: colour("line-strong"),
+    accent: colour("accent-soft"),
+    parts: ["accent-soft", "warn-soft", "bad-soft", "hover"].map(colour),
+    font: getComputedStyle(document.body).fontFamily,
+    dark: isDark(),
   };
   probe.remove();
   return found;
 }
 
 /** One picture from the frame that is open now. */
-async function ask(wish) {
+async function request(diagram) {
   if (!frame) return { error: "timeout" };
-  const asked = frame;
-  const timer = setTimeout(() => asked === frame && close("timeout"), PATIENCE_MS);
+  const used = frame;
+  const timer = setTimeout(() => used === frame && close("timeout"), TIMEOUT_MS);
   const id = (number += 1);
   const picture = await new Promise((resolve) => {
     waiting.set(id, resolve);
-    asked.contentWindow.postMessage({ id, ...wish }, "*");
+    used.contentWindow.postMessage({ id, ...diagram }, "*");
   });
   clearTimeout(timer);
   return picture;
@@ -88,12 +88,12 @@ async function ask(wish) {
 
 async function draw(source) {
   await styled;
-  const present = look();
+  const present = readTheme();
   const key = JSON.stringify([source, present.dark]);
   if (kept.has(key)) return kept.get(key);
   if (!frame) open();
   await ready;
-  const picture = await ask({ source, look: present });
+  const picture = await request({ source, theme: present });
   if (picture.error === "timeout") return picture;
   kept.set(key, picture);
   if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
@@ -136,9 +136,10 @@ async function show(place) {
   }
 }
 
-const reasonOf = (error) => (error === "timeout" ? t("diagram_slow") : t("diagram_failed", { reason: error.split("\n", 1)[0] }));
+const reasonOf = (error) =>
+  error === "timeout" ? t("diagram_slow") : t("diagram_failed", { reason: error.split("\n", 1)[0] });
 
-function turned() {
+function redrawAll() {
   for (const held of places) {
     const place = held.deref();
     if (place?.isConnected) show(place);
@@ -146,8 +147,8 @@ function turned() {
   }
 }
 
-system.addEventListener("change", turned);
-new MutationObserver(turned).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+system.addEventListener("change", redrawAll);
+new MutationObserver(redrawAll).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
 function image({ svg, width, height }) {
   const made = document.createElement("img");

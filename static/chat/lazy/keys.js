@@ -31,23 +31,36 @@ export function Keys() {
       await load();
     });
   };
-  const revoke = (id) => attempt(async () => {
-    await api.removeFrom("keys", id);
-    await load();
-  });
+  const revoke = (id) =>
+    attempt(async () => {
+      await api.removeFrom("keys", id);
+      await load();
+    });
   if (!list) return html`<p class="soft">${t("loading")}</p>`;
   return html`<div class="stack">
     ${made && html`<${Made} key=${made} made=${made} />`}
     <p><a href="/docs/api" target="_blank" rel="noopener">${t("key_docs")}</a></p>
     <ul class="entries">${list.keys.map((one) => html`<${Entry} key=${one.id} one=${one} revoke=${revoke} />`)}</ul>
     <form class="stack" onSubmit=${make}>
-      <label>${t("key_name")}<input name="name" required maxlength="100" pattern=".*\\S.*" autocomplete="off" /></label>
-      <fieldset><legend>${t("key_scopes")}</legend>${list.scopes.map(
-        (scope) => html`<label class="choice" key=${scope}><input type="checkbox" name="scope" value=${scope} defaultChecked /><span>${t(`scope_${scope}`)}</span></label>`,
-      )}</fieldset>
-      <label>${t("key_ends")}<select name="days">${ENDS_IN_DAYS.map(
-        (days) => html`<option key=${days} value=${days}>${days ? t("key_days", { days }) : t("key_never")}</option>`,
-      )}</select></label>
+      <label>
+        ${t("key_name")}
+        <input name="name" required maxlength="100" pattern=".*\\S.*" autocomplete="off" />
+      </label>
+      <fieldset>
+        <legend>${t("key_scopes")}</legend>
+        ${list.scopes.map((scope) => html`<label class="choice" key=${scope}>
+          <input type="checkbox" name="scope" value=${scope} defaultChecked />
+          <span>${t(`scope_${scope}`)}</span>
+        </label>`)}
+      </fieldset>
+      <label>
+        ${t("key_ends")}
+        <select name="days">
+          ${ENDS_IN_DAYS.map((days) => html`<option key=${days} value=${days}>
+            ${days ? t("key_days", { days }) : t("key_never")}
+          </option>`)}
+        </select>
+      </label>
       <div class="ends"><button type="submit" class="button primary">${t("new_key")}</button></div>
     </form>
   </div>`;
@@ -60,8 +73,13 @@ function Made({ made }) {
     field.current.scrollIntoView({ block: "center" });
     field.current.focus();
   }, []);
-  return html`<label>${t("key_once")}<span class="beside">
-    <input ref=${field} readonly value=${made} onFocus=${(event) => event.currentTarget.select()} /><${CopyButton} text=${made} /></span></label>`;
+  return html`<label>
+    ${t("key_once")}
+    <span class="beside">
+      <input ref=${field} readonly value=${made} onFocus=${(event) => event.currentTarget.select()} />
+      <${CopyButton} text=${made} />
+    </span>
+  </label>`;
 }
 
 function Entry({ one, revoke }) {
@@ -71,6 +89,14 @@ function Entry({ one, revoke }) {
     one.last_used_at ? t("key_used", { day: day(one.last_used_at) }) : t("key_unused"),
     one.expires_at && t("key_until", { day: day(one.expires_at) }),
   ].filter(Boolean);
-  return html`<li><span>${one.name}<span class="soft">${facts.join(" · ")}</span></span>
-    <button type="button" class="quiet strong" aria-label=${t("revoke_key", { name: one.name })} onClick=${() => revoke(one.id)}>${t("revoke")}</button></li>`;
+  return html`<li>
+    <span>${one.name}<span class="soft">${facts.join(" · ")}</span></span>
+    <button
+      type="button"
+      class="quiet strong"
+      aria-label=${t("revoke_key", { name: one.name })}
+      onClick=${() => revoke(one.id)}>
+      ${t("revoke")}
+    </button>
+  </li>`;
 }

@@ -8,8 +8,10 @@ export function TransferBar({ job, fileSize, onEnd }) {
   const part = share(job, fileSize);
   const percent = part === null ? null : Math.floor(part * 100);
   return html`<div class="transfer">
-    <p><span role="status">${t(`job_${job.kind}_${job.status}`)}</span>
-      ${percent !== null && html`<span class="soft figures">${percent} %</span>`}</p>
+    <p>
+      <span role="status">${t(`job_${job.kind}_${job.status}`)}</span>
+      ${percent !== null && html`<span class="soft figures">${percent} %</span>`}
+    </p>
     <progress max="1" value=${part} aria-label=${t(`job_${job.kind}_${job.status}`)}></progress>
     <div class="ends"><button type="button" class="button" onClick=${onEnd}>${t("cancel")}</button></div>
   </div>`;

@@ -2,13 +2,13 @@
 
 import * as api from "../api.js";
 
-/** Often enough to look alive; a job tells twice a second. */
-const LOOK_EVERY_MS = 600;
+/** Often enough to look alive; a job writes its progress twice a second. */
+const POLL_MS = 600;
 
 /** Small enough that the server, which takes a request as a whole, feels none of them. */
 const PART_BYTES = 512 * 1024;
 
-/** Made while one waits for the answer; the others are jobs. */
+/** Made while one waits for the answer, unless the conversation is long; the others are jobs. */
 const AT_ONCE = new Set(["json", "markdown"]);
 
 export const FORMATS = ["markdown", "pdf", "docx", "html", "json"];
@@ -23,21 +23,21 @@ export function share({ status, done, total, size }, fileSize) {
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The job when it has ended; `told` hears of it at each look. It ends with null when `signal` is aborted. */
-export async function watch(job, told, signal) {
+/** The job when it has ended; `onProgress` gets it each time it is polled. Null when `signal` is aborted. */
+export async function poll(job, onProgress, signal) {
   for (let seen = job; ; seen = await api.library(`archive/${job.id}`)) {
     if (signal?.aborted) return null;
-    told(seen);
+    onProgress(seen);
     if (!isActive(seen)) return seen;
-    await pause(LOOK_EVERY_MS);
+    await pause(POLL_MS);
   }
 }
 
-export const askExport = (wanted) => api.addTo("archive/exports", wanted);
+export const requestExport = (wanted) => api.addTo("archive/exports", wanted);
 export const end = (job) => api.removeFrom("archive", job.id);
 export const fileOf = (job) => `/api/archive/${job.id}/file`;
 
-/** The address of a document that needs no job, or null. */
+/** The address of a document that needs no job where the conversation is short, or null. */
 export function addressOf({ format, conversation, leaf }) {
   if (!AT_ONCE.has(format)) return null;
   const query = new URLSearchParams({ format });
@@ -56,22 +56,11 @@ export function save(address) {
 }
 
 /** Send a file in parts, each when the one before it is kept; gives the job that imports it. */
-export async function send(file, told, signal) {
+export async function send(file, onProgress, signal) {
   let job = await api.addTo("archive/imports", { size: file.size });
   for (let offset = 0; offset < file.size && !signal?.aborted; offset += PART_BYTES) {
-    told(job);
-    job = await put(`/api/archive/${job.id}/data?offset=${offset}`, file.slice(offset, offset + PART_BYTES));
+    onProgress(job);
+    job = await api.putPart(job.id, offset, file.slice(offset, offset + PART_BYTES));
   }
   return job;
-}
-
-async function put(path, body) {
-  const headers = {
-    "Content-Type": "application/octet-stream",
-    "X-CSRFToken": document.querySelector('meta[name="csrf-token"]')?.content ?? "",
-  };
-  const response = await fetch(path, { method: "PUT", headers, body, credentials: "same-origin" }).catch(() => null);
-  const answer = await response?.json().catch(() => null);
-  if (response?.ok && answer) return answer;
-  throw new api.ApiError(response?.status ?? 0, answer?.error?.code ?? "offline", answer?.error?.message ?? "");
 }

@@ -19,19 +19,19 @@ const rest = (ms) => new Promise((done) => setTimeout(done, ms));
  * Resolves to the document as the server has it; rejects with an ApiError.
  */
 export async function upload(file, { onBegin, onProgress, signal, api = http, wait = rest }) {
-  const begun = await patiently(() => api.beginUpload(file.name, file.size, signal), signal, wait);
+  const begun = await withRetries(() => api.beginUpload(file.name, file.size, signal), signal, wait);
   onBegin(begun.id);
   let sent = 0;
   while (sent < file.size) {
     const piece = file.slice(sent, sent + begun.piece_bytes);
-    ({ received: sent } = await patiently(() => api.putPiece(begun.id, sent, piece, signal), signal, wait));
+    ({ received: sent } = await withRetries(() => api.putPiece(begun.id, sent, piece, signal), signal, wait));
     onProgress(sent);
   }
-  return patiently(() => api.completeUpload(begun.id, signal), signal, wait);
+  return withRetries(() => api.completeUpload(begun.id, signal), signal, wait);
 }
 
 /** No network is waited for; what the server says is final. */
-async function patiently(request, signal, wait) {
+async function withRetries(request, signal, wait) {
   for (let tries = 0; ; tries += 1) {
     try {
       return await request();

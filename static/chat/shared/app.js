@@ -1,8 +1,9 @@
 /** The page that a share link leads to: one branch, for reading. The same Markdown, nothing to do but copy code. */
 
-import { t, useLanguage } from "../i18n.js";
+import { t } from "../i18n.js";
 import { onCodeClick } from "../view/code.js";
 import { MarkdownSurface } from "../view/markdown-surface.js";
+import { useLanguage } from "../view/preferences.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 
@@ -10,7 +11,8 @@ await useLanguage(boot.language);
 
 const place = document.getElementById("messages");
 place.replaceChildren();
-for (const { role, content, documents } of boot.messages) place.append(role === "user" ? question(content, documents) : answer(content));
+for (const { role, content, documents } of boot.messages)
+  place.append(role === "user" ? question(content, documents) : answer(content));
 
 function article(kind, label) {
   const made = document.createElement("article");

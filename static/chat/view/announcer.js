@@ -11,14 +11,14 @@ import { running, state } from "../store.js";
 /** Sentences are handed over together this often; a reader that is interrupted each second reads nothing. */
 const EVERY_MS = 2_000;
 
-const heard = signal("");
+const spoken = signal("");
 
 function listen() {
   let following = null;
   let sentences;
-  let pending = [];
+  const pending = [];
   const timer = setInterval(() => {
-    if (pending.length) heard.value = pending.splice(0).join(" ");
+    if (pending.length) spoken.value = pending.splice(0).join(" ");
   }, EVERY_MS);
   const end = effect(() => {
     const generation = running.value ?? (following ? state.value.generations[following] : null);
@@ -43,5 +43,5 @@ function listen() {
 
 export function Announcer() {
   useEffect(listen, []);
-  return html`<div class="heard-only" aria-live="polite" aria-atomic="true">${heard.value}</div>`;
+  return html`<div class="visually-hidden" aria-live="polite" aria-atomic="true">${spoken.value}</div>`;
 }

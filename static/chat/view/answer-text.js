@@ -1,4 +1,4 @@
-/** The text of an answer as Markdown, rendered when it comes near the window; until then its plain text holds the place. */
+/** The text of an answer as Markdown, rendered when it comes near the window; until then plain text stands there. */
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
@@ -46,7 +46,9 @@ export function useNear(ref, eager) {
 }
 
 export function AnswerText({ text, near, over }) {
-  return near ? html`<${Rendered} key=${language.value} text=${text} over=${over} />` : html`<div class="markdown unrendered" dir="auto">${text}</div>`;
+  return near
+    ? html`<${Rendered} key=${language.value} text=${text} over=${over} />`
+    : html`<div class="markdown unrendered" dir="auto">${text}</div>`;
 }
 
 function Rendered({ text, over }) {

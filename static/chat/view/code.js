@@ -1,38 +1,9 @@
 /** Code as a quiet panel: its language, a button that copies, one that wraps long lines. Plain DOM, built once. */
 
 import { t } from "../i18n.js";
-import { highlight } from "../highlight.js";
-import { sanitise } from "../markdown.js";
 import { COPIED_MS, copyText } from "./copying.js";
-
-const ICONS = {
-  copy: "M9 9h11v11a2 2 0 0 1-2 2H9z M5 15H4a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v1",
-  wrap: "M3 6h18 M3 12h15a3 3 0 1 1 0 6h-4 M16 16l-2 2 2 2 M3 18h7",
-};
-
-export function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
-
-export function button(action, label, shape = ICONS[action]) {
-  const made = element("button", "code-button");
-  made.type = "button";
-  made.dataset.action = action;
-  made.title = label;
-  made.setAttribute("aria-label", label);
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", shape);
-  svg.append(path);
-  made.append(svg);
-  return made;
-}
+import { button, element } from "./elements.js";
+import { sanitise } from "./markdown.js";
 
 /** An empty panel for code with this info string; `code` is where the text goes. */
 export function codePanel(info) {
@@ -40,7 +11,11 @@ export function codePanel(info) {
   const panel = element("figure", "code");
   panel.dir = "ltr";
   const bar = element("figcaption", "code-bar");
-  bar.append(element("span", "code-language", language || t("code")), button("wrap", t("wrap_lines")), button("copy", t("copy_code")));
+  bar.append(
+    element("span", "code-language", language || t("code")),
+    button("wrap", t("wrap_lines")),
+    button("copy", t("copy_code")),
+  );
   const scroll = element("pre");
   scroll.tabIndex = 0;
   scroll.setAttribute("role", "region");
@@ -56,7 +31,11 @@ export function finishedCode(text, info) {
   const { panel, code } = codePanel(info);
   code.textContent = text;
   if (/^mermaid\b/i.test(info)) import("../lazy/diagrams.js").then(({ drawDiagram }) => drawDiagram(panel, text));
-  else highlight(code, info, sanitise);
+  else if (info)
+    import("../lazy/highlight.js").then(
+      ({ highlight }) => highlight(code, info, sanitise),
+      () => {},
+    );
   return panel;
 }
 

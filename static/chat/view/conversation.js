@@ -3,25 +3,22 @@
 import { useComputed } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { editing, open, retryOpen, write } from "../actions.js";
-import { closeItem, inItem } from "../each.js";
-import { mayUse } from "../features.js";
+import { closeItem, inItem } from "../batch.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
-import { openSidebar, sidebarOpen } from "../preferences.js";
+import { notify, openDialog } from "../notices.js";
+import { openSidebar, sidebarOpen } from "./preferences.js";
 import { LOCAL } from "../reducer.js";
 import { target } from "../search.js";
-import { conversation, engine, state } from "../store.js";
-import { branch, siblings } from "../tree.js";
+import { conversation, engine, mayUse, state } from "../store.js";
+import { branch, isBranched, leafOf, siblings } from "../tree.js";
 import { Announcer } from "./announcer.js";
-import { LeftOut } from "./attached.js";
-import { dialog, notify } from "../notices.js";
-import { isBranched, leafOf } from "../tree.js";
 import { Banner } from "./banner.js";
-import { Beginning } from "./beginning.js";
+import { NewChatOptions } from "./new-chat.js";
 import { Composer, shortName } from "./composer.js";
-import { atEnd, jumpToEnd, useFollow } from "./follow.js";
-import { forgetMarks, showTarget } from "./found.js";
-import { Icon } from "./icons.js";
+import { atEnd, jumpToEnd, useAutoScroll } from "./auto-scroll.js";
+import { clearMarks, showTarget } from "./search-target.js";
+import { Icon, IconButton } from "./icons.js";
 import { Message } from "./message.js";
 
 /** The newest messages are rendered at once, the rest when they come near the window. */
@@ -40,7 +37,7 @@ export function Conversation({ user, covered }) {
   const content = useRef(null);
   const held = conversation.value;
   const path = held?.tree ? branch(held.tree) : [];
-  useFollow(box, content, held && `${held.id} ${held.status} ${path.filter((one) => one.role === "user").length}`);
+  useAutoScroll(box, content, held && `${held.id} ${held.status} ${path.filter((one) => one.role === "user").length}`);
   return html`<main class="main" inert=${covered}>
     <${Bar} held=${held} />
     <${Banner} />
@@ -69,16 +66,31 @@ function Bar({ held }) {
   const canShare = mayUse("sharing") && leaf && !temporary && !leaf.id.startsWith(LOCAL);
   return html`<header class="bar">
     ${!sidebarOpen.value && html`
-      <button type="button" class="icon-button" aria-label=${t("open_sidebar")} title=${`${t("open_sidebar")} (Ctrl B)`} onClick=${() => openSidebar(true)}><${Icon} name="panel-left" /></button>
-      <button type="button" class="icon-button" aria-label=${t("new_chat")} title=${t("new_chat")} onClick=${() => open(null)}><${Icon} name="square-pen" /></button>`}
+      <${IconButton}
+        icon="panel-left"
+        label=${t("open_sidebar")}
+        title=${`${t("open_sidebar")} (Ctrl B)`}
+        size=${18}
+        onClick=${() => openSidebar(true)} />
+      <${IconButton} icon="square-pen" label=${t("new_chat")} size=${18} onClick=${() => open(null)} />
+    `}
     ${title ? html`<h1 title=${title} dir="auto">${title}</h1>` : html`<span class="no-title"></span>`}
-    ${held?.batch && !isBatch(held) && html`<button type="button" class="quiet strong" onClick=${closeItem}>${t("batch_back")}</button>`}
+    ${held?.batch && !isBatch(held) && html`<button type="button" class="quiet strong" onClick=${closeItem}>
+      ${t("batch_back")}
+    </button>`}
     ${temporary && html`<span class="tag" title=${t("temporary_explained")}>${t("temporary")}</span>`}
     <${Model} />
-    ${leaf && !leaf.id.startsWith(LOCAL) && html`<button type="button" class="icon-button" aria-label=${t("export")} title=${t("export")}
-      onClick=${() => { dialog.value = { name: "export", id: held.id, title, leaf: leaf.id, branches: isBranched(held.tree) }; }}><${Icon} name="download" /></button>`}
-    ${canShare && html`<button type="button" class="icon-button" aria-label=${t("share")} title=${t("share")}
-      onClick=${() => { dialog.value = { name: "share", leaf: leaf.id }; }}><${Icon} name="share-2" /></button>`}
+    ${leaf && !leaf.id.startsWith(LOCAL) && html`<${IconButton}
+      icon="download"
+      label=${t("export")}
+      size=${18}
+      onClick=${() =>
+        openDialog("export", { id: held.id, title, leaf: leaf.id, branches: isBranched(held.tree) })} />`}
+    ${canShare && html`<${IconButton}
+      icon="share-2"
+      label=${t("share")}
+      size=${18}
+      onClick=${() => openDialog("share", { leaf: leaf.id })} />`}
   </header>`;
 }
 
@@ -103,7 +115,10 @@ function Content({ held, path, user }) {
 function BatchPlace({ id }) {
   const [Batch, setBatch] = useState(null);
   useEffect(() => {
-    import("../lazy/batch.js").then((found) => setBatch(() => found.Batch), (error) => notify({ failed: error }));
+    import("../lazy/batch.js").then(
+      (found) => setBatch(() => found.Batch),
+      (error) => notify({ failed: error }),
+    );
   }, []);
   return Batch ? html`<${Batch} id=${id} />` : html`<${Skeleton} />`;
 }
@@ -125,13 +140,23 @@ function Messages({ tree, path }) {
   const wanted = target.value ? path.findIndex((one) => one.id === target.value.message) : -1;
   const from = Math.max(0, Math.min(path.length - mounted, wanted < 0 ? Infinity : wanted - ABOVE_TARGET));
   useEffect(showTarget, [target.value]);
-  useEffect(() => forgetMarks, []);
+  useEffect(() => clearMarks, []);
   const first = useComputed(() => firstSeen(path)).value;
   if (!path.length) return html`<p class="nothing-left">${t("no_messages")}</p>`;
-  const shown = path.slice(from).map((message, index) => html`<${Message} key=${message.key ?? message.id} message=${message}
-    place=${siblings(tree, message.id)} eager=${from + index >= path.length - EAGER} />`);
+  const shown = path
+    .slice(from)
+    .map((message, index) => html`<${Message}
+      key=${message.key ?? message.id}
+      message=${message}
+      place=${siblings(tree, message.id)}
+      eager=${from + index >= path.length - EAGER} />`);
   const border = path.findIndex((one) => one.id === first) - from;
   return border < 0 ? shown : shown.toSpliced(border, 0, html`<${LeftOut} key="left-out" />`);
+}
+
+/** Above the first message that the shown answer was written from, where the conversation has outgrown the context. */
+function LeftOut() {
+  return html`<p class="left-out" role="note"><span>${t("left_out")}</span></p>`;
 }
 
 /** The hours at which the greeting changes. */
@@ -144,11 +169,15 @@ function Welcome({ user }) {
   return html`<div class="welcome">
     <h1>${t(`good_${greeting(hour)}`, { name })}</h1>
     <p>${queueWords()}</p>
-    <${Beginning} />
-    <ul class="starters">${["summarise", "write", "explain"].map(
-      (key) => html`<li key=${key}><button type="button" onClick=${() => begin(t(`starter_${key}_text`))}>
-        <strong>${t(`starter_${key}`)}</strong><span>${t(`starter_${key}_text`)}</span></button></li>`,
-    )}</ul>
+    <${NewChatOptions} />
+    <ul class="starters">
+      ${["summarise", "write", "explain"].map((key) => html`<li key=${key}>
+        <button type="button" onClick=${() => begin(t(`starter_${key}_text`))}>
+          <strong>${t(`starter_${key}`)}</strong>
+          <span>${t(`starter_${key}_text`)}</span>
+        </button>
+      </li>`)}
+    </ul>
   </div>`;
 }
 
@@ -166,7 +195,12 @@ function queueWords() {
 }
 
 function Skeleton() {
-  return html`<div class="skeleton" role="status" aria-label=${t("loading")}><i class="mine"></i><i></i><i></i><i class="short"></i></div>`;
+  return html`<div class="skeleton" role="status" aria-label=${t("loading")}>
+    <i class="mine"></i>
+    <i></i>
+    <i></i>
+    <i class="short"></i>
+  </div>`;
 }
 
 function Failed({ held }) {
@@ -174,13 +208,18 @@ function Failed({ held }) {
   return html`<div class="welcome">
     <h1>${t(missing ? "missing_title" : "open_failed")}</h1>
     <p>${missing ? t("missing_text") : held.message || t("offline_short")}</p>
-    <p>${missing
-      ? html`<button type="button" class="button" onClick=${() => open(null)}>${t("new_chat")}</button>`
-      : html`<button type="button" class="button" onClick=${() => retryOpen(held.id)}>${t("retry")}</button>`}</p>
+    <p>
+      ${missing
+        ? html`<button type="button" class="button" onClick=${() => open(null)}>${t("new_chat")}</button>`
+        : html`<button type="button" class="button" onClick=${() => retryOpen(held.id)}>${t("retry")}</button>`}
+    </p>
   </div>`;
 }
 
 function Jump() {
   if (!conversation.value || atEnd.value || editing.value) return null;
-  return html`<button type="button" class="jump" onClick=${jumpToEnd}><${Icon} name="arrow-down" size=${16} />${t("jump")}</button>`;
+  return html`<button type="button" class="jump" onClick=${jumpToEnd}>
+    <${Icon} name="arrow-down" size=${16} />
+    ${t("jump")}
+  </button>`;
 }

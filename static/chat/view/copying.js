@@ -25,5 +25,5 @@ export function useCopied() {
     setCopied(true);
     setTimeout(() => setCopied(false), COPIED_MS);
   };
-  return [copied, copy];
+  return /** @type {const} */ ([copied, copy]);
 }

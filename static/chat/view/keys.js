@@ -2,13 +2,11 @@
 
 import { focusAsked, open, stop } from "../actions.js";
 import { picked } from "../listing.js";
-import { dialog } from "../notices.js";
-import { openSidebar, sidebarOpen } from "../preferences.js";
+import { openDialog } from "../notices.js";
+import { openSidebar, sidebarOpen } from "./preferences.js";
 import { focusSearch } from "./search.js";
 
-export const showShortcuts = () => {
-  dialog.value = { name: "shortcuts" };
-};
+export const showShortcuts = () => openDialog("shortcuts");
 
 const isWriting = (element) => element.matches?.("input, textarea, select, [contenteditable]");
 
@@ -18,10 +16,18 @@ const command = (event) => event.ctrlKey || event.metaKey;
 const KEYS = [
   [(event) => event.key === "Escape", escape],
   [(event) => command(event) && event.shiftKey && event.key.toLowerCase() === "o", () => open(null)],
-  [(event) => command(event) && !event.shiftKey && event.key.toLowerCase() === "b", () => openSidebar(!sidebarOpen.value)],
+  [
+    (event) => command(event) && !event.shiftKey && event.key.toLowerCase() === "b",
+    () => openSidebar(!sidebarOpen.value),
+  ],
   [(event) => command(event) && !event.shiftKey && event.key.toLowerCase() === "k", find],
   [(event) => event.key === "?" && !isWriting(event.target), showShortcuts],
-  [(event) => event.key === "/" && !command(event) && !isWriting(event.target), () => { focusAsked.value += 1; }],
+  [
+    (event) => event.key === "/" && !command(event) && !isWriting(event.target),
+    () => {
+      focusAsked.value += 1;
+    },
+  ],
 ];
 
 function find() {

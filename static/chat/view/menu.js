@@ -56,20 +56,40 @@ export function Menu({ label, className = "icon-button", trigger, children }) {
     } else walk(event, menu.current);
   };
   return html`
-    <button ref=${button} type="button" class=${className} aria-label=${trigger ? null : label} title=${trigger ? null : label}
-      aria-haspopup="menu" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>
+    <button
+      ref=${button}
+      type="button"
+      class=${className}
+      aria-label=${trigger ? null : label}
+      title=${trigger ? null : label}
+      aria-haspopup="menu"
+      aria-expanded=${isOpen}
+      onClick=${() => setOpen(!isOpen)}>
       ${trigger ?? html`<${Icon} name="ellipsis" />`}
     </button>
-    ${isOpen && html`<div ref=${menu} class="menu" role="menu" aria-label=${label} onKeyDown=${onKeyDown}>${children(close)}</div>`}
+    ${isOpen && html`<div ref=${menu} class="menu" role="menu" aria-label=${label} onKeyDown=${onKeyDown}>
+      ${children(close)}
+    </div>`}
   `;
 }
 
 export function MenuItem({ icon, onSelect, danger, checked, href, children }) {
   // The menu's items are walked by arrows; the check says which one is in force.
   const role = checked === undefined ? "menuitem" : "menuitemradio";
-  const look = `menu-item${danger ? " danger" : ""}`;
-  const inside = html`<span class="menu-icon">${icon && html`<${Icon} name=${icon} size=${16} />`}</span><span>${children}</span>
-    ${checked && html`<${Icon} name="check" size=${16} />`}`;
-  if (href) return html`<a class=${look} role=${role} tabindex="-1" href=${href}>${inside}</a>`;
-  return html`<button type="button" class=${look} role=${role} tabindex="-1" aria-checked=${checked} onClick=${onSelect}>${inside}</button>`;
+  const className = `menu-item${danger ? " danger" : ""}`;
+  const inside = html`
+    <span class="menu-icon">${icon && html`<${Icon} name=${icon} size=${16} />`}</span>
+    <span>${children}</span>
+    ${checked && html`<${Icon} name="check" size=${16} />`}
+  `;
+  if (href) return html`<a class=${className} role=${role} tabindex="-1" href=${href}>${inside}</a>`;
+  return html`<button
+    type="button"
+    class=${className}
+    role=${role}
+    tabindex="-1"
+    aria-checked=${checked}
+    onClick=${onSelect}>
+    ${inside}
+  </button>`;
 }

@@ -1,15 +1,17 @@
 /**
- * A question or an answer being put in other words; keeping it makes a branch beside the old one. What is written stays
- * as a draft of this message until it is sent or cancelled: Escape, another conversation and a reload lose nothing.
+ * A question or an answer being put in other words; saving it makes a branch beside the old one. What is written
+ * stays as a draft of this message until it is sent or cancelled: Escape, another conversation and a reload lose
+ * nothing.
  */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { drafts, edit, editAnswer, editing, focusAsked } from "../actions.js";
+import { drafts, edit, editing, focusAsked } from "../actions.js";
 import { editOf } from "../drafts.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
+import { editAnswer } from "../messages.js";
 import { notify } from "../notices.js";
-import { fitHeight, isKeep, isSend } from "./textarea.js";
+import { fitHeight, isSave, isSend } from "./message-field.js";
 
 export function QuestionEditor({ message }) {
   const field = useRef(null);
@@ -37,26 +39,31 @@ export function QuestionEditor({ message }) {
     focusAsked.value += 1;
     if (drafts.get(place)) notify({ key: "edit_kept" });
   };
-  const keep = (event) => {
+  const save = (event) => {
     event.preventDefault();
     const text = field.current.value;
     drafts.set(place, "");
     (isAnswer ? editAnswer : edit)(message, text);
   };
   const onKeyDown = (event) => {
-    if ((isAnswer ? isKeep : isSend)(event)) keep(event);
+    if ((isAnswer ? isSave : isSend)(event)) save(event);
     if (event.key === "Escape" && !event.isComposing) {
       event.stopPropagation();
       putAside();
     }
   };
-  return html`<form class="question-editor" onSubmit=${keep}>
-    <textarea ref=${field} dir="auto" aria-label=${t(isAnswer ? "edit_answer" : "edit")} defaultValue=${before || message.content} onKeyDown=${onKeyDown}
+  return html`<form class="question-editor" onSubmit=${save}>
+    <textarea
+      ref=${field}
+      dir="auto"
+      aria-label=${t(isAnswer ? "edit_answer" : "edit")}
+      defaultValue=${before || message.content}
+      onKeyDown=${onKeyDown}
       onInput=${write}></textarea>
     <div class="question-editor-foot">
       <span class="soft">${t(before ? "edit_draft" : isAnswer ? "edit_answer_hint" : "edit_hint")}</span>
       <button type="button" class="button" onClick=${cancel}>${t("cancel")}</button>
-      <button type="submit" class="button primary">${t(isAnswer ? "keep" : "send")}</button>
+      <button type="submit" class="button primary">${t(isAnswer ? "save" : "send")}</button>
     </div>
   </form>`;
 }

@@ -4,9 +4,9 @@ import { useLayoutEffect } from "preact/hooks";
 import { open } from "../actions.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
-import { narrow, openSidebar } from "../preferences.js";
+import { narrow, openSidebar } from "./preferences.js";
 import { findAgain, findMore, query, results, wordsOf } from "../search.js";
-import { Icon } from "./icons.js";
+import { Icon, IconButton } from "./icons.js";
 
 const MOST_CHARS = 200;
 
@@ -42,11 +42,27 @@ export function SearchField() {
   };
   return html`<div class="search" role="search">
     <${Icon} name="search" size=${16} />
-    <input type="search" value=${query.value} placeholder=${t("search")} aria-label=${t("search_all")} title="Ctrl K"
-      maxlength=${MOST_CHARS} autocomplete="off" spellcheck=${false} onInput=${(event) => { query.value = event.currentTarget.value; }} onKeyDown=${onKeyDown} />
+    <input
+      type="search"
+      value=${query.value}
+      placeholder=${t("search")}
+      aria-label=${t("search_all")}
+      title="Ctrl K"
+      maxlength=${MOST_CHARS}
+      autocomplete="off"
+      spellcheck=${false}
+      onInput=${(event) => {
+        query.value = event.currentTarget.value;
+      }}
+      onKeyDown=${onKeyDown} />
     ${query.value
-      ? html`<button type="button" class="icon-button" aria-label=${t("clear_search")} title=${t("clear_search")}
-          onClick=${() => { query.value = ""; focusSearch(); }}><${Icon} name="x" size=${16} /></button>`
+      ? html`<${IconButton}
+          icon="x"
+          label=${t("clear_search")}
+          onClick=${() => {
+            query.value = "";
+            focusSearch();
+          }} />`
       : html`<kbd aria-hidden="true">Ctrl K</kbd>`}
   </div>`;
 }
@@ -70,8 +86,10 @@ export function SearchResults() {
   const words = status === "ready" ? t("found_count", { count: hits.length, more: Boolean(next) }) : "";
   return html`<div class="hits" onKeyDown=${walk}>
     <p class="list-note" role="status">${status === "loading" && !hits.length ? t("searching") : words}</p>
-    ${status === "failed" && html`<p class="list-note">${t("search_failed")}
-      <button type="button" class="quiet strong" onClick=${findAgain}>${t("retry")}</button></p>`}
+    ${status === "failed" && html`<p class="list-note">
+      ${t("search_failed")}
+      <button type="button" class="quiet strong" onClick=${findAgain}>${t("retry")}</button>
+    </p>`}
     <ul>${hits.map((hit) => html`<li key=${`${hit.conversation}${hit.message}`}><${Hit} hit=${hit} /></li>`)}</ul>
     ${next && html`<button type="button" class="quiet more-hits" onClick=${findMore}>${t("more_hits")}</button>`}
   </div>`;

@@ -3,11 +3,11 @@
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { dismissToast, toast } from "../notices.js";
-import { narrow, openSidebar, sidebarOpen } from "../preferences.js";
+import { narrow, openSidebar, sidebarOpen } from "./preferences.js";
 import { conversation } from "../store.js";
 import { canWrite, Conversation, isBatch } from "./conversation.js";
 import { Dialogs } from "./dialogs.js";
-import { Icon } from "./icons.js";
+import { IconButton } from "./icons.js";
 import { Sidebar } from "./sidebar.js";
 
 export function Shell({ user }) {
@@ -26,14 +26,23 @@ export function Shell({ user }) {
 function Toast() {
   const notice = toast.value;
   return html`<div class="toast-place" role="status">
-    ${notice &&
-    html`<div class="toast">
-      <span>${notice.failed ? t("action_failed", { reason: notice.failed.message || t("offline_short") }) : t(notice.key, notice.values)}</span>
-      ${notice.go && html`<button type="button" class="quiet strong" onClick=${() => { dismissToast(); notice.go(); }}>${t("show")}</button>`}
+    ${notice && html`<div class="toast">
+      <span>
+        ${notice.failed
+          ? t("action_failed", { reason: notice.failed.message || t("offline_short") })
+          : t(notice.key, notice.values)}
+      </span>
+      ${notice.go && html`<button
+        type="button"
+        class="quiet strong"
+        onClick=${() => {
+          dismissToast();
+          notice.go();
+        }}>
+        ${t("show")}
+      </button>`}
       ${notice.undo && html`<button type="button" class="quiet strong" onClick=${notice.undo}>${t("undo")}</button>`}
-      <button type="button" class="icon-button" aria-label=${t("dismiss")} title=${t("dismiss")} onClick=${dismissToast}>
-        <${Icon} name="x" />
-      </button>
+      <${IconButton} icon="x" label=${t("dismiss")} size=${18} onClick=${dismissToast} />
     </div>`}
   </div>`;
 }

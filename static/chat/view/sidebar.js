@@ -5,12 +5,12 @@ import { grouped } from "../days.js";
 import { html } from "../html.js";
 import { locale, t } from "../i18n.js";
 import { archive, listConversations, picked, remove, showView, view } from "../listing.js";
-import { dialog } from "../notices.js";
-import { openSidebar, sidebarOpen } from "../preferences.js";
+import { openDialog } from "../notices.js";
+import { openSidebar, sidebarOpen } from "./preferences.js";
 import { query } from "../search.js";
 import { conversation, list as listed } from "../store.js";
 import { AccountMenu } from "./account.js";
-import { Icon } from "./icons.js";
+import { Icon, IconButton } from "./icons.js";
 import { Menu, MenuItem } from "./menu.js";
 import { go, Row } from "./row.js";
 import { SearchField, SearchResults } from "./search.js";
@@ -28,10 +28,17 @@ export function Sidebar({ user }) {
   return html`<nav class="sidebar" aria-label=${t("conversations")}>
     <div class="sidebar-head">
       <a class="wordmark" href="/" onClick=${(event) => go(event, null)}><${Mark} />chatsite</a>
-      <button type="button" class="icon-button" aria-label=${t("close_sidebar")} title=${`${t("close_sidebar")} (Ctrl B)`}
-        onClick=${() => openSidebar(false)}><${Icon} name="panel-left" /></button>
+      <${IconButton}
+        icon="panel-left"
+        label=${t("close_sidebar")}
+        title=${`${t("close_sidebar")} (Ctrl B)`}
+        size=${18}
+        onClick=${() => openSidebar(false)} />
     </div>
-    <a class="new-chat" href="/" title="Ctrl Shift O" onClick=${(event) => go(event, null)}><${Icon} name="square-pen" />${t("new_chat")}</a>
+    <a class="new-chat" href="/" title="Ctrl Shift O" onClick=${(event) => go(event, null)}>
+      <${Icon} name="square-pen" />
+      ${t("new_chat")}
+    </a>
     <${SearchField} />
     <div class="conversations" onScroll=${onScroll}>
       ${searching ? html`<${SearchResults} />` : html`<${List} list=${list} />`}
@@ -45,16 +52,18 @@ function List({ list }) {
   return html`
     ${list.status === "ready" && html`<${ViewMenu} folders=${list.folders} />`}
     ${list.status === "loading" && html`<${ListSkeleton} />`}
-    ${list.status === "failed" && html`<p class="list-note">${t("list_failed")}
-      <button type="button" class="quiet strong" onClick=${() => listConversations()}>${t("retry")}</button></p>`}
-    ${list.status === "ready" && !list.items.length && html`<p class="list-note">${t(view.value.archived ? "no_archived" : "no_conversations")}</p>`}
+    ${list.status === "failed" && html`<p class="list-note">
+      ${t("list_failed")}
+      <button type="button" class="quiet strong" onClick=${() => listConversations()}>${t("retry")}</button>
+    </p>`}
+    ${list.status === "ready" && !list.items.length && html`<p class="list-note">
+      ${t(view.value.archived ? "no_archived" : "no_conversations")}
+    </p>`}
     ${!picked.value && html`<${Here} list=${list} />`}
-    ${grouped(list.items, Date.now()).map(
-      ({ group, items }) => html`<section key=${group}>
-        <h2>${groupName(group)}</h2>
-        <ul>${items.map((item) => html`<${Row} key=${item.id} item=${item} />`)}</ul>
-      </section>`,
-    )}
+    ${grouped(list.items, Date.now()).map(({ group, items }) => html`<section key=${group}>
+      <h2>${groupName(group)}</h2>
+      <ul>${items.map((item) => html`<${Row} key=${item.id} item=${item} />`)}</ul>
+    </section>`)}
   `;
 }
 
@@ -62,10 +71,13 @@ function List({ list }) {
 function Here({ list }) {
   const { id, title, updated_at, pinned, archived, folder, temporary } = conversation.value ?? {};
   const shown = view.value;
-  const belongs = updated_at && !temporary && archived === shown.archived && (!shown.folder || folder === shown.folder);
+  const belongs =
+    updated_at && !temporary && archived === shown.archived && (!shown.folder || folder === shown.folder);
   if (!list.next || !belongs || list.items.some((one) => one.id === id)) return null;
-  return html`<section><h2>${t("group_here")}</h2>
-    <ul><${Row} key=${id} item=${{ id, title, updated_at, pinned, archived, folder }} /></ul></section>`;
+  return html`<section>
+    <h2>${t("group_here")}</h2>
+    <ul><${Row} key=${id} item=${{ id, title, updated_at, pinned, archived, folder }} /></ul>
+  </section>`;
 }
 
 const viewName = ({ archived, folder }) => (archived ? t("view_archived") : folder || t("view_all"));
@@ -73,14 +85,29 @@ const viewName = ({ archived, folder }) => (archived ? t("view_archived") : fold
 /** Which conversations are listed: all, a folder, the archive. */
 function ViewMenu({ folders }) {
   const shown = view.value;
-  const trigger = html`<${Icon} name=${shown.archived ? "archive" : "folder"} size=${16} /><span class="row-title">${viewName(shown)}</span><${Icon} name="chevrons-up-down" size=${16} />`;
+  const trigger = html`
+    <${Icon} name=${shown.archived ? "archive" : "folder"} size=${16} />
+    <span class="row-title">${viewName(shown)}</span>
+    <${Icon} name="chevrons-up-down" size=${16} />
+  `;
   return html`<${Menu} label=${t("view_menu", { view: viewName(shown) })} className="view-button" trigger=${trigger}>
     ${(close) => {
-      const choose = (next) => () => { close(); showView(next); };
+      const choose = (next) => () => {
+        close();
+        showView(next);
+      };
       return html`
         <${MenuItem} checked=${!shown.archived && !shown.folder} onSelect=${choose({})}>${t("view_all")}<//>
-        ${folders.map((folder) => html`<${MenuItem} key=${folder} icon="folder" checked=${shown.folder === folder} onSelect=${choose({ folder })}>${folder}<//>`)}
-        <${MenuItem} icon="archive" checked=${shown.archived} onSelect=${choose({ archived: true })}>${t("view_archived")}<//>
+        ${folders.map((folder) => html`<${MenuItem}
+          key=${folder}
+          icon="folder"
+          checked=${shown.folder === folder}
+          onSelect=${choose({ folder })}>
+          ${folder}
+        <//>`)}
+        <${MenuItem} icon="archive" checked=${shown.archived} onSelect=${choose({ archived: true })}>
+          ${t("view_archived")}
+        <//>
       `;
     }}
   <//>`;
@@ -89,14 +116,27 @@ function ViewMenu({ folders }) {
 function Picking({ items }) {
   const chosen = items.filter((one) => picked.value.has(one.id));
   const { archived } = view.value;
-  const button = (icon, key, onClick, look = "", disabled = !chosen.length) => html`<button type="button" class=${`icon-button${look}`} aria-label=${t(key)} title=${t(key)}
-    disabled=${disabled} onClick=${onClick}><${Icon} name=${icon} /></button>`;
+  const button = (icon, key, onClick, extra = "", disabled = !chosen.length) => html`<${IconButton}
+    icon=${icon}
+    label=${t(key)}
+    size=${18}
+    className=${`icon-button${extra}`}
+    disabled=${disabled}
+    onClick=${onClick} />`;
   return html`<div class="picking" role="group" aria-label=${t("pick_several")}>
     <span class="figures" role="status">${t("picked_count", { count: chosen.length })}</span>
-    ${button("folder", "move_to_folder", () => { dialog.value = { name: "folder", items: chosen }; })}
+    ${button("folder", "move_to_folder", () => openDialog("folder", { items: chosen }))}
     ${button("archive", archived ? "unarchive" : "archive", () => archive(chosen, !archived))}
     ${button("trash-2", "delete", () => remove(chosen, () => open(null)), " danger")}
-    ${button("x", "cancel", () => { picked.value = null; }, "", false)}
+    ${button(
+      "x",
+      "cancel",
+      () => {
+        picked.value = null;
+      },
+      "",
+      false,
+    )}
   </div>`;
 }
 
@@ -118,10 +158,15 @@ function groupName(group) {
 /** The site's mark: a line with three in it, the first being served. */
 export function Mark() {
   return html`<svg class="mark" viewBox="0 0 28 12" width="28" height="12" aria-hidden="true">
-    <line x1="1" x2="27" y1="6" y2="6" /><circle class="first" cx="4" cy="6" r="4" /><circle cx="15" cy="6" r="2.5" /><circle cx="24" cy="6" r="2.5" />
+    <line x1="1" x2="27" y1="6" y2="6" />
+    <circle class="first" cx="4" cy="6" r="4" />
+    <circle cx="15" cy="6" r="2.5" />
+    <circle cx="24" cy="6" r="2.5" />
   </svg>`;
 }
 
 function ListSkeleton() {
-  return html`<div class="skeleton-list" aria-label=${t("loading")}>${[72, 54, 64, 40, 58].map((width) => html`<i key=${width} style=${{ width: `${width}%` }}></i>`)}</div>`;
+  return html`<div class="skeleton-list" aria-label=${t("loading")}>
+    ${[72, 54, 64, 40, 58].map((width) => html`<i key=${width} style=${{ width: `${width}%` }}></i>`)}
+  </div>`;
 }

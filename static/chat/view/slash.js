@@ -1,4 +1,4 @@
-/** `/` at the beginning of the field offers the prompt library: arrows choose, Enter or Tab puts the prompt in. */
+/** `/` as the first character offers the prompt library: arrows choose, Enter or Tab puts the prompt in. */
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -6,7 +6,7 @@ import { draft, write } from "../actions.js";
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { need, prompts } from "../library.js";
-import { dialog } from "../notices.js";
+import { openDialog } from "../notices.js";
 
 /** As many as fit over the field on a phone. */
 const MOST_SHOWN = 6;
@@ -48,10 +48,14 @@ export function slashKey(event) {
 function choose(prompt) {
   moved.value = null;
   const field = document.getElementById("composer");
-  if (prompt) filling().then(({ fill }) => put(field, fill(prompt.content, new Date())), () => write(prompt.content));
+  if (prompt)
+    filling().then(
+      ({ fill }) => put(field, fill(prompt.content, new Date())),
+      () => write(prompt.content),
+    );
   else {
     if (!asked()) write("");
-    dialog.value = { name: "settings", section: "prompts" };
+    openDialog("settings", { section: "prompts" });
   }
   field.focus();
 }
@@ -78,8 +82,18 @@ export function SlashMenu() {
   const list = offered();
   if (!list) return null;
   const at = chosen(list);
-  const option = (position, words, more, prompt) => html`<li key=${position} id=${`slash-${position}`} role="option" aria-selected=${at === position}
-    onPointerDown=${(event) => { event.preventDefault(); choose(prompt); }}><strong>${words}</strong><span>${more}</span></li>`;
+  const option = (position, words, more, prompt) => html`<li
+    key=${position}
+    id=${`slash-${position}`}
+    role="option"
+    aria-selected=${at === position}
+    onPointerDown=${(event) => {
+      event.preventDefault();
+      choose(prompt);
+    }}>
+    <strong>${words}</strong>
+    <span>${more}</span>
+  </li>`;
   return html`<ul class="slash" id="slash" role="listbox" aria-label=${t("settings_prompts")}>
     ${list.map((one, position) => option(position, `/${one.name}`, one.content.slice(0, 120), one))}
     ${option(list.length, t("manage_prompts"), "", null)}

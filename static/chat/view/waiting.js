@@ -1,7 +1,7 @@
 /**
- * The wait, shown as being served. A thin line leads to the place where the answer will begin; the people ahead are
- * small marks on it, you are the coloured one, and everything moves towards the answer as the queue does. When it is
- * your turn, your mark has become the caret of the answer.
+ * The position in the queue, drawn. A thin line leads to the place where the answer will begin; the requests before
+ * yours are small marks on it, yours is the coloured one, and everything moves towards the answer as the queue does.
+ * When it is your turn, your mark has become the caret of the answer.
  */
 
 import { useEffect, useState } from "preact/hooks";
@@ -38,10 +38,10 @@ function useNow() {
   return now;
 }
 
-function placeWords({ position, local }) {
+function positionWords({ position, local }) {
   if (local) return connection.value.state === "online" ? t("sending") : t("send_when_online");
-  if (!position) return t("getting_in_line");
-  return t("place", { position });
+  if (!position) return t("joining_queue");
+  return t("queue_position", { position });
 }
 
 function etaWords(left) {
@@ -54,20 +54,20 @@ function etaWords(left) {
 export function Waiting({ generation }) {
   const now = useNow();
   const { left, gained } = progress(generation, now);
-  const place = placeWords(generation);
+  const place = positionWords(generation);
   const wait = generation.local ? "" : etaWords(left);
   return html`<div class="waiting">
     <p>${place}${wait && html`<span class="soft"> · ${wait}</span>`}</p>
-    <p class="heard-only" role="status">${place}</p>
+    <p class="visually-hidden" role="status">${place}</p>
     <${Line} position=${generation.position} gained=${gained} />
   </div>`;
 }
 
 function Line({ position, gained }) {
   const place = position ? position - gained : MOST_DRAWN * 2;
-  const ahead = Array.from({ length: Math.min((position ?? 1) - 1, MOST_DRAWN) }, (_, index) => index + 1);
+  const before = Array.from({ length: Math.min((position ?? 1) - 1, MOST_DRAWN) }, (_, index) => index + 1);
   return html`<div class="queue-line" aria-hidden="true" style=${{ "--along": along(place) }}>
-    ${ahead.map((distance) => html`<i key=${distance} style=${{ "--along": along(place - distance) }}></i>`)}
+    ${before.map((distance) => html`<i key=${distance} style=${{ "--along": along(place - distance) }}></i>`)}
     <b></b>
   </div>`;
 }

@@ -1,4 +1,4 @@
-import { Branches } from "/static/chat/branches.js";
+import { Branches } from "/static/chat/drafts.js";
 import { equal } from "./check.js";
 
 function storage() {

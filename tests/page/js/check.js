@@ -25,7 +25,7 @@ export function chance(seed) {
 /** A text cut at random places. */
 export function cut(text, random, most = 12) {
   const parts = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const next = Math.min(text.length, at + 1 + Math.floor(random() * most));
     parts.push(text.slice(at, next));
     at = next;

@@ -13,10 +13,19 @@ const text = (state) => state.generations.g.text;
 const row = (status, seq, content) => ({
   type: "loaded",
   conversation: {
-    id: "c", title: "Why?", pinned: false, leaf: "a",
+    id: "c",
+    title: "Why?",
+    pinned: false,
+    leaf: "a",
     messages: [
       { id: "q", parent: null, role: "user", content: "Why?", generation: null },
-      { id: "a", parent: "q", role: "assistant", content, generation: { id: "g", status, seq, finish_reason: null, message: "", usage: {} } },
+      {
+        id: "a",
+        parent: "q",
+        role: "assistant",
+        content,
+        generation: { id: "g", status, seq, finish_reason: null, message: "", usage: {} },
+      },
     ],
   },
 });
@@ -25,7 +34,10 @@ export const tests = {
   "a question is shown before the server has it": () => {
     const state = run([asked]);
     const path = branch(state.conversations[state.current].tree);
-    equal(path.map((one) => one.role), ["user", "assistant"]);
+    equal(
+      path.map((one) => one.role),
+      ["user", "assistant"],
+    );
     ok(activeIn(state, state.current).local);
     equal(cursors(state), []);
   },
@@ -45,7 +57,13 @@ export const tests = {
     const before = branch(run([asked]).conversations[`${LOCAL}x`].tree).map((one) => one.key);
     const state = streaming();
     equal(state.current, "c");
-    equal(branch(state.conversations.c.tree).map((one) => [one.id, one.key]), [["q", before[0]], ["a", before[1]]]);
+    equal(
+      branch(state.conversations.c.tree).map((one) => [one.id, one.key]),
+      [
+        ["q", before[0]],
+        ["a", before[1]],
+      ],
+    );
     equal(cursors(state), [{ generation: "g", after: 0 }]);
     equal(state.list.items[0].title, "Why?");
     equal(Object.keys(state.generations), ["g"]);
@@ -57,15 +75,29 @@ export const tests = {
   },
   "an estimate that was missed is not renewed by saying soon again": () => {
     const told = (eta, at) => ({ type: "queued", generation: "g", position: 2, eta_s: eta, at });
-    const held = (events) => { const { position, eta, eta_at: since } = run(events, streaming()).generations.g; return [position, eta, since]; };
+    const held = (events) => {
+      const { position, eta, eta_at: since } = run(events, streaming()).generations.g;
+      return [position, eta, since];
+    };
     equal(held([told(4, 1_000), told(0.3, 4_000)]), [2, 0.3, 4_000]);
     equal(held([told(4, 1_000), told(0.3, 6_000), told(0.5, 8_000)]), [2, 4, 1_000]);
     equal(held([told(4, 1_000), told(9, 6_000)]), [2, 9, 6_000]);
     equal(held([told(4, 1_000), told(null, 6_000)]), [2, null, 6_000]);
   },
-  "text that is known is dropped": () => equal(text(run([delta(1, "one "), delta(1, "one "), delta(3, "two"), delta(2, "no")], streaming())), "one two"),
-  "a snapshot replaces what is held": () => equal(text(run([delta(1, "on"), { type: "snapshot", generation: "g", seq: 4, text: "one two" }, delta(5, "!")], streaming())), "one two!"),
-  "an older one does too: what lies between was never stored": () => equal(text(run([delta(9, "all"), { type: "snapshot", generation: "g", seq: 4, text: "al" }], streaming())), "al"),
+  "text that is known is dropped": () =>
+    equal(text(run([delta(1, "one "), delta(1, "one "), delta(3, "two"), delta(2, "no")], streaming())), "one two"),
+  "a snapshot replaces what is held": () =>
+    equal(
+      text(
+        run(
+          [delta(1, "on"), { type: "snapshot", generation: "g", seq: 4, text: "one two" }, delta(5, "!")],
+          streaming(),
+        ),
+      ),
+      "one two!",
+    ),
+  "an older one does too: what lies between was never stored": () =>
+    equal(text(run([delta(9, "all"), { type: "snapshot", generation: "g", seq: 4, text: "al" }], streaming())), "al"),
   "after the end nothing is added": () => {
     const state = run([delta(1, "done"), finished(2), delta(3, " more")], streaming());
     equal([text(state), state.generations.g.status, cursors(state)], ["done", "finished", []]);
@@ -75,15 +107,27 @@ export const tests = {
       ok(run([{ ...finished(1), finish_reason: reason }], streaming()).generations.g.status, reason);
     }
   },
-  "a record behind the stream does not take text away": () => equal(text(run([delta(5, "five words"), row("running", 3, "five")], streaming())), "five words"),
-  "a record of the end ends it": () => equal(run([delta(5, "five"), row("cancelled", 6, "five!")], streaming()).generations.g.status, "cancelled"),
-  "a late record does not reopen what has ended": () => equal(run([delta(5, "five"), finished(6), row("running", 3, "fi")], streaming()).generations.g.status, "finished"),
+  "a record behind the stream does not take text away": () =>
+    equal(text(run([delta(5, "five words"), row("running", 3, "five")], streaming())), "five words"),
+  "a record of the end ends it": () =>
+    equal(run([delta(5, "five"), row("cancelled", 6, "five!")], streaming()).generations.g.status, "cancelled"),
+  "a late record does not reopen what has ended": () =>
+    equal(run([delta(5, "five"), finished(6), row("running", 3, "fi")], streaming()).generations.g.status, "finished"),
   "answering again makes a sibling that is shown": () => {
     const done = run([delta(1, "a"), finished(2)], streaming());
-    const again = run([{ type: "regenerating", id: "y", conversation: "c", question: "q", message: "a", at: 2 }], done);
-    equal(branch(again.conversations.c.tree).map((one) => one.id), ["q", `${LOCAL}y:answer`]);
+    const again = run(
+      [{ type: "regenerating", id: "y", conversation: "c", question: "q", message: "a", at: 2 }],
+      done,
+    );
+    equal(
+      branch(again.conversations.c.tree).map((one) => one.id),
+      ["q", `${LOCAL}y:answer`],
+    );
     const refused = run([{ type: "rejected", id: "y", code: "rate_limited", message: "" }], again);
-    equal(branch(refused.conversations.c.tree).map((one) => one.id), ["q", "a"]);
+    equal(
+      branch(refused.conversations.c.tree).map((one) => one.id),
+      ["q", "a"],
+    );
   },
   "unknown events change nothing": () => ok(run([{ type: "from_the_future" }]) === initialState),
   "titles are those of the server": () => {
@@ -104,7 +148,8 @@ export const tests = {
         const joined = [];
         for (; sent < upTo; sent += 1) {
           const last = joined.at(-1);
-          if (last && last.seq > after && random() < 0.3) Object.assign(last, delta(sent + 1, last.text + log[sent].text));
+          if (last && last.seq > after && random() < 0.3)
+            Object.assign(last, delta(sent + 1, last.text + log[sent].text));
           else joined.push({ ...log[sent] });
         }
         state = run(joined, state);

@@ -64,8 +64,14 @@ function begin(cursors = () => []) {
   const states = [];
   const outbox = new Map();
   const socket = new ChatSocket({
-    url: "ws://x/", Socket: Wire, clock, random: () => 1, cursors, outbox,
-    onFrame: (frame) => frames.push(frame), onConnection: (one) => states.push(one),
+    url: "ws://x/",
+    Socket: Wire,
+    clock,
+    random: () => 1,
+    cursors,
+    outbox,
+    onFrame: (frame) => frames.push(frame),
+    onConnection: (one) => states.push(one),
   });
   socket.connect();
   return { socket, clock, frames, states, outbox, last: () => Wire.made.at(-1) };
@@ -79,7 +85,10 @@ export const tests = {
     const { socket, clock, states, last } = begin();
     last().bring(hello);
     socket.networkLost();
-    equal(states.map((one) => one.state), ["offline"]);
+    equal(
+      states.map((one) => one.state),
+      ["offline"],
+    );
     const made = Wire.made.length;
     clock.pass(30_000);
     ok(Wire.made.length > made, "it is tried all the same");
@@ -141,9 +150,13 @@ export const tests = {
   "received text is acknowledged now and then": () => {
     const { last } = begin();
     last().bring(hello);
-    for (let seq = 1; seq <= 100; seq += 1) last().bring({ type: "delta", generation: "g", seq, text: "x".repeat(200) });
+    for (let seq = 1; seq <= 100; seq += 1)
+      last().bring({ type: "delta", generation: "g", seq, text: "x".repeat(200) });
     const acknowledged = ofType(last(), "follow");
-    equal(acknowledged, [{ type: "follow", generation: "g", after: 41 }, { type: "follow", generation: "g", after: 82 }]);
+    equal(acknowledged, [
+      { type: "follow", generation: "g", after: 41 },
+      { type: "follow", generation: "g", after: 82 },
+    ]);
   },
   "signed out or deactivated ends it": () => {
     for (const code of [4401, 4403]) {
@@ -152,6 +165,16 @@ export const tests = {
       clock.pass(60_000);
       equal([Wire.made.length, states.at(-1)], [1, { state: "closed", code }]);
     }
+  },
+  "a session that was renewed in another tab is tried once": () => {
+    const { clock, last, states } = begin();
+    last().bring(hello);
+    last().drop(4401);
+    clock.pass(1_000);
+    equal([Wire.made.length, states.at(-1)], [2, { state: "offline", code: 1006 }]);
+    last().drop(4401);
+    clock.pass(60_000);
+    equal([Wire.made.length, states.at(-1)], [2, { state: "closed", code: 4401 }]);
   },
   "too many sockets waits long": () => {
     const { clock, last } = begin();
@@ -162,7 +185,10 @@ export const tests = {
     equal(Wire.made.length, 2);
   },
   "what closed the connection is given back, not sent again": () => {
-    for (const [code, reason] of [[1009, "too_long"], [1007, "forbidden_text"]]) {
+    for (const [code, reason] of [
+      [1009, "too_long"],
+      [1007, "forbidden_text"],
+    ]) {
       const { socket, clock, last, frames, outbox } = begin();
       last().bring(hello);
       socket.ask(submit);
@@ -204,7 +230,7 @@ export const tests = {
   "coming back hurries": () => {
     const { socket, last } = begin();
     last().drop();
-    socket.hurry();
+    socket.connectNow();
     ok(Wire.made.length === 2);
   },
 };

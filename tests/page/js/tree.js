@@ -1,9 +1,29 @@
-import { add, branch, choose, emptyTree, leafOf, merge, remove, rename, siblings, treeOf, update } from "/static/chat/tree.js";
+import {
+  add,
+  branch,
+  choose,
+  emptyTree,
+  leafOf,
+  merge,
+  remove,
+  rename,
+  siblings,
+  treeOf,
+  update,
+} from "/static/chat/tree.js";
 import { chance, equal, ok } from "./check.js";
 
 const message = (id, parent = null) => ({ id, parent, role: "user", content: id });
 const ids = (tree) => branch(tree).map((one) => one.id);
-const rows = [message("q1"), message("a1", "q1"), message("a2", "q1"), message("q2", "a1"), message("b1", "q2"), message("q1b"), message("c1", "q1b")];
+const rows = [
+  message("q1"),
+  message("a1", "q1"),
+  message("a2", "q1"),
+  message("q2", "a1"),
+  message("b1", "q2"),
+  message("q1b"),
+  message("c1", "q1b"),
+];
 
 export const tests = {
   "the newest branch is shown": () => equal(ids(treeOf(rows)), ["q1b", "c1"]),
@@ -29,7 +49,8 @@ export const tests = {
     equal(ids(tree), ["q1", "server", "q2", "b1"]);
     equal(siblings(tree, "server").index, 0);
   },
-  "renaming to one that is there removes the copy": () => equal(siblings(rename(treeOf(rows), "a1", "a2"), "a2").count, 1),
+  "renaming to one that is there removes the copy": () =>
+    equal(siblings(rename(treeOf(rows), "a1", "a2"), "a2").count, 1),
   "a removed message takes what follows it along": () => {
     const tree = remove(treeOf(rows, "b1"), "a1");
     equal(ids(tree), ["q1", "a2"]);
@@ -38,7 +59,13 @@ export const tests = {
   "nothing changes the tree that it was given": () => {
     const tree = treeOf(rows, "b1");
     const before = JSON.stringify(tree);
-    [add(tree, message("x", "q1")), remove(tree, "q1"), rename(tree, "q1", "y"), choose(tree, "c1"), update(tree, "q1", { content: "z" })];
+    [
+      add(tree, message("x", "q1")),
+      remove(tree, "q1"),
+      rename(tree, "q1", "y"),
+      choose(tree, "c1"),
+      update(tree, "q1", { content: "z" }),
+    ];
     equal(JSON.stringify(tree), before);
   },
   "merging keeps the shown path and unsent messages, and drops what the server dropped": () => {

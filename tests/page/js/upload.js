@@ -31,7 +31,13 @@ const file = new File(["0123456789"], "a.txt");
 const run = (api, more = {}) => {
   const progress = [];
   const waits = [];
-  const options = { onBegin: () => {}, onProgress: (sent) => progress.push(sent), api, wait: async (ms) => waits.push(ms), ...more };
+  const options = {
+    onBegin: () => {},
+    onProgress: (sent) => progress.push(sent),
+    api,
+    wait: async (ms) => waits.push(ms),
+    ...more,
+  };
   return upload(file, options).then((done) => ({ done, progress, waits }));
 };
 
@@ -46,7 +52,11 @@ export const tests = {
   },
   "a piece that found no network is sent again, and no other": async () => {
     let left = 3;
-    const { held, api } = server({ fail: (what, { calls }) => { if (calls.at(-1) === "put 4" && left-- > 0) throw offline(); } });
+    const { held, api } = server({
+      fail: (what, { calls }) => {
+        if (calls.at(-1) === "put 4" && left-- > 0) throw offline();
+      },
+    });
     const { waits } = await run(api);
     equal(held.bytes, "0123456789");
     equal(held.calls.filter((one) => one === "put 4").length, 4);
@@ -54,20 +64,44 @@ export const tests = {
     equal(waits, [500, 1000, 2000]);
   },
   "what the server refuses is not tried again": async () => {
-    const { held, api } = server({ fail: () => { throw Object.assign(new Error(), { status: 413, code: "too_long" }); } });
-    const refused = await run(api).then(() => null, (error) => error);
+    const { held, api } = server({
+      fail: () => {
+        throw Object.assign(new Error(), { status: 413, code: "too_long" });
+      },
+    });
+    const refused = await run(api).then(
+      () => null,
+      (error) => error,
+    );
     equal([refused.code, held.calls], ["too_long", ["begin"]]);
   },
   "a network that never comes back ends it": async () => {
-    const { held, api } = server({ fail: () => { throw offline(); } });
-    const refused = await run(api).then(() => null, (error) => error);
+    const { held, api } = server({
+      fail: () => {
+        throw offline();
+      },
+    });
+    const refused = await run(api).then(
+      () => null,
+      (error) => error,
+    );
     equal(refused.status, 0);
     ok(held.calls.length > 10);
   },
   "taken out, it ends at once": async () => {
     const ender = new AbortController();
-    const { held, api } = server({ fail: (what) => { if (what === "put") { ender.abort(); throw offline(); } } });
-    await run(api, { signal: ender.signal }).then(() => ok(false), () => {});
+    const { held, api } = server({
+      fail: (what) => {
+        if (what === "put") {
+          ender.abort();
+          throw offline();
+        }
+      },
+    });
+    await run(api, { signal: ender.signal }).then(
+      () => ok(false),
+      () => {},
+    );
     equal(held.calls, ["begin", "put 0"]);
   },
 };

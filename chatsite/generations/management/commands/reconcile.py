@@ -25,11 +25,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, dry_run: bool, gone_s: float, **options: Any) -> None:
-        differences = mended = 0
-        for difference in reconcile(mend=not dry_run, gone_s=gone_s):
+        differences = repaired = 0
+        for difference in reconcile(repair=not dry_run, gone_s=gone_s):
             self.stdout.write(str(difference))
             differences += 1
-            mended += difference.mended
-        self.stdout.write(f"{differences} differences, {mended} mended")
-        if differences > mended:
-            raise CommandError(f"{differences - mended} differences remain.")
+            repaired += difference.repaired
+        self.stdout.write(f"{differences} differences, {repaired} repaired")
+        if differences > repaired:
+            raise CommandError(f"{differences - repaired} differences remain.")

@@ -1,5 +1,8 @@
 /** Words of dialogs, which no first visit has to fetch. */
 
+const number = (count) => count.toLocaleString("en-GB");
+const plural = (count, one, many) => (count === 1 ? one : many);
+
 export const words = {
   discard_typed: "Discard what you typed?",
   keep_writing: "Keep writing",
@@ -28,7 +31,8 @@ export const words = {
   second_factor: "Second factor and passkeys",
   open_sessions: "Where you are signed in",
   usage_page: "Usage",
-  move_title: ({ title, count }) => (count > 1 ? `Move ${count} conversations to a folder` : `Move “${title}” to a folder`),
+  move_title: ({ title, count }) =>
+    count > 1 ? `Move ${count} conversations to a folder` : `Move “${title}” to a folder`,
   move_here: "Move",
   folder_name: "Folders",
   new_folder: "New folder",
@@ -38,7 +42,9 @@ export const words = {
   comment_bad: "What was wrong?",
   comment_seen_by: "Kept with the answer, for those who run this site.",
   share_title: "Share this conversation",
-  share_explained: "A read-only page of the messages you see now. What you write later is not on it. You can revoke the link at any time.",
+  share_explained:
+    "A read-only page of the messages you see now. What you write later is not on it. " +
+    "You can revoke the link at any time.",
   share_for: "Who can open it",
   share_team: "Team",
   share_team_who: "People who sign in here",
@@ -80,13 +86,13 @@ export const words = {
   key_newline: "New line",
   key_stop: "Stop the answer",
   key_edit_last: "Edit your last question (in an empty field)",
-  key_keep: "Save an edited answer",
+  key_save: "Save an edited answer",
   key_aside: "Leave an edit; it is kept",
   key_new: "New chat",
   key_search: "Search all conversations",
   key_sidebar: "Show or hide conversations",
   key_write: "Go to the message field",
-  key_sheet: "This list",
+  key_list: "This list",
   settings_data: "Data",
   export_title: "Export this conversation",
   export_format: "Format",
@@ -108,11 +114,35 @@ export const words = {
   export_all_do: "Export",
   export_over: "Export, no longer kept",
   import: "Import",
-  import_help: "Conversations from this site, from ChatGPT (the zip that it mails you) or from Open WebUI (JSON). What is here already is not doubled.",
+  import_help:
+    "Conversations from this site, ChatGPT or Claude (the zip that they mail you), Open WebUI or LibreChat (JSON). " +
+    "What is here already is not doubled.",
   import_choose: "Choose a file",
   import_too_large: "The file may have at most {size}.",
   import_empty: "The file is empty.",
-  import_done: ({ new: fresh, grown, known }) => `Imported: ${fresh} new, ${grown} continued, ${known} already here`,
+  import_done: ({ new: fresh, grown, known }) =>
+    [
+      `Imported: ${number(fresh)} new ${plural(fresh, "conversation", "conversations")}`,
+      grown && `${number(grown)} continued`,
+      known && `${number(known)} already here`,
+    ]
+      .filter(Boolean)
+      .join(", "),
+  report_messages: ({ new_messages, known_messages }) =>
+    [
+      `${number(new_messages)} ${plural(new_messages, "message", "messages")} added`,
+      known_messages && `${number(known_messages)} already here`,
+    ]
+      .filter(Boolean)
+      .join(", "),
+  report_told: ({ replaced, omitted }) =>
+    [replaced && `${number(replaced)} replaced`, omitted && `${number(omitted)} left out`].filter(Boolean).join(", "),
+  report_quiet: ({ omitted }) => `${number(omitted)} without words or hidden`,
+  report_replaced: ({ count }) => `${number(count)} replaced`,
+  report_omitted: ({ count }) => `${number(count)} left out`,
+  report_more: ({ count }) => `and ${number(count)} more, in the list of everything`,
+  report_whole_file: "The file",
+  report_file: "List of everything (CSV)",
   job_export_queued: "The export is about to begin",
   job_export_running: "Exporting",
   job_export_failed: "The export failed.",
@@ -126,14 +156,16 @@ export const words = {
   job_import_cancelled: "Cancelled",
   jobs_past: "Last day",
   jobs_forget: "Remove",
-  keep_title: "Keep this conversation",
-  keep_legend: "Erase it after",
-  keep_days: "{days} days without a new message",
-  keep_for_ever: "never",
-  keep_site: "{days} days, as the site says",
-  keep_site_unpinned: "{days} days, as the site says; pinned conversations stay",
+  retention_title: "Keep this conversation",
+  retention_legend: "Erase it after",
+  retention_days: "{days} days without a new message",
+  retention_never: "never",
+  retention_site: "{days} days, as the site says",
+  retention_site_unpinned: "{days} days, as the site says; pinned conversations stay",
   erase: "Erase the account",
-  erase_help: "Everything that is yours here is erased: conversations, documents, prompts, keys. It cannot be undone. Export first what you want to keep.",
+  erase_help:
+    "Everything that is yours here is erased: conversations, documents, prompts, keys. It cannot be undone. " +
+    "Export first what you want to keep.",
   erase_ask: "Erase my account…",
   erase_do: "Erase everything",
   erase_proof_password: "Your password",

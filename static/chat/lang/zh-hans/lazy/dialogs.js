@@ -1,5 +1,7 @@
 /** 对话框的用语，首次访问无需加载。 */
 
+const number = (count) => count.toLocaleString("zh-Hans");
+
 export const words = {
   discard_typed: "要放弃已输入的内容吗？",
   keep_writing: "继续编辑",
@@ -80,13 +82,13 @@ export const words = {
   key_newline: "换行",
   key_stop: "停止回答",
   key_edit_last: "编辑上一个问题（输入框为空时）",
-  key_keep: "保存正在编辑的回答",
+  key_save: "保存正在编辑的回答",
   key_aside: "暂放编辑，内容会保留",
   key_new: "新对话",
   key_search: "搜索所有对话",
   key_sidebar: "显示或隐藏对话列表",
   key_write: "转到输入框",
-  key_sheet: "显示本表",
+  key_list: "显示本表",
   settings_data: "数据",
   export_title: "导出此对话",
   export_format: "格式",
@@ -108,11 +110,27 @@ export const words = {
   export_all_do: "导出",
   export_over: "导出文件已不再保留",
   import: "导入",
-  import_help: "可导入本站、ChatGPT（其邮件发送的 zip）或 Open WebUI（JSON）的对话。已有的内容不会重复。",
+  import_help:
+    "可导入本站、ChatGPT 或 Claude（其邮件发送的 zip）、Open WebUI 或 LibreChat（JSON）的对话。已有的内容不会重复。",
   import_choose: "选择文件",
   import_too_large: "文件最大为 {size}。",
   import_empty: "文件为空。",
-  import_done: ({ new: fresh, grown, known }) => `已导入：新增 ${fresh} 个，补充 ${grown} 个，已存在 ${known} 个`,
+  import_done: ({ new: fresh, grown, known }) =>
+    [`已导入：新增 ${number(fresh)} 个对话`, grown && `补充 ${number(grown)} 个`, known && `${number(known)} 个已存在`]
+      .filter(Boolean)
+      .join("，"),
+  report_messages: ({ new_messages, known_messages }) =>
+    [`新增 ${number(new_messages)} 条消息`, known_messages && `${number(known_messages)} 条已存在`]
+      .filter(Boolean)
+      .join("，"),
+  report_told: ({ replaced, omitted }) =>
+    [replaced && `${number(replaced)} 处已替换`, omitted && `${number(omitted)} 处已略去`].filter(Boolean).join("，"),
+  report_quiet: ({ omitted }) => `${number(omitted)} 个不含文字或已隐藏的节点`,
+  report_replaced: ({ count }) => `替换 ${number(count)} 处`,
+  report_omitted: ({ count }) => `略去 ${number(count)} 处`,
+  report_more: ({ count }) => `以及另外 ${number(count)} 处，见完整列表`,
+  report_whole_file: "整个文件",
+  report_file: "完整列表（CSV）",
   job_export_queued: "即将开始导出",
   job_export_running: "正在导出",
   job_export_failed: "导出失败。",
@@ -126,12 +144,12 @@ export const words = {
   job_import_cancelled: "已取消",
   jobs_past: "最近一天",
   jobs_forget: "移除",
-  keep_title: "此对话的保留时间",
-  keep_legend: "在以下时间后清除",
-  keep_days: "{days} 天没有新消息",
-  keep_for_ever: "永不清除",
-  keep_site: "{days} 天（站点规定）",
-  keep_site_unpinned: "{days} 天（站点规定，置顶对话除外）",
+  retention_title: "此对话的保留时间",
+  retention_legend: "在以下时间后清除",
+  retention_days: "{days} 天没有新消息",
+  retention_never: "永不清除",
+  retention_site: "{days} 天（站点规定）",
+  retention_site_unpinned: "{days} 天（站点规定，置顶对话除外）",
   erase: "清除账户",
   erase_help: "您在此的一切都将被清除：对话、文档、提示词、密钥。此操作无法撤销，请先导出需要保留的内容。",
   erase_ask: "清除我的账户…",

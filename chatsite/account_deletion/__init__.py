@@ -1,0 +1,1 @@
+"""Deletion of an account, and the proof that nothing is left. Imports jobs and transfer."""

@@ -1,0 +1,1 @@
+"""Announcements: banners for all users. Imports nothing of the site."""

@@ -1,1 +1,0 @@
-"""Records as documents for people: Markdown, HTML, PDF, DOCX. No rows here; a record in, bytes out."""

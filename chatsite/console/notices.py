@@ -1,9 +1,0 @@
-"""Announcements, to be written."""
-
-from __future__ import annotations
-
-from chatsite.console.audited import AuditedAdmin
-
-
-class AnnouncementAdmin(AuditedAdmin):
-    list_display = ("text", "important", "starts_at", "ends_at")

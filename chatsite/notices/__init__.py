@@ -1,1 +1,0 @@
-"""Announcements to everybody. Imports nothing of the site."""

@@ -1,7 +1,0 @@
-from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
-
-
-class NoticesConfig(AppConfig):
-    name = "chatsite.notices"
-    verbose_name = _("Announcement")

@@ -1,0 +1,1 @@
+"""The ASGI edge, between Daphne and the views: handlers, backpressure, static files. Knows no table."""
