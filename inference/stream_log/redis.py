@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -195,6 +195,7 @@ class RedisStreamLog(StreamLog):
         self._followers: dict[str, list[RedisFollower]] = {}
         self._subscribed = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
+        self._calls: set[asyncio.Future[None]] = set()
         self._closed = False
 
     def followers(self, generation: str) -> list[RedisFollower]:
@@ -276,11 +277,24 @@ class RedisStreamLog(StreamLog):
         for followers in self._followers.values():
             for follower in followers:
                 follower.wake.set()
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=ANSWER_TIMEOUT_S)
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait([self._listener])
         await self.client.aclose()
         await self._subscriber.aclose()
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """`close` waits for what runs within: redis-py (8.1) leaves half-made connections behind."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._calls.add(ended)
+        try:
+            yield
+        finally:
+            self._calls.remove(ended)
+            ended.set_result(None)
 
     async def _fetch_stream(
         self, follower: RedisFollower, generation: str, after: int
@@ -293,9 +307,10 @@ class RedisStreamLog(StreamLog):
                 return [], True
             follower.stale = False
             try:
-                events, status, ended = await self._read_stream(
-                    generation, after, resubscribed=follower.resubscribed
-                )
+                with self._call():
+                    events, status, ended = await self._read_stream(
+                        generation, after, resubscribed=follower.resubscribed
+                    )
             except RedisError:
                 follower.refetch()
                 await backoff.sleep()
@@ -332,8 +347,10 @@ class RedisStreamLog(StreamLog):
         while True:
             try:
                 async with self._subscriber.pubsub() as subscription:
-                    await subscription.subscribe(self._channel)
+                    with self._call():
+                        await subscription.subscribe(self._channel)
                     async for message in subscription.listen():
+                        _stay_cancelled()
                         if message["type"] == "subscribe":
                             self._on_subscribed()
                             backoff.reset()
@@ -372,8 +389,9 @@ async def _redis_result(call: Awaitable[T]) -> T:
 def _stay_cancelled() -> None:
     """Raise CancelledError if this task was told to end.
 
-    A cancellation that meets a breaking connection inside redis-py (8.1) comes out as that connection's error
-    or not at all; whoever retries for ever would then never end.
+    A cancellation that meets a breaking connection inside redis-py (8.1) comes out as that connection's
+    error, one that meets an answer inside its `asyncio.wait_for` (Python 3.11) not at all; whoever retries
+    or listens for ever would then never end.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
