@@ -73,6 +73,16 @@ def test_a_temporary_chat_is_gone_from_the_files_when_it_ends() -> None:
     assert places(mark) == set()
 
 
+def test_a_large_file_is_left_to_the_operator(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rebuilding it holds every writer up: it is said, and not done beside a running site."""
+    monkeypatch.setattr(scrub, "REBUILT_BYTES", 1)
+    do_request_account_deletion(make_user("alice").pk, None)
+    clean_up()
+    assert [record for record in caplog.records if "VACUUM it at a quiet hour" in record.getMessage()]
+
+
 def test_a_reader_holds_the_truncation_up_only_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is due until it has been emptied."""
     monkeypatch.setattr(scrub, "LOCK_WAIT_MS", 1)
