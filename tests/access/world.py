@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 from allauth.account.forms import default_token_generator
@@ -37,6 +38,7 @@ from chatsite.audit.models import AuditEntry
 from chatsite.audit.record import record
 from chatsite.backends import presence, status_store, stream_log
 from chatsite.batches.actions import do_begin_batch
+from chatsite.conversations import actions, messages
 from chatsite.conversations.actions import do_delete_conversations
 from chatsite.conversations.library import do_instruct
 from chatsite.conversations.messages import do_delete_message
@@ -121,7 +123,8 @@ def surroundings(data_dir: Path) -> Iterator[None]:
     """Files in a folder of their own; one connection, in one transaction; logs and counters in memory.
 
     What threads would ask of the database is asked there, and no end of a request closes it. Every request
-    here has an event loop of its own, over which no client of Redis lives.
+    here has an event loop of its own, over which no client of Redis lives. What was deleted can be restored
+    for as long as a slow machine takes over all of it.
     """
     before = database._run, open_sockets.RECHECK_S
     _forget_backends()
@@ -129,12 +132,15 @@ def surroundings(data_dir: Path) -> Iterator[None]:
         database._run, open_sockets.RECHECK_S = _run_here, float("inf")  # type: ignore[assignment]
         connection.close_if_unusable_or_obsolete = _stays_open  # type: ignore[method-assign]
         try:
-            yield
+            with patch.object(actions, "UNDO_S", DAY_S), patch.object(messages, "UNDO_S", DAY_S):
+                yield
         finally:
             del connection.close_if_unusable_or_obsolete
             database._run, open_sockets.RECHECK_S = before
             _forget_backends()
 
+
+DAY_S = 86_400
 
 IN_MEMORY: dict[str, Any] = {
     "REDIS_URL": "",
