@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Literal, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from chatsite.attachments.erase import erase_conversations, erase_messages
@@ -75,11 +75,25 @@ def add_record(hidden: HiddenImport, record: ConversationRecord, source: ImportS
     return StoredRecord("new" if is_new else "grown", documents, len(new))
 
 
+def documents_here(owner: int, record: ConversationRecord, source: ImportSource) -> set[str]:
+    """Of the record's documents those that are stored already, by their ids in the source."""
+    ids = _possible_ids(owner, record, source)
+    homes = Conversation.objects.filter(Q(deleted_at=None) | Q(deleted_at=HIDDEN), owner_id=owner, id__in=ids)
+    home = homes.first() if record.documents else None
+    if home is None:
+        return set()
+    return set(_held_documents(document_ids(home, home, record), home))
+
+
+def _possible_ids(owner: int, record: ConversationRecord, source: ImportSource) -> list[UUID]:
+    """Under which the conversation may be here."""
+    own = _uuid(record.id) if source == "chatsite" else None
+    return [_computed_id(owner, record, source), *([own] if own else [])]
+
+
 def _home(hidden: HiddenImport, record: ConversationRecord, source: ImportSource) -> Conversation | None:
     """The conversation that this record is here; None where it is still to be stored."""
-    candidates = [_computed_id(hidden.owner, record, source)]
-    if source == "chatsite" and (own := _uuid(record.id)):
-        candidates.append(own)
+    candidates = _possible_ids(hidden.owner, record, source)
     if not hidden.begun.isdisjoint(candidates):
         hidden.flush()  # the same conversation stands twice in the file
     mine = Conversation.objects.filter(owner_id=hidden.owner, id__in=candidates)
@@ -182,6 +196,7 @@ def _add_documents(
     for one in record.documents:
         if ids[one.id] in held:
             continue
+        hidden.take_room(one.size)
         row = Attachment(
             id=ids[one.id],
             owner_id=target.owner_id,

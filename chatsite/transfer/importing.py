@@ -13,7 +13,7 @@ import msgspec
 from chatsite.token_counting import count_text
 from chatsite.transfer.account_data import AccountRecord
 from chatsite.transfer.hidden_import import HiddenImport
-from chatsite.transfer.import_rows import add_record
+from chatsite.transfer.import_rows import add_record, documents_here
 from chatsite.transfer.progress import ProgressCallback
 from chatsite.transfer.report import ImportReport
 from chatsite.transfer.schema import ConversationRecord
@@ -34,7 +34,9 @@ def import_file(owner: int, path: Path, tell: ProgressCallback, details: Path | 
         total += 1
         tell(0, total * 2)
         if not isinstance(found, AccountRecord):
-            room.check(found[1], files=found[0] == "chatsite")
+            source, record = found
+            room.check(record, documents_here(owner, record, source), files=source == "chatsite")
+            del record
         del found  # or it were held while the next one is read
     report = ImportReport(details)
     with HiddenImport(owner, lambda: tell(total + done, total * 2)) as hidden:

@@ -59,6 +59,10 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
     NO_MESSAGES = "no_messages"
     UNKNOWN = "unknown"
+    BROKEN = "broken"
+    CUT = "cut"
+    BESIDE = "beside"
+    ENCODING = "encoding"
     HIDDEN = "hidden"
     EMPTY = "empty"
 
@@ -73,6 +77,19 @@ REASON_WORDS: dict[Reason, tuple[NodeOutcome, str]] = {
     Reason.TOO_MANY: (NodeOutcome.OMITTED, gettext_noop("The conversation is longer than is taken.")),
     Reason.NO_MESSAGES: (NodeOutcome.OMITTED, gettext_noop("The conversation holds no message.")),
     Reason.UNKNOWN: (NodeOutcome.OMITTED, gettext_noop("This entry of the file is no conversation.")),
+    Reason.BROKEN: (
+        NodeOutcome.OMITTED,
+        gettext_noop("The file ends in the middle or is damaged here; what was here is missing."),
+    ),
+    Reason.CUT: (
+        NodeOutcome.REPLACED,
+        gettext_noop("The file breaks within this conversation; its beginning is kept."),
+    ),
+    Reason.ENCODING: (
+        NodeOutcome.REPLACED,
+        gettext_noop("The file is not UTF-8; in which encoding it is written is a guess."),
+    ),
+    Reason.BESIDE: (NodeOutcome.OMITTED, gettext_noop("A file beside the conversations; it is not read.")),
     Reason.HIDDEN: (NodeOutcome.OMITTED, gettext_noop("Where it comes from it was hidden.")),
     Reason.EMPTY: (NodeOutcome.OMITTED, gettext_noop("Nothing is in it: it only holds others together.")),
     Reason.PICTURE: (NodeOutcome.REPLACED, gettext_noop("A picture: its place is marked.")),

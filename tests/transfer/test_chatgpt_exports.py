@@ -265,10 +265,13 @@ def test_zips_as_products_and_people_make_them(read_file) -> None:
     one, two = ([chatgpt_export([QUESTION], id=id)] for id in ("one", "two"))
     parts = {"a/conversations-000.json": one, "a/conversations-001.json": two, "a/user.json": {}}
     named = {"chat-export-1.json": one, "other/Export.JSON": two, "__MACOSX/._chat-export-1.json": "\0"}
-    for files in (parts, named):
+    for files, beside in ((parts, ["a/user.json"]), (named, [])):
         found, report = read_file(as_zip({name: json.dumps(value).encode() for name, value in files.items()}))
         assert [record.id for record in found] == ["one", "two"]
-        assert not report.reasons
+        told = {
+            reason: [place.node for place in places] for reason, (_, places) in report.by_reason().items()
+        }
+        assert told == ({"beside": beside} if beside else {})
 
 
 def test_one_odd_conversation_refuses_no_other(read_file) -> None:

@@ -112,3 +112,15 @@ def test_a_zip_that_was_packed_again_on_a_mac_is_the_same(people: People) -> Non
     assert [reason["reason"] for reason in job["report"]["reasons"]] == []
     copy = Attachment.objects.get(owner=people.bob)
     assert file_path(copy.id).read_bytes() == b"hello"
+
+
+def test_what_is_here_already_takes_no_room_again(people: People, settings, monkeypatch) -> None:
+    """Room for one such document is enough, however often it is brought in."""
+    document = with_document(people)
+    Attachment.objects.filter(id=document.id).update(size=700_000)
+    file_path(document.id).write_bytes(b"x" * 700_000)
+    content = exported(people)
+    settings.MAX_STORED_MB = 1
+    for result in ({"new": 1, "grown": 0, "known": 0}, {"new": 0, "grown": 0, "known": 1}):
+        assert send(client_of(people.bob), content)["result"] == result
+    assert Attachment.objects.filter(owner=people.bob).count() == 1

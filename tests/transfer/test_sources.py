@@ -158,7 +158,12 @@ BROKEN = {
     "ours among others'": (as_bytes([CHATGPT, ours(version=2)]), "$[1].version"),
     "a zip without conversations": (as_zip(other=b"{}"), "other.json $: This is no export"),
     "a zip without documents": (as_zip(), "holds no conversations"),
-    "half a zip": (as_zip(conversations=as_bytes([CHATGPT]))[:-30], ""),
+    "half a zip": (as_zip(conversations=as_bytes([ours()]))[:-30], "its end is missing"),
+    "half a list": (as_bytes([ours(), ours(id="2")])[:-30], "line 1"),
+    "another encoding": (
+        as_bytes([ours(title="x")]).replace(b'"x"', '"我们今天去北京开会讨论问题"'.encode("gb18030")),
+        "It is not UTF-8",
+    ),
     "a broken document in a zip": (
         as_zip(conversations__a=as_bytes(ours()), conversations__b=as_bytes(ours(id=""))),
         "conversations/b.json $.id",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Set
 from pathlib import Path
 from uuid import UUID
 
@@ -26,13 +27,16 @@ class StorageCheck:
         self._left = storage_limit(limits_of(owner).max_stored_mb) - stored_bytes(owner)
         self._sizes = _sizes(path)
 
-    def check(self, record: ConversationRecord, *, files: bool) -> None:
-        """`files`: they were files here, each within an upload's limit. Raises ImportRefusedError."""
+    def check(self, record: ConversationRecord, held: Set[str], *, files: bool) -> None:
+        """`held`: which of its documents are stored already, and take no more room.
+
+        `files`: they were files here, each within an upload's limit. Raises ImportRefusedError.
+        """
         for number, document in enumerate(record.documents):
             place = f"{record.id} $.documents[{number}].size"
             if self._sizes.get(document.id, document.size) != document.size:
                 raise ImportRefusedError(place, f"its file {FOLDER}{document.id} is of another size.")
-            self._left -= document.size
+            self._left -= 0 if document.id in held else document.size
             is_too_large = files and document.size > settings.MAX_UPLOAD_MB * MEGABYTE
             if is_too_large or self._left < 0:
                 raise ImportRefusedError(place, "the documents take more room than is left for you here.")
@@ -67,9 +71,11 @@ def _sizes(path: Path) -> dict[str, int]:
 
 def _documents(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """By id. They may lie in a folder that was zipped again, with what a Mac lays beside each file."""
-    found = {}
-    for entry in archive.infolist():
-        folder, _, id = entry.filename.replace("\\", "/").rpartition("/")
-        if id and f"/{folder}/".endswith(f"/{FOLDER}") and not entry.filename.startswith("__MACOSX/"):
-            found[id] = entry
-    return found
+    entries = [entry for entry in archive.infolist() if is_document_file(entry.filename)]
+    return {entry.filename.replace("\\", "/").rpartition("/")[2]: entry for entry in entries}
+
+
+def is_document_file(name: str) -> bool:
+    """Whether a file of a zip is a document as our own export lays it there."""
+    folder, _, id = name.replace("\\", "/").rpartition("/")
+    return bool(id) and f"/{folder}/".endswith(f"/{FOLDER}") and not name.startswith("__MACOSX/")

@@ -5,7 +5,7 @@ import { t } from "../i18n.js";
 import { fileOf } from "./transfers.js";
 
 /** Reasons of what nobody misses are counted below the others: they hold no words. */
-const QUIET = new Set(["empty", "hidden"]);
+const QUIET = new Set(["empty", "hidden", "beside"]);
 
 export function ImportReport({ job }) {
   const report = job.report;

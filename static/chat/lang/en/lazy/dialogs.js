@@ -137,7 +137,7 @@ export const words = {
       .join(", "),
   report_told: ({ replaced, omitted }) =>
     [replaced && `${number(replaced)} replaced`, omitted && `${number(omitted)} left out`].filter(Boolean).join(", "),
-  report_quiet: ({ omitted }) => `${number(omitted)} without words or hidden`,
+  report_quiet: ({ omitted }) => `${number(omitted)} without words, hidden, or beside the conversations`,
   report_replaced: ({ count }) => `${number(count)} replaced`,
   report_omitted: ({ count }) => `${number(count)} left out`,
   report_more: ({ count }) => `and ${number(count)} more, in the list of everything`,

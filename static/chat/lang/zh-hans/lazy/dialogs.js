@@ -125,7 +125,7 @@ export const words = {
       .join("，"),
   report_told: ({ replaced, omitted }) =>
     [replaced && `${number(replaced)} 处已替换`, omitted && `${number(omitted)} 处已略去`].filter(Boolean).join("，"),
-  report_quiet: ({ omitted }) => `${number(omitted)} 个不含文字或已隐藏的节点`,
+  report_quiet: ({ omitted }) => `${number(omitted)} 项不含文字、已隐藏或不属于对话`,
   report_replaced: ({ count }) => `替换 ${number(count)} 处`,
   report_omitted: ({ count }) => `略去 ${number(count)} 处`,
   report_more: ({ count }) => `以及另外 ${number(count)} 处，见完整列表`,
