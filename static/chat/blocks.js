@@ -99,6 +99,7 @@ export class BlockStream {
       depth: this.depth,
     });
     if (rest && !(growing && this.mayCloseCode(rest))) probe.line(rest, true);
+    if (probe.open?.kind === "details") return [...probe.blocks, ...probe.detailsTail(growing, probe.rest)];
     const fenced = Boolean(probe.open?.fence);
     probe.finish();
     if (growing && probe.blocks.length) Object.assign(probe.blocks.at(-1), { partial: Boolean(rest), fenced });
@@ -198,7 +199,8 @@ export class BlockStream {
     if (!found) return false;
     const inner = Object.assign(new BlockStream(), { definitions: this.definitions, depth: this.depth + 1 });
     this.open = { kind: "details", summary: null, inner };
-    if (found[1].trim()) this.detailsLine(found[1]);
+    if (partial && this.growing) this.rest = found[1];
+    else if (found[1].trim()) this.detailsLine(found[1]);
     return true;
   }
 
@@ -231,21 +233,30 @@ export class BlockStream {
     if (end[2].trim()) this.line(end[2]);
   }
 
+  /** `summaryGrows`: its end has not come yet. */
   detailsTail(growing, rest) {
     const { open } = this;
     const { inner } = open;
-    const held = open.gathering || (growing && /^\s*<\/?[a-z]*\s*>?$/i.test(rest)) ? "" : rest;
-    const summary =
-      !open.gathering &&
-      open.summary === null &&
-      !inner.blocks.length &&
-      !inner.open &&
-      SUMMARY.exec(withoutTag(rest));
-    const end = !inner.isVerbatim() && inner.open?.kind !== "details" && DETAILS_END.exec(held);
-    const shown = open.gathering && rest ? `${open.summary}\n${withoutTag(rest)}` : open.summary;
-    const made = { kind: "details", source: "", summary: summary ? summary[1] : shown, blocks: inner.blocks };
-    const innerRest = summary ? (summary[3] ?? "") : end ? end[1] : held;
-    return [{ ...made, tail: inner.tail(growing, innerRest) }];
+    const { summary, summaryGrows, words } = this.summaryTail(growing, rest);
+    const end = !inner.isVerbatim() && inner.open?.kind !== "details" && DETAILS_END.exec(words);
+    const tail = inner.tail(growing, end ? end[1] : words);
+    return [
+      { kind: "details", source: "", summary, summaryGrows: growing && summaryGrows, blocks: inner.blocks, tail },
+    ];
+  }
+
+  /** The summary so far, and the words of the last line that are none of it. */
+  summaryTail(growing, rest) {
+    const { gathering, inner, summary } = this.open;
+    if (gathering) {
+      const end = SUMMARY_END.exec(rest);
+      const line = end ? end[1] : withoutTag(rest);
+      return { summary: rest ? `${summary}\n${line}` : summary, summaryGrows: !end, words: end?.[2] ?? "" };
+    }
+    const begins = summary === null && !inner.blocks.length && !inner.open && SUMMARY.exec(withoutTag(rest));
+    if (begins) return { summary: begins[1], summaryGrows: begins[2] === undefined, words: begins[3] ?? "" };
+    const begun = growing && /^\s*<\/?[a-z]*\s*>?$/i.test(rest);
+    return { summary, summaryGrows: false, words: begun ? "" : rest };
   }
 
   /** Whether Markdown's marks are text here. */

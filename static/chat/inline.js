@@ -55,7 +55,7 @@ const TAG_OPEN = /<(?:\/?[a-z]{0,9}\s*\/?|[a-z][a-z0-9+.-]*:[^\s<>]*|[\w.+-]+(?:
 const ENVIRONMENT_OPEN = /\\(?:b|be|beg|begi|begin|begin\{[a-z]*\*?)?$/y;
 
 /** Marks that would not be seen if the code that has begun turns out to be none. */
-const UNSURE = /(?<![a-z\d])_|_(?![a-z\d])|[!*~^[\]|&]/gi;
+const UNSURE = /(?<![a-z\d])_|_(?![a-z\d])|[`!*~^[\]|&]/gi;
 /** Beside these, no mark is sure to be. */
 const CONSTRUCTS = /[$\\<]|\]\(/;
 
@@ -280,9 +280,7 @@ class Inline {
       return this.pushLink(opening, unescape(found[1] ?? found[2] ?? ""), title, this.at + 1 + found[0].length);
     }
     if (!context.tail || !match(DESTINATION_OPEN, source, this.at + 1)) return false;
-    this.nodes[opening.node] = text("");
-    this.drop();
-    return true;
+    return this.hide(opening);
   }
 
   reference(opening) {
@@ -292,7 +290,7 @@ class Inline {
     const collapsed = source.startsWith("[]", after);
     const words = source.slice(opening.at, this.at);
     const plain = words.length < 1000 && !/(?<!\\)[[\]]/.test(words) && Boolean(words.trim());
-    if (!second && !plain) return false;
+    if (!second && !plain) return context.tail && after === source.length && this.hide(opening);
     const label = labelOf(second ? second[1] : words);
     if (label.startsWith("^")) return false;
     const found = context.definition(label);
@@ -303,6 +301,13 @@ class Inline {
     this.nodes[opening.node] = text("");
     if (context.tail && match(LABEL_OPEN, source, after)) this.drop();
     else this.at = second && source[end] === "(" ? after : end;
+    return true;
+  }
+
+  /** What ends the text may become a link: no bracket is shown. */
+  hide(opening) {
+    this.nodes[opening.node] = text("");
+    this.drop();
     return true;
   }
 

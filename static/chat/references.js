@@ -15,7 +15,7 @@ export class References {
     this.definitions = new Map();
     /** @type {Map<string, Set<Drawn>>} */
     this.asking = new Map();
-    /** @type {Map<any, Drawn>} who draws a definition */
+    /** @type {Map<any, {drawn: Drawn, use: string}>} who draws a definition, and how it was drawn */
     this.notes = new Map();
     /** @type {Map<Drawn, {labels: Set<string>, block: any}>} */
     this.known = new Map();
@@ -40,29 +40,32 @@ export class References {
     for (const [label, drawn] of this.asking) {
       if (!this.definitions.has(label)) for (const one of drawn) this.stale.add(one);
     }
-    for (const one of this.notes.values()) this.stale.add(one);
+    for (const { drawn } of this.notes.values()) this.stale.add(drawn);
   }
 
   /** The definition of a label for `drawn`, which is drawn again when that changes. */
   ask(label, drawn) {
     const definition = this.definitions.get(label);
-    if (!this.asking.get(label)?.size) {
-      this.asking.set(label, new Set());
-      const note = this.notes.get(definition);
-      if (note) this.stale.add(note);
-    }
+    const note = this.notes.get(definition);
+    if (note && note.use !== "used" && counts(definition, note.drawn, drawn)) this.stale.add(note.drawn);
+    if (!this.asking.has(label)) this.asking.set(label, new Set());
     this.asking.get(label).add(drawn);
     this.recordOf(drawn).labels.add(label);
     return definition;
   }
 
-  /** How a definition is to be seen: `used`, `unused`, or `open` while nobody can say. `drawn` shows it. */
+  /**
+   * How a definition is to be seen: `used`, `unused`, or `open` while nobody can say. `drawn` shows it, and asks anew:
+   * what it asked for before counts, or footnotes that name themselves or each other were drawn again without end.
+   */
   useOf(block, drawn) {
-    this.notes.set(block, drawn);
-    this.recordOf(drawn).block = block;
     const first = this.definitions.get(block.label) ?? block;
-    if (this.asking.get(block.label)?.size && first === block) return "used";
-    return this.growing ? "open" : "unused";
+    const asking = [...(this.asking.get(block.label) ?? [])].some((one) => counts(block, drawn, one));
+    const use = asking && first === block ? "used" : this.growing ? "open" : "unused";
+    this.forget(drawn);
+    this.notes.set(block, { drawn, use });
+    this.recordOf(drawn).block = block;
+    return use;
   }
 
   /** @returns {{labels: Set<string>, block: any}} */
@@ -91,3 +94,6 @@ export class References {
     return true;
   }
 }
+
+/** Whether it uses a definition that `asker` asks for it: of its own words only those of a footnote are seen then. */
+const counts = (definition, drawn, asker) => definition.kind === "footnote" || asker !== drawn;

@@ -99,6 +99,7 @@ class MarkdownWriter:
                 f"[{self.words()}](https://example.com/x_y)",
                 f'[{self.words()}](<a b> "title")',
                 "![chart](https://x.org/p.png)",
+                "![](https://x.org/p.png)",
             ]
         )
 
@@ -182,7 +183,13 @@ class MarkdownWriter:
 
     def details(self) -> str:
         inner = "\n\n".join(self.pick([self.paragraph, self.items, self.fence])() for _ in range(2))
-        return f"<details>\n<summary>{self.words()}</summary>\n\n{inner}\n\n</details>"
+        return self.pick(
+            [
+                f"<details>\n<summary>{self.words()}</summary>\n\n{inner}\n\n</details>",
+                f"<details open>\n<summary>{self.line()}</summary>\n\n{inner}\n</details>{self.words()}",
+                f"<details><summary>{self.emphasis()}{self.words()}</summary>{self.line()}</details>{self.line()}",
+            ]
+        )
 
     def block(self) -> str:
         kinds = [

@@ -81,6 +81,23 @@ KINDS = {
         ),
         "More **of** it Text<</details> >- a After",
     ),
+    "footnotes may name themselves and each other": (
+        "One[^1].\n\n[^1]: See[^1] and[^2].\n[^2]: See[^1].\n[^3]: Alone[^3].",
+        "One1. 1 See1 and2. 2 See1. 3 Alone3.",
+    ),
+    "a summary is words": (
+        "<details>\n<summary> # 1. **a** `b` </summary>\n\nc\n</details>",
+        "# 1. **a** `b` c",
+    ),
+    "a fold may stand in one line, and the text goes on behind it": (
+        "<details><summary>折**叠**</summary>内容*斜*</details>后文\n续行\n\n"
+        "<details>a</details><details open>b</details>",
+        "折**叠** 内容*斜* 后文 续行 a b",
+    ),
+    "links have words without brackets, or none": (
+        "[a [b] c](https://x.org/d), ![](https://x.org/p.png) and [](https://x.org/e).",
+        "[a [b] c](https://x.org/d),[https://x.org/p.png](https://x.org/p.png) and[](https://x.org/e).",
+    ),
     "emphasis ends beside text without blanks": (
         (
             "这是*强调。*的，**注意：**这，***都是。***对，_斜体_字，**“引”**后，"

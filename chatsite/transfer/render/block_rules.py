@@ -29,6 +29,9 @@ _BEGINS_BLOCK = re.compile(r" {0,3}(?:#{1,6}(?:\s|$)|[-*+]\s|1[.)]\s|`{3}|~{3}|>
 MAX_FOLDS = 8
 """Inside each other, as on the page; deeper ones are text."""
 
+MAX_IN_LINE = 50
+"""One behind the other in one line; further ones are text."""
+
 
 class UsedReferences(dict[str, Any]):
     """References of one answer by label, that remember which ones were looked up."""
@@ -126,7 +129,7 @@ def _details(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     if not (is_block_of_page(state) or silent) or state.blkIndent or state.is_code_block(start):
         return False
     opening = _DETAILS.match(_line(state, start))
-    if opening is None or state.env.get("folds", 0) > MAX_FOLDS:
+    if opening is None or state.env.get("folds", 0) > MAX_FOLDS or state.env.get("in_line", 0) > MAX_IN_LINE:
         return False
     if silent:
         return True
@@ -143,7 +146,19 @@ def _details(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     inside = _inner(state, first, last, closing)
     state.push("details_close", "details", -1)
     state.line = inside
+    if inside == start:
+        _parse_rest_of_line(state, start, end)
     return True
+
+
+def _parse_rest_of_line(state: StateBlock, line: int, end: int) -> None:
+    """The block that begins behind a fold in its only line: the parser wants each rule to end a line."""
+    in_line = state.env.get("in_line", 0)
+    state.env["in_line"] = in_line + 1
+    for rule in state.md.block.ruler.getRules(""):
+        if rule(state, line, end, False):
+            break
+    state.env["in_line"] = in_line
 
 
 def _begin_line_at(state: StateBlock, start: int, end: int, at: int) -> int:

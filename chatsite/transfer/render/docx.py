@@ -268,7 +268,8 @@ def _inline(paragraph: Any, line: Token, ink: _Ink = _Ink()) -> None:
             case "footnote_ref":
                 _run(paragraph, token.content, replace(ink, raised=True))
             case "image":
-                _run(paragraph, f"{token.content} ({token.attrs.get('src', '')})", ink)
+                address = str(token.attrs.get("src", ""))
+                _run(paragraph, f"{token.content} ({address})" if token.content else address, ink)
             case _:
                 # An autolink says its address already.
                 said = token.content in (ink.address, ink.address.removeprefix("mailto:"))

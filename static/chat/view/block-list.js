@@ -7,7 +7,7 @@ import { certainMarkdown } from "../close-markdown.js";
 import { t } from "../i18n.js";
 import { codePanel, finishedCode } from "./code.js";
 import { element } from "./elements.js";
-import { render, sanitiseMaths } from "./markdown.js";
+import { render, renderWords, sanitiseMaths } from "./markdown.js";
 
 export class BlockList {
   /** @param {HTMLElement} root @param {import("../references.js").References} references */
@@ -56,7 +56,7 @@ export class BlockList {
   /** Write a block into its node. */
   fill(held) {
     const { block, node, stage } = held;
-    this.references.forget(held);
+    if (block.kind !== "definition" && block.kind !== "footnote") this.references.forget(held);
     node.className = block.continued ? "block continued" : "block";
     node.hidden = false;
     node.replaceChildren();
@@ -68,10 +68,10 @@ export class BlockList {
     else this.fillNote(held);
   }
 
-  rendered(drawn, source, stage) {
+  rendered(drawn, source, stage, renderer = render) {
     const { growing } = this.references;
     const definition = (label) => this.references.ask(label, drawn);
-    return dress(render(source, { growing, tail: stage === "last", definition }));
+    return dress(renderer(source, { growing, tail: stage === "last", definition }));
   }
 
   fillText(held) {
@@ -111,8 +111,9 @@ export class BlockList {
 
   fillSummary(summary, held) {
     this.references.forget(held.summary);
-    const words = held.block.summary ?? "";
-    summary.replaceChildren(...(this.rendered(held.summary, words, "before").firstElementChild?.childNodes ?? []));
+    const words = held.block.summary?.trim() ?? "";
+    const stage = held.block.summaryGrows ? "last" : "before";
+    summary.replaceChildren(this.rendered(held.summary, words, stage, renderWords));
     summary.hidden = !words;
   }
 }
@@ -141,10 +142,10 @@ function isSame(held, { kind, source, info, label, href }, stage) {
 /** The blocks in a fold; true for any other block. */
 function drawFold(held, block, stage, until) {
   if (!held.list) return true;
-  const before = held.block.summary;
+  const before = held.block;
   held.block = block;
   held.stage = stage;
-  if (before !== block.summary) held.summary.draw();
+  if (before.summary !== block.summary || before.summaryGrows !== block.summaryGrows) held.summary.draw();
   if (!held.list.drawFinished(block.blocks, until)) return false;
   held.list.drawTail(block.tail);
   return true;

@@ -8,6 +8,7 @@
 
 import "dompurify";
 import { blockTokens } from "../block-tokens.js";
+import { inlineTokens } from "../inline.js";
 
 /** Its minified file, half as large on the wire, is no module: it leaves its name on the window. */
 const { DOMPurify } = globalThis;
@@ -215,3 +216,10 @@ function direct(root) {
  * @param {import("../inline.js").Context} context
  */
 export const render = (source, context = FINISHED) => direct(sanitise(blocksHtml(blockTokens(source, context))));
+
+/**
+ * Words of one line likewise: without blocks.
+ * @param {string} source
+ * @param {import("../inline.js").Context} context
+ */
+export const renderWords = (source, context = FINISHED) => direct(sanitise(words(inlineTokens(source, context))));
