@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from redis.asyncio import Redis
 
 from inference.engines.base import EngineInfo, EngineStats
+
+if TYPE_CHECKING:  # two tenths of a second that a site without Redis saves
+    from redis.asyncio import Redis
 
 EngineState = Literal["starting", "ready", "restarting", "failed", "paused", "draining", "down"]
 

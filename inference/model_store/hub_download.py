@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from time import monotonic
-
-import httpx
+from typing import TYPE_CHECKING
 
 from inference.engines.base import Progress
 from inference.model_store.demo_models import DemoModel
 from inference.model_store.partial_file import continued, file_size
 from inference.model_store.transfer_meter import MEGABYTE, TransferMeter
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT_S = 5.0
 """A hub that cannot be reached is noticed by then, and the next source is tried."""
@@ -46,6 +48,8 @@ def hub_address(model: DemoModel) -> str:
 
 async def fetch_from_hub(model: DemoModel, partial: Path, progress: Progress) -> None:
     """Complete `partial`, which may hold the file's beginning. Raises ModelFetchError; what came is kept."""
+    import httpx  # a tenth of a second that a start without a download saves
+
     have = file_size(partial)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     timeout = httpx.Timeout(SILENT_S, connect=CONNECT_S)

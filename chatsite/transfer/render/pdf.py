@@ -10,8 +10,6 @@ import logging
 from io import BytesIO
 from typing import Any, NoReturn
 
-from pypdf import PdfReader, PdfWriter
-
 from chatsite.transfer.progress import ProgressCallback
 from chatsite.transfer.render.html import html_document
 from chatsite.transfer.render.outline import OutlineEntry, outline
@@ -28,6 +26,8 @@ class PdfUnavailableError(Exception):
 
 def render(record: ConversationRecord, tell: ProgressCallback) -> bytes:
     """The whole document. Raises PdfUnavailableError."""
+    from pypdf import PdfReader, PdfWriter  # an eighth of a second that a start saves
+
     weasyprint = load()
     turns, whole = list(outline(record)), PdfWriter()
     for part in parts(turns) or [[]]:
