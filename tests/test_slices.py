@@ -92,7 +92,7 @@ def test_bulk_writers_see_that_writes_wait(settings, tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor != 'sqlite'")
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL keeps its log apart from its tables")
 def test_no_slice_copies_the_log_into_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the log is, its commit does not: the pause after it does, and nobody's question."""
     monkeypatch.setattr(slices, "sleep", lambda seconds: None)
@@ -115,7 +115,7 @@ def test_no_slice_copies_the_log_into_the_file(monkeypatch: pytest.MonkeyPatch) 
         cursor.execute("DROP TABLE filled")
 
 
-@pytest.mark.skipif("connection.vendor != 'sqlite'")
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="the index of FTS5, which is SQLite's")
 def test_the_index_is_not_merged_all_at_once() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT v FROM conversations_searchterms_config WHERE k = 'crisismerge'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, FilePayload, Page, expect
 
 from inference.model_store.source import model_directory
 from inference.prompt import PromptTokenizer
@@ -18,17 +18,19 @@ from tests.support.site import Site
 pytestmark = [pytest.mark.browser, pytest.mark.real_engine, pytest.mark.proof]
 
 
-DOCUMENTS = [
-    {
-        "name": f"需求文档 {number} requirements.pdf",
-        "mimeType": "application/pdf",
-        "buffer": files.pdf(
-            f"Requirement {number}: the harbour opens at {number}.", f"需求{number}：港口开放。"
-        ),
-    }
-    for number in range(10)
-]
-CORRUPT = {"name": "corrupt.pdf", "mimeType": "application/pdf", "buffer": DOCUMENTS[0]["buffer"][:400]}
+def documents() -> list[FilePayload]:
+    """Ten, as the page's file field takes them."""
+    return [
+        FilePayload(
+            name=f"需求文档 {number} requirements.pdf",
+            mimeType="application/pdf",
+            buffer=files.pdf(
+                f"Requirement {number}: the harbour opens at {number}.", f"需求{number}：港口开放。"
+            ),
+        )
+        for number in range(10)
+    ]
+
 
 FACTS = ("Ada", "violin", "Lisbon", "seven", "blue", "Tuesday", "cello")
 
@@ -43,7 +45,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 async def test_ten_documents_ten_answers(context: BrowserContext, site: Site) -> None:
     page = await sign_in(context, site)
-    await page.set_input_files(".attach-field", [*DOCUMENTS, CORRUPT])
+    ten = documents()
+    corrupt = FilePayload(name="corrupt.pdf", mimeType="application/pdf", buffer=ten[0]["buffer"][:400])
+    await page.set_input_files(".attach-field", [*ten, corrupt])
     await expect(page.locator(".documents .document")).to_have_count(11)
     await expect(page.locator(".documents progress")).to_have_count(0)
     await expect(page.locator(".document.bad")).to_contain_text("Damaged, cannot be read")

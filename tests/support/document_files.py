@@ -8,11 +8,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 import docx
-from weasyprint import HTML
 
 
 def pdf(*pages: str) -> bytes:
     """A PDF as an office makes it: fonts embedded in part, Chinese too."""
+    from weasyprint import HTML  # what loads for a second is not every run's
+
     body = "".join(f'<section style="break-after: page"><p>{page}</p></section>' for page in pages)
     return HTML(string=f"<html><body>{body}</body></html>").write_pdf() or b""
 
