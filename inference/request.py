@@ -70,7 +70,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `new_chars` is the length of the newest message in characters, `prompt_tokens` the size of the
     whole rendered prompt, `waited_s` how long it had waited when this process took it over (a restart
-    sends nobody to the back of the queue), `weight` the user's share from the plan.
+    sends nobody to the back of the queue), `weight` the user's share from the plan. `cache_salt`: whose
+    cached prompts it may find (`EngineRequest`).
     """
 
     generation: str
@@ -86,6 +87,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     max_running: int | None = None
     waited_s: float = 0.0
+    cache_salt: str = ""
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -147,6 +147,7 @@ LIMITS = (
     literal_text("CHATSITE_SYSTEM_PROMPT"),
     choice("CHATSITE_REASONING", ("auto", "opened", "off")),
     flag("CHATSITE_TITLES", True),
+    choice("CHATSITE_PREFIX_CACHE_DOMAIN", ("person", "group", "site")),
     whole("CHATSITE_MAX_UPLOAD_MB", 1, default=50),
     whole("CHATSITE_MAX_STORED_MB", 1, default=2048),
     whole("CHATSITE_MAX_ATTACHMENTS", 1, default=20),

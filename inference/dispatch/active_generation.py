@@ -179,6 +179,7 @@ class ActiveGeneration:
             priority=priority,
             affinity=request.conversation,
             owner=request.user,
+            cache_salt=request.cache_salt,
         )
 
     def restart(self) -> None:

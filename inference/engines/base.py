@@ -38,7 +38,8 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request as an engine sees it. `priority`: lower is sooner, for engines that reorder.
 
     `affinity` is the conversation, so that one of several replicas keeps its prefix cached; `owner` is the
-    user, so that preparing the requests of one user delays nobody else's.
+    user, so that preparing the requests of one user delays nobody else's. A request finds in the prefix cache
+    only what others of the same `cache_salt` left there (docs/decisions/0073).
     """
 
     id: str
@@ -48,6 +49,7 @@ class EngineRequest(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     affinity: str = ""
     owner: str = ""
+    cache_salt: str = ""
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=True):

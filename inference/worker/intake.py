@@ -22,6 +22,7 @@ from chatsite.quotas.plans import EffectiveLimits, limits_of_each
 from chatsite.sql_values import marks, moment_key, moment_of, uuid_key, uuid_of
 from inference.request import ChatMessage, Request, Sampling
 from inference.scheduling.scheduler import QueueFullError
+from inference.worker.cache_salt import cache_salts
 
 log = structlog.get_logger(__name__)
 
@@ -159,24 +160,31 @@ def _requests(waiting: Sequence[QueuedRow]) -> tuple[list[Request], list[Request
     if not waiting:
         return [], []
     branches = read_full_branches([row.question for row in waiting])
-    limits = limits_of_each({row.user for row in waiting})
+    people = {row.user for row in waiting}
+    limits, salts = limits_of_each(people), cache_salts(people)
     requests, unreadable = [], []
     for row in waiting:
         try:
-            requests.append(_request(row, branches, limits[row.user]))
+            requests.append(_request(row, branches, limits[row.user], salts[row.user]))
         except Exception:  # whatever is wrong with this row keeps no other one from the queue
             log.exception("row_unreadable", generation=str(row.id))
-            unreadable.append(_request_of(row, (), Sampling(), EffectiveLimits()))
+            unreadable.append(_request_of(row, (), Sampling(), EffectiveLimits(), ""))
     return requests, unreadable
 
 
-def _request(row: QueuedRow, branches: dict[UUID, Branch], limits: EffectiveLimits) -> Request:
+def _request(
+    row: QueuedRow, branches: dict[UUID, Branch], limits: EffectiveLimits, cache_salt: str
+) -> Request:
     messages = branches[row.question].messages(row.first_message)
-    return _request_of(row, messages, msgspec.json.decode(row.sampling, type=Sampling), limits)
+    return _request_of(row, messages, msgspec.json.decode(row.sampling, type=Sampling), limits, cache_salt)
 
 
 def _request_of(
-    row: QueuedRow, messages: tuple[ChatMessage, ...], sampling: Sampling, limits: EffectiveLimits
+    row: QueuedRow,
+    messages: tuple[ChatMessage, ...],
+    sampling: Sampling,
+    limits: EffectiveLimits,
+    cache_salt: str,
 ) -> Request:
     return Request(
         generation=str(row.id),
@@ -192,4 +200,5 @@ def _request_of(
         weight=limits.weight,
         max_running=limits.max_running,
         waited_s=max(0.0, (timezone.now() - row.created_at).total_seconds()),
+        cache_salt=cache_salt,
     )

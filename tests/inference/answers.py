@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from itertools import pairwise
+from typing import Any
 
 from inference.engines.base import Engine, EngineFinish, EngineRequest, EngineStats, Output
 from inference.request import ChatMessage, Sampling
@@ -66,7 +67,13 @@ class Answers:
         await asyncio.wait_for(asyncio.shield(self._reader), PATIENCE_S)
 
     async def add(
-        self, id: str, text: str, max_tokens: int = 16, priority: int = 0, **sampling: object
+        self,
+        id: str,
+        text: str,
+        max_tokens: int = 16,
+        priority: int = 0,
+        cache_salt: str = "",
+        **sampling: object,
     ) -> None:
         await self.engine.add(
             EngineRequest(
@@ -75,12 +82,13 @@ class Answers:
                 sampling=Sampling(**sampling),  # type: ignore[arg-type]
                 max_tokens=max_tokens,
                 priority=priority,
+                cache_salt=cache_salt,
             )
         )
 
-    async def ask(self, id: str, text: str, max_tokens: int = 16, **sampling: object) -> Answer:
+    async def ask(self, id: str, text: str, max_tokens: int = 16, **options: Any) -> Answer:
         """Add, and wait for the end."""
-        await self.add(id, text, max_tokens, **sampling)
+        await self.add(id, text, max_tokens, **options)
         return await self.end_of(id)
 
     async def end_of(self, id: str) -> Answer:

@@ -115,6 +115,22 @@ async def test_a_seed_holds_for_a_prompt_of_many_steps(live: LiveEngine) -> None
     assert all([(await live.answers.end_of(id)).tokens for id in beside])
 
 
+async def test_a_cached_prompt_is_found_with_its_own_salt_alone(live: LiveEngine) -> None:
+    """The probe of CVE-2025-46570. That it finds what has its salt, or none as it has, is its proof."""
+    prompt = f"{new_id()}: " + "the password of the archive is in the blue folder. " * 40
+
+    async def cached(salt: str) -> int:
+        answer = await live.answers.ask(new_id(), prompt, max_tokens=1, cache_salt=salt)
+        return max(output.cached_tokens or 0 for output in answer.outputs)
+
+    assert await cached("") == 0
+    unsalted = await cached("")
+    assert await cached("alice") == 0, "no salt is a domain of its own"
+    assert await cached("bob") == 0
+    assert await cached("alice") == await cached("bob") == unsalted
+    assert unsalted or not live.engine.stats().prefix_queries, "an engine with a cache was to find it"
+
+
 async def test_many_at_once_all_end_with_their_own_text(live: LiveEngine) -> None:
     ids = [new_id() for _ in range(20)]
     steps_before = live.engine.stats().steps

@@ -181,6 +181,13 @@ def test_priority_goes_into_the_body_unless_it_is_not_taken():
     assert "priority" not in json.loads(chat_body(request, "m", messages, 9, False))
 
 
+def test_the_cache_salt_goes_along_where_there_is_one():
+    request = EngineRequest(id="a", messages=(), sampling=Sampling(), max_tokens=9, cache_salt="alice")
+    assert json.loads(chat_body(request, "m", (), 9, False))["cache_salt"] == "alice"
+    unsalted = msgspec.structs.replace(request, cache_salt="")
+    assert "cache_salt" not in json.loads(chat_body(unsalted, "m", (), 9, False)), "vLLM refuses an empty one"
+
+
 def test_a_schema_goes_along_in_the_servers_words() -> None:
     sampling = Sampling(json_schema={"type": "object"}, ignore_eos=True)
     request = EngineRequest(id="a", messages=(ChatMessage("user", "x"),), sampling=sampling, max_tokens=9)

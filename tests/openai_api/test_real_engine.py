@@ -64,6 +64,22 @@ def test_a_long_prompt_is_cached_the_second_time(program: OpenAI, model: str) ->
     assert usages[1].prompt_tokens_details.cached_tokens > 0
 
 
+def test_nobody_else_finds_a_cached_prompt(real_site: Site, program: OpenAI, model: str) -> None:
+    """The probe sends what another person may have asked, and reads how much of it was cached. As the
+    person's own probe finds it, the other's would have without a salt."""
+
+    def cached(client: OpenAI) -> int:
+        prompt = [{"role": "user", "content": "My salary is 4,200 and my doctor said it is gout. " * 20}]
+        usage = client.chat.completions.create(model=model, messages=prompt, max_tokens=1).usage
+        return usage.prompt_tokens_details.cached_tokens
+
+    (key,) = keys.of(real_site, 1, first=1)
+    (another_of_the_same,) = keys.of(real_site, 1)
+    opening = cached(program)
+    assert cached(program.with_options(api_key=key)) == 0
+    assert cached(program.with_options(api_key=another_of_the_same)) > opening
+
+
 def test_a_schema_is_held_to(program: OpenAI, model: str) -> None:
     answer = program.chat.completions.create(
         model=model,

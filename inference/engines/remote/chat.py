@@ -1,8 +1,8 @@
 """The client side of /v1/chat/completions: the request body, and the chunks of the streamed answer.
 
 The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat-streaming) with vLLM's additions:
-`priority` in the body, usage in every chunk (`continuous_usage_stats`), reasoning in the delta.
-Unknown fields are ignored here: servers of other versions send more than is needed.
+`priority` and `cache_salt` in the body, usage in every chunk (`continuous_usage_stats`), reasoning in the
+delta. Unknown fields are ignored here: servers of other versions send more than is needed.
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ def chat_body(
         body["response_format"] = {"type": "json_schema", "json_schema": json_schema}
     if sampling.logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": sampling.logprobs}
+    if request.cache_salt:
+        body["cache_salt"] = request.cache_salt
     if with_priority:
         body["priority"] = request.priority
     return msgspec.json.encode(body)

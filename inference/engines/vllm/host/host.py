@@ -149,6 +149,8 @@ class Host:
     async def _add_to_engine(self, request: EngineRequest) -> None:
         prompt = await self._prompts.render(request.messages)
         params = self._sampling_params(request, len(prompt["prompt_token_ids"]))
+        if request.cache_salt:
+            prompt["cache_salt"] = request.cache_salt
         collector = await self._engine.add_request(request.id, prompt, params, priority=request.priority)
         self._running[request.id] = HostedRequest(collector, request.sampling.logprobs or 0)
         if collector.output is not None:
