@@ -6,17 +6,19 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, DateTimeField, Q, QuerySet
 from django.utils import timezone
 
 from chatsite.accounts.models import ApiKey
 from chatsite.database import lock_person
 from chatsite.errors import Refusal
 from chatsite.names import is_name, single_line
+from chatsite.prepared_query import PreparedQuery
 
 KEY_PREFIX = "cs-"
 """Every key begins with this, so that people and secret scanners recognise one."""
@@ -105,9 +107,15 @@ def access_key(owner_id: int, key: UUID) -> ApiKey:
 
 def find_key(text: str) -> ApiKey | None:
     """Look a key up by its text, with its owner; None where it is unknown, revoked or expired."""
-    now = timezone.now()
+    return _VALID_KEY.first(digest=key_digest(text), now=timezone.now())
+
+
+def _valid_key(digest: Any, now: Any) -> QuerySet[ApiKey]:
     valid = ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
-    return valid.select_related("owner").filter(digest=key_digest(text), owner__is_active=True).first()
+    return valid.select_related("owner").filter(digest=digest, owner__is_active=True)
+
+
+_VALID_KEY = PreparedQuery(_valid_key, digest=CharField(), now=DateTimeField())
 
 
 def needs_touch(key: ApiKey) -> bool:

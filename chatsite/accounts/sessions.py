@@ -9,12 +9,14 @@ from typing import Any
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.db.models import BigIntegerField, CharField, Exists, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chatsite.accounts.models import User
 from chatsite.errors import Refusal
+from chatsite.prepared_query import PreparedQuery
 
 SEEN_EVERY_S = 600
 """How exact "last used" is. Opening the page reads one row, and writes one at most this often."""
@@ -53,14 +55,19 @@ def check_session(session: Any, user_id: int) -> User:
     A changed password ends all other sessions, as Django's own middleware does for pages. A session
     that was signed out is gone from the store.
     """
-    user = User.objects.filter(pk=user_id, is_active=True).first()
+    user = _SIGNED_IN.first(user=user_id, session_key=session.session_key)
     held = session.get(HASH_SESSION_KEY, "")
     if user is None or not constant_time_compare(held, user.get_session_auth_hash()):
         raise Refusal(
             "not_found", "You are signed out. Reload the page and sign in again; your text is kept."
         )
-    if not session.exists(session.session_key):
-        raise Refusal(
-            "not_found", "You are signed out. Reload the page and sign in again; your text is kept."
-        )
     return user
+
+
+def _signed_in(user: Any, session_key: Any) -> QuerySet[User]:
+    """One query for the account and the session's row."""
+    stored = Session.objects.filter(session_key__exact=session_key)
+    return User.objects.filter(Exists(stored), pk=user, is_active=True)
+
+
+_SIGNED_IN = PreparedQuery(_signed_in, user=BigIntegerField(), session_key=CharField())

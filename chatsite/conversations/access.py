@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, QuerySet, UUIDField
 
 from chatsite.conversations.models import Conversation, Message, TitleSource
 from chatsite.errors import Refusal
+from chatsite.prepared_query import PreparedQuery
 
 
-def visible_conversations(user_id: int) -> QuerySet[Conversation]:
+def visible_conversations(user_id: Any) -> QuerySet[Conversation]:
     """All that this person may see: their own, not deleted. Temporary ones too, but no list shows them."""
     return Conversation.objects.filter(owner_id=user_id, deleted_at=None).exclude(naming=TitleSource.NONE)
 
@@ -28,7 +30,7 @@ def conversations_for_staff() -> QuerySet[Conversation]:
 
 def access_conversation(user_id: int, conversation: UUID) -> Conversation:
     """The conversation. Raises Refusal `not_found`."""
-    found = visible_conversations(user_id).filter(id=conversation).first()
+    found = _CONVERSATION.first(user_id=user_id, conversation=conversation)
     if found is None:
         raise Refusal("not_found", "There is no such conversation.")
     return found
@@ -36,11 +38,21 @@ def access_conversation(user_id: int, conversation: UUID) -> Conversation:
 
 def access_message(user_id: int, message: UUID) -> Message:
     """The message, with its conversation. Raises Refusal `not_found`."""
-    found = (
-        Message.objects.select_related("conversation", "parent")
-        .filter(id=message, deleted_at=None, conversation__in=visible_conversations(user_id))
-        .first()
-    )
+    found = _MESSAGE.first(user_id=user_id, message=message)
     if found is None:
         raise Refusal("not_found", "There is no such message.")
     return found
+
+
+def _visible_conversation(user_id: Any, conversation: Any) -> QuerySet[Conversation]:
+    return visible_conversations(user_id).filter(id=conversation)
+
+
+def _visible_message(user_id: Any, message: Any) -> QuerySet[Message]:
+    return Message.objects.select_related("conversation", "parent").filter(
+        id=message, deleted_at=None, conversation__in=visible_conversations(user_id)
+    )
+
+
+_CONVERSATION = PreparedQuery(_visible_conversation, user_id=BigIntegerField(), conversation=UUIDField())
+_MESSAGE = PreparedQuery(_visible_message, user_id=BigIntegerField(), message=UUIDField())

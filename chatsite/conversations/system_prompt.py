@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import BigIntegerField, QuerySet
 from django.utils import timezone
 
 from chatsite.conversations.models import Instructions, Preset
 from chatsite.errors import Refusal
+from chatsite.prepared_query import PreparedQuery
 
 DATE = "{{date}}"
 """Stands for the day on which the conversation begins, as in Sunday, 22 November 2026."""
@@ -31,6 +34,14 @@ def access_preset(user_id: int, preset: UUID) -> Preset:
 
 def system_prompt_of(user_id: int, preset: UUID | None) -> str:
     """What a conversation that begins now is told first; empty where nobody said anything."""
-    own = Instructions.objects.filter(owner_id=user_id).values_list("text", flat=True).first() or ""
+    own = _INSTRUCTIONS.first(user_id=user_id)
     chosen = access_preset(user_id, preset).system if preset else ""
-    return compose_system_prompt([settings.SYSTEM_PROMPT, own, chosen], timezone.localtime())
+    said = [settings.SYSTEM_PROMPT, own.text if own else "", chosen]
+    return compose_system_prompt(said, timezone.localtime())
+
+
+def _instructions_of(user_id: Any) -> QuerySet[Instructions]:
+    return Instructions.objects.filter(owner_id=user_id)
+
+
+_INSTRUCTIONS = PreparedQuery(_instructions_of, user_id=BigIntegerField())

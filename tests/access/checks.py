@@ -20,6 +20,7 @@ from typing import Any
 
 from django.urls import URLPattern
 
+from chatsite.prepared_query import PreparedQuery
 from tests.support.odd_values import routes
 from tests.support.source import modules
 
@@ -49,6 +50,7 @@ CONDITIONS = {
     "conversation__deleted_at", "leaf__deleted_at", "answer__deleted_at", "message__deleted_at", "revoked_at",
     "used_at", "ends_at__gt", "created_at__gt", "conversation__in", "temporary", "conversation__temporary",
     "naming", "role", "deleted_at__gte", "is_superuser", "expires_at__gt",
+    "session_key__exact",
 }  # fmt: skip
 """Columns that say whose a row is, and whether it is still there."""
 
@@ -212,6 +214,8 @@ def without(check: Check) -> Iterator[None]:
                 raise LookupError(f"{check}: no function of this name is there")
             for function in holders:
                 _swap(stack, function, code)
+        PreparedQuery.forget()
+        stack.callback(PreparedQuery.forget)
         yield
 
 

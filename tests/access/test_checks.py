@@ -19,6 +19,7 @@ from types import CodeType, FrameType
 import pytest
 from django.test import override_settings
 
+from chatsite.prepared_query import PreparedQuery
 from tests.access.areas import AREAS, Area
 from tests.access.checks import DECORATORS, Check, all_checks, functions_of, guarded_route, without
 from tests.access.matrix import Row, deviations
@@ -129,6 +130,7 @@ def reached(world: World) -> dict[str, list[Asked]]:
         if area.name == "console" and role not in STAFF:
             continue  # the other areas of the console tell who is kept out of all of it
         seen.clear()
+        PreparedQuery.forget()  # what its statement is built of is called for each row
         threading.setprofile(note)
         sys.setprofile(note)
         try:

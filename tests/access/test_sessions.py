@@ -31,6 +31,7 @@ def sign_out(_user: User, session: SessionBase) -> None:
 def test_it_ends(people: People, end: Callable[[User, SessionBase], None]) -> None:
     session = signed_in(people.alice).session
     assert check_session(session, people.alice.pk) == people.alice
+    assert signed_in(people.bob).session.session_key  # whose session is not alice's
     end(people.alice, session)
     with pytest.raises(Refusal, match="signed out"):
         check_session(session, people.alice.pk)
