@@ -21,6 +21,7 @@ from django.urls import path
 
 from chatsite.accounts.sender_check import is_signed_in
 from chatsite.console.live_socket import LiveConsumer
+from chatsite.health import healthz_application
 from chatsite.server import access_log, daphne_fast_path, http_channel
 from chatsite.server.async_handlers import ApiHandler, HealthHandler
 from chatsite.server.backpressure import BackpressureMiddleware
@@ -34,8 +35,8 @@ daphne_fast_path.install()
 http_channel.limit_connections(is_signed_in)
 web_drain.install(settings.DRAIN_S)
 
-HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Paths of chatsite/health.py."""
+HEALTH_PATHS = frozenset({"/readyz", "/metrics"})
+"""Paths of chatsite/health.py that Django answers; `/healthz` is answered without."""
 
 
 def with_outer_send(application: Any) -> Any:
@@ -51,11 +52,14 @@ def with_outer_send(application: Any) -> Any:
 
 
 def by_path(pages: Any, api: Any, health: Any) -> Any:
-    """Route `/v1` to the API handler, health checks and metrics to theirs, all else to Django's own."""
+    """Route `/v1` to the API handler, checks and metrics to theirs, all else to Django's own."""
 
     async def choose(scope: dict[str, Any], receive: Any, send: Any) -> None:
         path = scope["path"]
-        handler = api if path.startswith("/v1/") else health if path in HEALTH_PATHS else pages
+        if path == "/healthz":
+            handler = healthz_application
+        else:
+            handler = api if path.startswith("/v1/") else health if path in HEALTH_PATHS else pages
         await handler(scope, receive, send)
 
     return choose

@@ -90,6 +90,34 @@ async def test_a_balancer_is_told_of_the_end_and_a_supervisor_is_not(monkeypatch
     assert [(await health.healthz(one)).status_code for one in asked] == [503, 200]
 
 
+@pytest.mark.parametrize(
+    ("begun", "query", "status"),
+    [
+        (False, "", 200),
+        (False, "accepting", 200),
+        (True, "", 200),
+        (True, "accepting", 503),
+        (True, "accepting=1", 503),
+        (True, "other=accepting", 200),
+    ],
+)
+async def test_the_application_answers_as_the_view_does(
+    monkeypatch: pytest.MonkeyPatch, begun: bool, query: str, status: int
+) -> None:
+    """What a process serves passes no middleware; the view is what tests and tools call."""
+    monkeypatch.setattr(health.web_drain, "begun", begun)
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await health.healthz_application({"query_string": query.encode()}, None, send)
+    view = await health.healthz(RequestFactory().get(f"/healthz?{query}"))
+    assert sent[0]["status"] == view.status_code == status
+    assert sent[1]["body"] == view.content
+    assert dict(sent[0]["headers"])[b"content-length"] == str(len(view.content)).encode()
+
+
 READY = {"state": "ready", "intake_age_s": 0.0}
 
 

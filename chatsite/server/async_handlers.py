@@ -155,7 +155,7 @@ class ApiHandler(AsyncHandler):
 
 
 class HealthHandler(AsyncHandler):
-    """Serves `/healthz`, `/readyz` and `/metrics`, for any Host.
+    """Serves `/readyz` and `/metrics`, for any Host.
 
     Proxies, containers and Prometheus ask the process itself, so their Host is none of
     CHATSITE_ALLOWED_HOSTS. CommonMiddleware, which compares it, is left out; these answers hold no address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -48,6 +49,7 @@ def _trusts(trusted: Sequence[Network], address: str) -> bool:
     return parsed is not None and any(parsed in network for network in trusted)
 
 
+@lru_cache(maxsize=1_024)
 def _parse(address: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(address)
