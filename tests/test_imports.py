@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chatsite.slices",),
     ("chatsite.sql_values",),
     ("chatsite.row_inserts",),
+    ("chatsite.prepared_query",),
     ("chatsite.ratelimit",),
     ("chatsite.json_view",),
     ("chatsite.token_counting",),
